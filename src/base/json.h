@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
+
+#include <cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+
+/*
+ * Parse exactly one JSON value (nothing but white space behind it, nesting at most 32 deep:
+ * cJSON is built with CJSON_NESTING_LIMIT=32). `what` names the text in the error, which has
+ * kind `kind`. The caller owns the value (cJSON_Delete).
+ */
+int json_parse(cJSON **value, const char *text, size_t length, const char *what,
+               enum error_kind kind, struct error *error);
+
+/* Members of an object; NULL or the fallback where absent or of another type. */
+const char *json_string(const cJSON *object, const char *name);
+bool json_bool(const cJSON *object, const char *name, bool fallback);
+const cJSON *json_array(const cJSON *object, const char *name);
+const cJSON *json_object(const cJSON *object, const char *name);
+
+/* Unformatted text, owned by the caller (free). */
+char *json_print(const cJSON *value);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LXD_HTTP_H
+#define LXD_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+#define HTTP_MAX_HEAD 65536
+#define HTTP_MAX_BODY (16 * 1024 * 1024)
+
+/* The byte stream below, TLS or a test. Both block until the deadline (net_clock_ms). */
+struct http_stream {
+    void *context;
+    /* Returns bytes read (> 0), 0 at an orderly end (close_notify), -1 with error. */
+    long (*read)(void *context, void *data, size_t size, int64_t deadline, struct error *error);
+    int (*write)(void *context, const void *data, size_t length, int64_t deadline,
+                 struct error *error);
+};
+
+/* An HTTP/1.1 client connection (RFC 9112): one request at a time. */
+struct http_connection {
+    struct http_stream stream;
+    const char *host;    /* Host header, not owned */
+    struct buffer input; /* bytes received and not consumed */
+    bool used;           /* a response came over this connection before */
+    bool closed;         /* no further request can be sent on it */
+};
+
+struct http_response {
+    int status;
+    struct buffer body; /* owned by the caller */
+};
+
+/*
+ * Send one request and read its response. body may be NULL (then no Content-Length). No
+ * redirect is followed, 1xx are skipped. ERROR_UNAVAILABLE for everything that is not a complete HTTP/1.1
+ * response within the bounds; *stale is set when a connection that had served before was
+ * closed without a single byte of this response (the caller may reconnect once).
+ */
+int http_request(struct http_connection *connection, const char *method, const char *path,
+                 const void *body, size_t length, int64_t deadline,
+                 struct http_response *response, bool *stale, struct error *error);
+
+void http_connection_free(struct http_connection *connection);
+
+#endif

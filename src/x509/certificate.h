@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef X509_CERTIFICATE_H
+#define X509_CERTIFICATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+#define CERTIFICATE_MAX_PEM 65536 /* bytes of PEM text accepted for one certificate */
+
+/*
+ * An X.509 certificate (RFC 5280) of any key type: its structure is checked from the first
+ * to the last byte of the DER (definite lengths, nothing trailing), its signature is not.
+ */
+struct certificate {
+    uint8_t *der; /* owned */
+    size_t length;
+    char fingerprint[65]; /* SHA-256 of the DER as 64 lower-case hex: LXD's name for it */
+    char *common_name;    /* last CN of the subject, printable ASCII, owned; "" where there is none */
+    int64_t not_before;   /* seconds since 1970 */
+    int64_t not_after;
+    bool is_ca; /* basicConstraints cA */
+};
+
+/* Copies the DER. ERROR_INPUT says what is wrong with it. */
+int certificate_from_der(struct certificate *certificate, const uint8_t *der, size_t length,
+                         struct error *error);
+
+/*
+ * The text must hold exactly one PEM block, a CERTIFICATE (EC PARAMETERS is not one either).
+ * A private key in it is an error that quotes nothing of it.
+ */
+int certificate_from_pem(struct certificate *certificate, const char *pem, struct error *error);
+
+void certificate_free(struct certificate *certificate);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef X509_SERVER_IDENTITY_H
+#define X509_SERVER_IDENTITY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "x509/certificate.h"
+
+/*
+ * Who a server must be. It is, if the leaf it presents is byte-identical to one of the
+ * expected certificates, or if its chain ends in one of them that is a CA certificate
+ * (then dates are checked too). Names are not compared: LXD's certificates carry only the host's
+ * own name and loopback.
+ */
+struct server_identity {
+    struct certificate *expected; /* owned */
+    size_t count;
+};
+
+/* One or more certificates in a PEM bundle. */
+int server_identity_from_pem(struct server_identity *identity, const char *pem,
+                             struct error *error);
+
+/*
+ * Check the chain that a server presented, leaf first. ERROR_IDENTITY names both fingerprints
+ * (12 hex digits each): "presents certificate 0123456789ab..., expected ba9876543210...".
+ */
+int server_identity_check(const struct server_identity *identity, const uint8_t *const der[],
+                          const size_t length[], size_t count, struct error *error);
+
+void server_identity_free(struct server_identity *identity);
+
+#endif
