@@ -27,15 +27,16 @@ int error_set(struct error *error, enum error_kind kind, const char *format, ...
 
 int error_prefix(struct error *error, const char *format, ...)
 {
-    char text[sizeof error->text];
+    char text[2 * sizeof error->text + 2]; /* prefix, ": ", old text */
     va_list arguments;
 
     va_start(arguments, format);
-    int length = vsnprintf(text, sizeof text, format, arguments);
+    vsnprintf(text, sizeof error->text, format, arguments);
     va_end(arguments);
-    if (length >= 0 && (size_t)length < sizeof text)
-        snprintf(text + length, sizeof text - (size_t)length, ": %s", error->text);
+    size_t length = strlen(text);
+    snprintf(text + length, sizeof text - length, ": %s", error->text);
+    text[sizeof error->text - 1] = '\0';
     make_printable(text);
-    memcpy(error->text, text, sizeof text);
+    memcpy(error->text, text, sizeof error->text);
     return -1;
 }
