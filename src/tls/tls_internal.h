@@ -29,7 +29,6 @@ enum tls_message_type {
     TLS_CLIENT_HELLO = 1,
     TLS_SERVER_HELLO = 2,
     TLS_NEW_SESSION_TICKET = 4,
-    TLS_HELLO_RETRY_REQUEST = 6, /* on the wire a server_hello with a fixed random */
     TLS_ENCRYPTED_EXTENSIONS = 8,
     TLS_CERTIFICATE = 11,
     TLS_CERTIFICATE_REQUEST = 13,
@@ -37,6 +36,7 @@ enum tls_message_type {
     TLS_FINISHED = 20,
     TLS_KEY_UPDATE = 24,
     TLS_MESSAGE_HASH = 254,
+    TLS_HELLO_RETRY_REQUEST = 256, /* ours: on the wire a server_hello with a fixed random */
 };
 
 enum tls_extension {

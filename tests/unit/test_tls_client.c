@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine against a server in the same process: what it must do when all is well. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tls_server.h"
+
+static struct tls tls;
+static struct server server;
+
+static void start(void)
+{
+    struct tls_configuration configuration = server_client_configuration();
+
+    server_init(&server, &tls);
+    tls_start(&tls, &configuration);
+}
+
+static void assert_connected(void)
+{
+    if (tls_state(&tls) != TLS_OPEN)
+        fail_msg("not connected: %s", tls_failure(&tls));
+    assert_true(server.client_finished);
+    assert_int_equal(server.alert, -1);
+}
+
+static void assert_exchange(void)
+{
+    char answer[8];
+
+    assert_int_equal(tls_write(&tls, "ping", 4), 4);
+    server_receive(&server);
+    assert_int_equal(server.data_length, 4);
+    assert_memory_equal(server.data, "ping", 4);
+    server_send(&server, TLS_APPLICATION_DATA, "pong", 4);
+    assert_int_equal(tls_read(&tls, answer, sizeof answer), 4);
+    assert_memory_equal(answer, "pong", 4);
+}
+
+static void every_suite_and_group(void **state)
+{
+    static const uint16_t suites[] = {0x1301, 0x1302, 0x1303};
+    static const uint16_t groups[] = {TLS_X25519, TLS_SECP256R1, TLS_SECP384R1};
+
+    (void)state;
+    for (size_t i = 0; i < 18; i++) {
+        start();
+        server.suite_id = suites[i % 3];
+        server.group = groups[i / 3 % 3];
+        server.request_certificate = i >= 9;
+        server_handshake(&server);
+        assert_connected();
+        assert_int_equal(server.client_certificate_length != 0, server.request_certificate);
+        assert_exchange();
+    }
+}
+
+static void cookie_is_echoed(void **state)
+{
+    (void)state;
+    start();
+    server.send_retry = true;
+    server_handshake(&server);
+    assert_connected();
+    assert_int_equal(tls.cookie_length, 6);
+}
+
+static void no_certificate_of_ours(void **state)
+{
+    struct tls_configuration configuration = server_client_configuration();
+
+    (void)state;
+    configuration.certificate = NULL;
+    configuration.certificate_length = 0;
+    configuration.ec_key = NULL;
+    server_init(&server, &tls);
+    tls_start(&tls, &configuration);
+    server.request_certificate = true;
+    server_handshake(&server);
+    assert_connected();
+    assert_int_equal(server.client_certificate_length, 0);
+}
+
+static void no_check_refuses_all(void **state)
+{
+    struct tls_configuration configuration = server_client_configuration();
+
+    (void)state;
+    configuration.check_certificate = NULL;
+    server_init(&server, &tls);
+    tls_start(&tls, &configuration);
+    server_handshake(&server);
+    server_receive(&server);
+    assert_int_equal(tls_state(&tls), TLS_FAILED);
+    assert_int_equal(tls_origin(&tls), TLS_ORIGIN_CERTIFICATE);
+    assert_int_equal(server.alert, TLS_ALERT_BAD_CERTIFICATE);
+}
+
+static void large_client_certificate_is_refused(void **state)
+{
+    struct tls_configuration configuration = server_client_configuration();
+
+    (void)state;
+    configuration.certificate_length = TLS_MAX_OUR_CERTIFICATE + 1;
+    tls_start(&tls, &configuration);
+    assert_int_equal(tls_state(&tls), TLS_FAILED);
+    assert_int_equal(tls_alert(&tls), TLS_ALERT_INTERNAL_ERROR);
+}
+
+static void flight_in_one_record(void **state)
+{
+    (void)state;
+    start();
+    server.one_record = true;
+    server.request_certificate = true;
+    server_handshake(&server);
+    assert_connected();
+    assert_exchange();
+}
+
+static void close_in_both_directions(void **state)
+{
+    static const uint8_t close_notify[] = {1, 0};
+
+    (void)state;
+    start();
+    server_handshake(&server);
+    assert_connected();
+    tls_close(&tls);
+    tls_close(&tls); /* once is enough */
+    server_receive(&server);
+    assert_int_equal(server.alert, TLS_ALERT_CLOSE_NOTIFY);
+    assert_int_equal(tls_write(&tls, "x", 1), 0);
+    server_send(&server, TLS_APPLICATION_DATA, "last", 4); /* the other half is still open */
+
+    char data[8];
+    assert_int_equal(tls_read(&tls, data, sizeof data), 4);
+    assert_int_equal(tls_state(&tls), TLS_OPEN);
+    server_send(&server, TLS_ALERT, close_notify, sizeof close_notify);
+    assert_int_equal(tls_state(&tls), TLS_CLOSED);
+    server_send(&server, TLS_APPLICATION_DATA, "late", 4); /* ignored (RFC 9846 6.1) */
+    assert_int_equal(tls_read(&tls, data, sizeof data), 0);
+}
+
+static void truncation_is_told_apart(void **state)
+{
+    static const uint8_t close_notify[] = {1, 0};
+
+    (void)state;
+    start();
+    server_handshake(&server);
+    tls_input_end(&tls);
+    assert_int_equal(tls_state(&tls), TLS_FAILED);
+    assert_int_equal(tls_origin(&tls), TLS_ORIGIN_TRUNCATION);
+
+    start();
+    server_handshake(&server);
+    server_send(&server, TLS_ALERT, close_notify, sizeof close_notify);
+    assert_int_equal(tls_state(&tls), TLS_CLOSED);
+    tls_input_end(&tls);
+    assert_int_equal(tls_state(&tls), TLS_CLOSED);
+    assert_int_equal(tls_origin(&tls), TLS_ORIGIN_NONE);
+}
+
+static void key_updates(void **state)
+{
+    static const uint8_t update[] = {TLS_KEY_UPDATE, 0, 0, 1, 0};
+    static const uint8_t update_please[] = {TLS_KEY_UPDATE, 0, 0, 1, 1};
+
+    (void)state;
+    start();
+    server_handshake(&server);
+    server_send(&server, TLS_HANDSHAKE_RECORD, update, sizeof update);
+    server_update_keys(&server);
+    server_receive(&server);
+    assert_int_equal(server.key_updates, 0);
+    server_send(&server, TLS_HANDSHAKE_RECORD, update_please, sizeof update_please);
+    server_update_keys(&server);
+    server_receive(&server);
+    assert_int_equal(server.key_updates, 1);
+    assert_exchange();
+}
+
+/* Asked again and again while the output cannot leave: one answer, and the output never fills. */
+static void key_updates_without_reading(void **state)
+{
+    static const uint8_t update_please[] = {TLS_KEY_UPDATE, 0, 0, 1, 1};
+    static uint8_t data[TLS_MAX_PLAINTEXT];
+
+    (void)state;
+    start();
+    server_handshake(&server);
+    size_t written = 0, step;
+    while ((step = tls_write(&tls, data, sizeof data)) != 0)
+        written += step;
+    for (int i = 0; i < 20; i++) {
+        server_send(&server, TLS_HANDSHAKE_RECORD, update_please, sizeof update_please);
+        server_update_keys(&server);
+    }
+    assert_int_equal(tls_state(&tls), TLS_OPEN);
+    server_receive(&server);
+    assert_int_equal(server.data_length, written);
+    assert_in_range(server.key_updates, 1, 2);
+    server.data_length = 0;
+    assert_exchange();
+}
+
+static void tickets_are_skipped(void **state)
+{
+    static const uint8_t ticket[] = {
+        TLS_NEW_SESSION_TICKET, 0, 0, 17, 0, 0, 1, 0, 1, 2, 3, 4, 1, 9, 0, 3, 7, 7, 7, 0, 0};
+
+    (void)state;
+    start();
+    server_handshake(&server);
+    for (int i = 0; i < 5; i++)
+        server_send(&server, TLS_HANDSHAKE_RECORD, ticket, sizeof ticket);
+    assert_exchange();
+}
+
+static void padding_and_empty_records(void **state)
+{
+    static const uint8_t padded[] = {'p', 'o', TLS_APPLICATION_DATA, 0, 0, 0, 0, 0, 0};
+    char answer[8];
+
+    (void)state;
+    start();
+    server_handshake(&server);
+    for (int i = 0; i < TLS_MAX_IDLE_RECORDS; i++)
+        server_send(&server, TLS_APPLICATION_DATA, NULL, 0);
+    server_send_inner(&server, TLS_APPLICATION_DATA, padded, sizeof padded);
+    assert_int_equal(tls_read(&tls, answer, sizeof answer), 2);
+    assert_memory_equal(answer, "po", 2);
+    assert_exchange();
+}
+
+static void large_data_both_ways(void **state)
+{
+    static uint8_t sent[50000], got[50000];
+    size_t done = 0, length = 0;
+
+    (void)state;
+    start();
+    server_handshake(&server);
+    for (size_t i = 0; i < sizeof sent; i++)
+        sent[i] = (uint8_t)(i * 7);
+    while (done < sizeof sent) {
+        size_t taken = tls_write(&tls, sent + done, sizeof sent - done);
+        assert_true(taken > 0);
+        done += taken;
+        server_receive(&server);
+    }
+    assert_int_equal(server.data_length, sizeof sent);
+    assert_memory_equal(server.data, sent, sizeof sent);
+
+    server.record_only = true;
+    server.wire_length = 0;
+    server_send(&server, TLS_APPLICATION_DATA, sent, sizeof sent);
+    for (size_t at = 0; at < server.wire_length;) {
+        size_t room;
+        uint8_t *input = tls_input(&tls, &room);
+        if (room > server.wire_length - at)
+            room = server.wire_length - at;
+        memcpy(input, server.wire + at, room);
+        tls_input_done(&tls, room);
+        at += room;
+        size_t step;
+        while ((step = tls_read(&tls, got + length,
+                                1000 < sizeof got - length ? 1000 : sizeof got - length)) != 0)
+            length += step;
+    }
+    assert_int_equal(length, sizeof got);
+    assert_memory_equal(got, sent, sizeof got);
+}
+
+/* The server's bytes, recorded and then fed one at a time: nothing depends on how they come. */
+static void one_byte_at_a_time(void **state)
+{
+    (void)state;
+    start();
+    server.request_certificate = true;
+    server.record_only = true;
+    server_handshake(&server);
+    for (size_t i = 0; i < server.wire_length; i++) {
+        size_t room;
+        uint8_t *input = tls_input(&tls, &room);
+        assert_true(room > 0);
+        *input = server.wire[i];
+        tls_input_done(&tls, 1);
+        assert_int_not_equal(tls_state(&tls), TLS_FAILED);
+    }
+    server_receive(&server);
+    assert_connected();
+    assert_true(server.wire_length > 500);
+    server.record_only = false;
+    assert_exchange();
+}
+
+/* Cut at every byte: always a truncation, never anything else. */
+static void cut_at_every_byte(void **state)
+{
+    struct tls_configuration configuration = server_client_configuration();
+    static struct server whole;
+    size_t length = 1;
+
+    (void)state;
+    for (size_t cut = 0; cut < length; cut++) {
+        server_init(&whole, &tls);
+        whole.record_only = true;
+        tls_start(&tls, &configuration);
+        server_handshake(&whole);
+        length = whole.wire_length; /* it varies with that of the signature */
+        if (cut >= length)
+            break;
+        size_t room;
+        uint8_t *input = tls_input(&tls, &room);
+        assert_true(room >= cut);
+        memcpy(input, whole.wire, cut);
+        tls_input_done(&tls, cut);
+        assert_int_equal(tls_state(&tls), TLS_HANDSHAKE);
+        tls_input_end(&tls);
+        assert_int_equal(tls_state(&tls), TLS_FAILED);
+        assert_int_equal(tls_origin(&tls), TLS_ORIGIN_TRUNCATION);
+    }
+    assert_true(length > 500);
+}
+
+/* No secret stays behind in the engine, neither after a failure nor after tls_wipe(). */
+static void secrets_are_wiped(void **state)
+{
+    static const uint8_t zeros[sizeof(struct tls)];
+
+    (void)state;
+    start();
+    server_handshake(&server);
+    assert_connected();
+    tls_input_end(&tls);
+    assert_memory_equal(tls.client_secret, zeros, sizeof tls.client_secret);
+    assert_memory_equal(tls.server_secret, zeros, sizeof tls.server_secret);
+    assert_memory_equal(tls.secret, zeros, sizeof tls.secret);
+    assert_memory_equal(&tls.read_keys, zeros, sizeof tls.read_keys);
+    assert_memory_equal(&tls.write_keys, zeros, sizeof tls.write_keys);
+    assert_memory_equal(&tls.exchange, zeros, sizeof tls.exchange);
+    tls_wipe(&tls);
+    assert_memory_equal(&tls, zeros, sizeof tls);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_suite_and_group),
+        cmocka_unit_test(cookie_is_echoed),
+        cmocka_unit_test(no_certificate_of_ours),
+        cmocka_unit_test(no_check_refuses_all),
+        cmocka_unit_test(large_client_certificate_is_refused),
+        cmocka_unit_test(flight_in_one_record),
+        cmocka_unit_test(close_in_both_directions),
+        cmocka_unit_test(truncation_is_told_apart),
+        cmocka_unit_test(key_updates),
+        cmocka_unit_test(key_updates_without_reading),
+        cmocka_unit_test(tickets_are_skipped),
+        cmocka_unit_test(padding_and_empty_records),
+        cmocka_unit_test(large_data_both_ways),
+        cmocka_unit_test(one_byte_at_a_time),
+        cmocka_unit_test(cut_at_every_byte),
+        cmocka_unit_test(secrets_are_wiped),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
