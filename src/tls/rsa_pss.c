@@ -58,23 +58,30 @@ struct encoding {
     size_t leading_zeros; /* bytes of the signature before EM: 0 or 1 */
 };
 
-static bool encoding_for(struct encoding *encoding, const uint8_t *modulus, size_t length,
-                         const br_hash_class *hash)
+static bool encoding_for(struct encoding *encoding, size_t modulus_bits, const br_hash_class *hash)
 {
     size_t hash_length = tls_hash_length(hash);
 
-    if (length == 0 || length > MAX_MODULUS || modulus[0] == 0)
+    if (modulus_bits < 512 || modulus_bits > 8 * MAX_MODULUS)
         return false;
-    encoding->unused_bits = 1;
-    for (unsigned top = modulus[0]; top < 0x80; top <<= 1)
-        encoding->unused_bits++;
-    encoding->leading_zeros = encoding->unused_bits / 8;
-    encoding->unused_bits %= 8;
-    encoding->length = length - encoding->leading_zeros;
+    size_t bits = modulus_bits - 1;
+    encoding->length = (bits + 7) / 8;
+    encoding->unused_bits = (unsigned)(8 * encoding->length - bits);
+    encoding->leading_zeros = (modulus_bits + 7) / 8 - encoding->length;
     if (encoding->length < 2 * hash_length + 2)
         return false;
     encoding->db_length = encoding->length - hash_length - 1;
     return true;
+}
+
+/* Of a number without leading zero bytes. */
+static size_t bit_length(const uint8_t *number, size_t length)
+{
+    size_t bits = 8 * length;
+
+    for (unsigned top = length != 0 ? number[0] : 0x80; top < 0x80; top = top << 1 | 1)
+        bits--;
+    return bits;
 }
 
 bool tls_rsa_pss_verify(const br_rsa_public_key *key, const br_hash_class *hash,
@@ -89,7 +96,8 @@ bool tls_rsa_pss_verify(const br_rsa_public_key *key, const br_hash_class *hash,
         stripped.n++;
         stripped.nlen--;
     }
-    if (!encoding_for(&encoding, stripped.n, stripped.nlen, hash) || length != stripped.nlen)
+    if (!encoding_for(&encoding, bit_length(stripped.n, stripped.nlen), hash) ||
+        length != stripped.nlen)
         return false;
     memcpy(block, signature, length);
     if (!br_rsa_public_get_default()(block, length, &stripped))
@@ -117,18 +125,14 @@ bool tls_rsa_pss_sign(const br_rsa_private_key *key, const br_hash_class *hash,
                       const uint8_t *digest, const uint8_t *salt, uint8_t *out)
 {
     struct encoding encoding;
-    uint8_t modulus[MAX_MODULUS];
     size_t hash_length = tls_hash_length(hash);
 
-    if (key->n_bitlen > 8 * MAX_MODULUS)
-        return false;
-    size_t length = br_rsa_compute_modulus_get_default()(modulus, key);
-    if (!encoding_for(&encoding, modulus, length, hash))
+    if (!encoding_for(&encoding, key->n_bitlen, hash))
         return false;
 
     uint8_t *db = out + encoding.leading_zeros;
     uint8_t *h = db + encoding.db_length;
-    memset(out, 0, length);
+    memset(out, 0, encoding.leading_zeros + encoding.length);
     db[encoding.db_length - hash_length - 1] = 0x01;
     memcpy(db + encoding.db_length - hash_length, salt, hash_length);
     hash_salted(hash, digest, salt, h);
