@@ -9,9 +9,10 @@
 #include "base/error.h"
 
 /*
- * Parse exactly one JSON value (nothing but white space behind it, nesting at most 32 deep:
- * cJSON is built with CJSON_NESTING_LIMIT=32). `what` names the text in the error, which has
- * kind `kind`. The caller owns the value (cJSON_Delete).
+ * Parse exactly one JSON value: nothing but white space behind it, no NUL in it (nor as \u0000),
+ * nesting at most 32 deep (cJSON is built with CJSON_NESTING_LIMIT=32). `what` names the text in
+ * the error, which has kind `kind`. The caller owns the value (cJSON_Delete). cJSON allocates
+ * through base/buffer.h.
  */
 int json_parse(cJSON **value, const char *text, size_t length, const char *what,
                enum error_kind kind, struct error *error);

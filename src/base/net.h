@@ -10,9 +10,11 @@
 int64_t net_clock_ms(void);
 
 /*
- * Resolve host and connect to the first address that answers, until deadline. Returns a
- * non-blocking, close-on-exec TCP socket with TCP_NODELAY, owned by the caller, or -1 with
- * ERROR_UNAVAILABLE ("connection refused", "no route to host", "name does not resolve", ...).
+ * Resolve host and connect to the first address that answers, until deadline; each of several
+ * addresses gets an even share of the time. (Resolving takes as long as resolv.conf has it take:
+ * getaddrinfo knows no deadline.) Returns a non-blocking, close-on-exec TCP socket with
+ * TCP_NODELAY, owned by the caller, or -1 with ERROR_UNAVAILABLE ("connection refused",
+ * "no route to host", "name does not resolve", ...).
  */
 int net_connect(const char *host, uint16_t port, int64_t deadline, struct error *error);
 

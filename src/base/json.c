@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+
+/* Out of memory inside cJSON shall end the process as everywhere else. */
+__attribute__((constructor)) static void use_our_memory(void)
+{
+    cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = mem_alloc, .free_fn = free});
+}
+
+static bool is_hex_digit(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* Four hex digits other than 0000 at the start of text? */
+static bool is_code_unit(const char *text, size_t length)
+{
+    if (length < 4 || memcmp(text, "0000", 4) == 0)
+        return false;
+    return is_hex_digit(text[0]) && is_hex_digit(text[1]) && is_hex_digit(text[2]) &&
+           is_hex_digit(text[3]);
+}
+
+/* The offset of a NUL, of \u0000 or of a \u without its digits (which cJSON takes for \u0000):
+ * they would cut a string short unseen. length where there is none. */
+static size_t find_nul(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] == '\0')
+            return i;
+        if (text[i] != '\\')
+            continue;
+        i++;
+        if (i < length && text[i] == 'u' && !is_code_unit(text + i + 1, length - i - 1))
+            return i;
+    }
+    return length;
+}
+
+static bool is_white_space(const char *text, const char *end)
+{
+    while (text < end && memchr(" \t\r\n", *text, 4) != NULL)
+        text++;
+    return text == end;
+}
+
+int json_parse(cJSON **value, const char *text, size_t length, const char *what,
+               enum error_kind kind, struct error *error)
+{
+    *value = NULL;
+    if (length == 0)
+        return error_set(error, kind, "%s is empty, not JSON", what);
+    const char *end = text + find_nul(text, length);
+    if (end == text + length) {
+        *value = cJSON_ParseWithLengthOpts(text, length, &end, false);
+        if (*value != NULL && is_white_space(end, text + length))
+            return 0;
+        cJSON_Delete(*value);
+        *value = NULL;
+    }
+    return error_set(error, kind, "%s is not JSON (near byte %zu)", what, (size_t)(end - text));
+}
+
+const char *json_string(const cJSON *object, const char *name)
+{
+    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
+}
+
+bool json_bool(const cJSON *object, const char *name, bool fallback)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+
+    return cJSON_IsBool(item) ? cJSON_IsTrue(item) : fallback;
+}
+
+const cJSON *json_array(const cJSON *object, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+
+    return cJSON_IsArray(item) ? item : NULL;
+}
+
+const cJSON *json_object(const cJSON *object, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+
+    return cJSON_IsObject(item) ? item : NULL;
+}
+
+char *json_print(const cJSON *value)
+{
+    return cJSON_PrintUnformatted(value);
+}
