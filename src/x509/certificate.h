@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "x509/pem.h"
 
 #define CERTIFICATE_MAX_PEM 65536 /* bytes of PEM text accepted for one certificate */
 
@@ -18,21 +19,26 @@ struct certificate {
     uint8_t *der; /* owned */
     size_t length;
     char fingerprint[65]; /* SHA-256 of the DER as 64 lower-case hex: LXD's name for it */
-    char *common_name;    /* last CN of the subject, printable ASCII, owned; "" where there is none */
-    int64_t not_before;   /* seconds since 1970 */
+    char *common_name;  /* last CN of the subject, printable ASCII, owned; "" where there is none */
+    int64_t not_before; /* seconds since 1970 */
     int64_t not_after;
-    bool is_ca; /* basicConstraints cA */
+    bool is_ca;       /* basicConstraints cA */
+    bool server_auth; /* fit for a TLS server: serverAuth among extendedKeyUsage, or no such */
 };
 
 /* Copies the DER. ERROR_INPUT says what is wrong with it. */
 int certificate_from_der(struct certificate *certificate, const uint8_t *der, size_t length,
                          struct error *error);
 
-/*
- * The text must hold exactly one PEM block, a CERTIFICATE (EC PARAMETERS is not one either).
- * A private key in it is an error that quotes nothing of it.
- */
+/* The same for a PEM block. A private key is an error that quotes nothing of it. */
+int certificate_from_block(struct certificate *certificate, const struct pem_block *block,
+                           struct error *error);
+
+/* The text must hold exactly one PEM block, a CERTIFICATE (EC PARAMETERS is not one either). */
 int certificate_from_pem(struct certificate *certificate, const char *pem, struct error *error);
+
+/* Is now (seconds since 1970) within its dates? */
+bool certificate_is_current(const struct certificate *certificate, int64_t now);
 
 void certificate_free(struct certificate *certificate);
 
