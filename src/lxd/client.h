@@ -12,6 +12,8 @@
 #include "x509/private_key.h"
 #include "x509/server_identity.h"
 
+#define LXD_REQUEST_MS 20000 /* for one request and its response, and for connecting anew */
+
 /* What it takes to talk to an LXD server; all borrowed for the client's life. */
 struct lxd_credentials {
     const struct certificate *certificate; /* ours */
@@ -24,10 +26,21 @@ struct lxd_client;
 
 /* GET /1.0 */
 struct lxd_server {
-    bool trusted;      /* auth == "trusted" */
-    char *name;        /* environment.server_name; owned, "" where absent (untrusted) */
-    char *version;     /* environment.server_version */
-    bool clustered;    /* environment.server_clustered */
+    bool trusted;   /* auth == "trusted" */
+    char *name;     /* environment.server_name; owned, "" where absent (untrusted) */
+    char *version;  /* environment.server_version; the same */
+    bool clustered; /* environment.server_clustered */
+};
+
+/* One element of GET /1.0/cluster/members?recursion=1 */
+struct lxd_member {
+    char *name;               /* owned */
+    struct endpoint endpoint; /* from its url */
+};
+
+struct lxd_members {
+    struct lxd_member *items;
+    size_t count;
 };
 
 /* One element of GET /1.0/certificates?recursion=1 */
@@ -45,9 +58,13 @@ struct lxd_certificates {
 
 /*
  * Connect and shake hands (5 s at most, and not past deadline, a net_clock_ms value that bounds
- * the client's whole life). Every error text begins with "LXD at <endpoint> ". On success
- * *client is the caller's (lxd_close); on failure NULL. A pinned certificate out of its dates
- * is accepted and noted: lxd_warning.
+ * the client's whole life). On success *client is the caller's (lxd_close); on failure NULL. A
+ * pinned certificate out of its dates is accepted and noted: lxd_warning.
+ *
+ * Errors, here and below: every text but that of ERROR_REFUSED, which is LXD's own reason, begins
+ * with "LXD at <endpoint> ". ERROR_IDENTITY and ERROR_UNTRUSTED as base/error.h says;
+ * ERROR_UNAVAILABLE for all else. Any request may connect anew where the connection ended in
+ * between. No body is ever quoted but for the "error" string of LXD's error answers.
  */
 int lxd_open(struct lxd_client **client, const struct endpoint *endpoint,
              const struct lxd_credentials *credentials, int64_t deadline, struct error *error);
@@ -55,28 +72,38 @@ int lxd_open(struct lxd_client **client, const struct endpoint *endpoint,
 /* One sentence to log once, or NULL. Borrowed. */
 const char *lxd_warning(const struct lxd_client *client);
 
+/* How many requests went out so far. */
+unsigned lxd_requests(const struct lxd_client *client);
+
 int lxd_get_server(struct lxd_client *client, struct lxd_server *server, struct error *error);
+
+/* The active members of a cluster: those Online, and those Evacuated, whose API serves on. Fails
+ * on a server that is not clustered. */
+int lxd_list_members(struct lxd_client *client, struct lxd_members *list, struct error *error);
+
 int lxd_list_certificates(struct lxd_client *client, struct lxd_certificates *list,
                           struct error *error);
 
-/* GET /1.0/certificates/<fp>. *found is false on 404. */
+/* GET /1.0/certificates/<fp>, 64 lower-case hex. *found is false on 404; *certificate is the
+ * caller's where it is true. */
 int lxd_get_certificate(struct lxd_client *client, const char *fingerprint, bool *found,
                         struct lxd_certificate *certificate, struct error *error);
 
 /*
  * POST /1.0/certificates: type client, base64 DER, no password key. Success also where the
  * certificate turns out to be there already (409, or 400 on old versions): *entry is then what
- * GET says, else what was sent. After a time-out or 5xx, GET decides. ERROR_REFUSED carries LXD's reason for this
- * certificate, ERROR_UNTRUSTED that we may not add at all (403).
+ * GET says, else what was sent. After a time-out, a broken connection or 5xx, GET decides.
+ * ERROR_REFUSED carries LXD's reason for this certificate, ERROR_UNTRUSTED that we may not add
+ * at all (403).
  */
 int lxd_add_certificate(struct lxd_client *client, const struct certificate *certificate,
                         const char *name, struct lxd_certificate *entry, struct error *error);
 
-/* DELETE; 404 is success. After a time-out or 5xx, GET decides. */
-int lxd_remove_certificate(struct lxd_client *client, const char *fingerprint,
-                           struct error *error);
+/* DELETE; 404 is success. After a time-out, a broken connection or 5xx, GET decides. */
+int lxd_remove_certificate(struct lxd_client *client, const char *fingerprint, struct error *error);
 
 void lxd_server_free(struct lxd_server *server);
+void lxd_members_free(struct lxd_members *list);
 void lxd_certificate_free(struct lxd_certificate *certificate);
 void lxd_certificates_free(struct lxd_certificates *list);
 void lxd_close(struct lxd_client *client); /* NULL is fine; sends close_notify */

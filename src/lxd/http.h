@@ -9,7 +9,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 
-#define HTTP_MAX_HEAD 65536
+#define HTTP_MAX_HEAD 65536 /* status line and header of one response, 1xx before it included */
 #define HTTP_MAX_BODY (16 * 1024 * 1024)
 
 /* The byte stream below, TLS or a test. Both block until the deadline (net_clock_ms). */
@@ -21,11 +21,15 @@ struct http_stream {
                  struct error *error);
 };
 
-/* An HTTP/1.1 client connection (RFC 9112): one request at a time. */
+/*
+ * An HTTP/1.1 client connection (RFC 9112): one request at a time. Zero-initialise and set
+ * stream and host.
+ */
 struct http_connection {
     struct http_stream stream;
     const char *host;    /* Host header, not owned */
-    struct buffer input; /* bytes received and not consumed */
+    struct buffer input; /* bytes received ... */
+    size_t consumed;     /* ... of which so many are done with */
     bool used;           /* a response came over this connection before */
     bool closed;         /* no further request can be sent on it */
 };
@@ -36,14 +40,16 @@ struct http_response {
 };
 
 /*
- * Send one request and read its response. body may be NULL (then no Content-Length). No
- * redirect is followed, 1xx are skipped. ERROR_UNAVAILABLE for everything that is not a complete HTTP/1.1
- * response within the bounds; *stale is set when a connection that had served before was
- * closed without a single byte of this response (the caller may reconnect once).
+ * Send one request and read its response. body may be NULL (then no Content-Length), else it is
+ * JSON. No redirect is followed, 1xx are skipped. ERROR_UNAVAILABLE (or what the stream says) for
+ * everything that is not a complete HTTP/1.1 response within the bounds, in words to follow
+ * "LXD at <endpoint> "; the connection is closed then. *stale is set when a connection that had
+ * served before ended, before the deadline, without a single byte of this response: the caller
+ * may reconnect and try once more.
  */
 int http_request(struct http_connection *connection, const char *method, const char *path,
-                 const void *body, size_t length, int64_t deadline,
-                 struct http_response *response, bool *stale, struct error *error);
+                 const void *body, size_t length, int64_t deadline, struct http_response *response,
+                 bool *stale, struct error *error);
 
 void http_connection_free(struct http_connection *connection);
 

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lxd/client.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/base64.h"
+#include "base/buffer.h"
+#include "base/json.h"
+#include "base/net.h"
+#include "lxd/answer.h"
+#include "lxd/http.h"
+#include "lxd/stream.h"
+
+#define SCHEME "https://"
+#define CERTIFICATES "/1.0/certificates"
+#define MAX_REASON 300
+
+struct lxd_client {
+    struct endpoint endpoint;
+    struct lxd_credentials credentials;
+    int64_t deadline;
+    /* Open a connection to the endpoint; a test puts its own here. */
+    int (*connect)(struct lxd_client *client, struct http_stream *stream, struct error *error);
+    struct stream stream;
+    struct http_connection connection;
+    struct error refusal; /* why the server's certificate was refused */
+    char *warning;
+    unsigned requests;
+};
+
+/* ---- the connection ---- */
+
+static int with_subject(const struct lxd_client *client, struct error *error)
+{
+    struct error plain = *error;
+
+    return error_set(error, plain.kind, "LXD at %s %s", client->endpoint.url, plain.text);
+}
+
+/* A pinned certificate is accepted whatever its dates. */
+static void note_dates(struct lxd_client *client, const uint8_t *der, size_t length)
+{
+    const struct server_identity *server = client->credentials.server;
+
+    for (size_t i = 0; i < server->count; i++) {
+        const struct certificate *pinned = &server->expected[i];
+        if (pinned->length != length || memcmp(pinned->der, der, length) != 0)
+            continue;
+        if (client->warning == NULL && !certificate_is_current(pinned, time(NULL)))
+            client->warning = mem_printf("LXD at %s presents the expected certificate %.12s..., "
+                                         "which is outside its dates: renew it",
+                                         client->endpoint.url, pinned->fingerprint);
+    }
+}
+
+static int check_server(void *context, const uint8_t *const der[], const size_t length[],
+                        size_t count)
+{
+    struct lxd_client *client = context;
+
+    if (server_identity_check(client->credentials.server, der, length, count, &client->refusal) !=
+        0)
+        return TLS_ALERT_CERTIFICATE_UNKNOWN;
+    note_dates(client, der[0], length[0]);
+    return 0;
+}
+
+static int connect_tls(struct lxd_client *client, struct http_stream *stream, struct error *error)
+{
+    const struct private_key *key = client->credentials.key;
+    struct tls_configuration configuration = {
+        .check_certificate = check_server,
+        .check_context = client,
+        .certificate = client->credentials.certificate->der,
+        .certificate_length = client->credentials.certificate->length,
+        .ec_key = key->type == BR_KEYTYPE_EC ? &key->ec : NULL,
+        .rsa_key = key->type == BR_KEYTYPE_RSA ? &key->rsa : NULL,
+    };
+
+    stream_close(&client->stream);
+    if (stream_open(&client->stream, &client->endpoint, &configuration, client->deadline, error) !=
+        0) {
+        if (error->kind == ERROR_IDENTITY)
+            *error = client->refusal;
+        return -1;
+    }
+    *stream = stream_http(&client->stream);
+    return 0;
+}
+
+static int open_connection(struct lxd_client *client, struct error *error)
+{
+    http_connection_free(&client->connection);
+    client->connection =
+        (struct http_connection){.closed = true, .host = client->endpoint.url + strlen(SCHEME)};
+    if (client->connect(client, &client->connection.stream, error) != 0)
+        return with_subject(client, error);
+    client->connection.closed = false;
+    return 0;
+}
+
+int lxd_open(struct lxd_client **client, const struct endpoint *endpoint,
+             const struct lxd_credentials *credentials, int64_t deadline, struct error *error)
+{
+    struct lxd_client *opened = mem_alloc(sizeof *opened);
+
+    *client = NULL;
+    opened->endpoint = *endpoint;
+    opened->credentials = *credentials;
+    opened->deadline = deadline;
+    opened->connect = connect_tls;
+    opened->stream.fd = -1;
+    if (open_connection(opened, error) != 0) {
+        lxd_close(opened);
+        return -1;
+    }
+    *client = opened;
+    return 0;
+}
+
+void lxd_close(struct lxd_client *client)
+{
+    if (client == NULL)
+        return;
+    stream_close(&client->stream);
+    http_connection_free(&client->connection);
+    free(client->warning);
+    free(client);
+}
+
+const char *lxd_warning(const struct lxd_client *client)
+{
+    return client->warning;
+}
+
+unsigned lxd_requests(const struct lxd_client *client)
+{
+    return client->requests;
+}
+
+/* ---- requests ---- */
+
+static int request_once(struct lxd_client *client, const char *method, const char *path,
+                        const char *body, struct http_response *response, bool *stale,
+                        struct error *error)
+{
+    int64_t deadline = net_clock_ms() + LXD_REQUEST_MS;
+
+    *stale = false;
+    if (deadline > client->deadline)
+        deadline = client->deadline;
+    if (client->connection.closed && open_connection(client, error) != 0)
+        return -1;
+    client->requests++;
+    if (http_request(&client->connection, method, path, body, body != NULL ? strlen(body) : 0,
+                     deadline, response, stale, error) != 0)
+        return with_subject(client, error);
+    return 0;
+}
+
+/* A connection that lay idle may have been closed meanwhile: LXD 6.8 does so after 30 s. */
+static int request(struct lxd_client *client, const char *method, const char *path,
+                   const char *body, struct http_response *response, struct error *error)
+{
+    bool stale;
+    int result = request_once(client, method, path, body, response, &stale, error);
+
+    if (result != 0 && stale)
+        result = request_once(client, method, path, body, response, &stale, error);
+    return result;
+}
+
+/* The error of a response with a status that promises no result. */
+static int status_error(const struct lxd_client *client, const struct http_response *response,
+                        struct error *error)
+{
+    char reason[MAX_REASON];
+
+    answer_reason(&response->body, reason, sizeof reason);
+    if (response->status == 401 || response->status == 403)
+        return error_set(error, ERROR_UNTRUSTED,
+                         "LXD at %s does not admit the client certificate %.12s... (HTTP %d%s%s)",
+                         client->endpoint.url, client->credentials.certificate->fingerprint,
+                         response->status, *reason != '\0' ? ": " : "", reason);
+    return error_set(error, ERROR_UNAVAILABLE, "LXD at %s answers HTTP %d%s%s%s",
+                     client->endpoint.url, response->status, *reason != '\0' ? " (" : "", reason,
+                     *reason != '\0' ? ")" : "");
+}
+
+/* The same for a change: 403 is about the permission, other 4xx about the one certificate. */
+static int change_error(const struct lxd_client *client, const struct http_response *response,
+                        struct error *error)
+{
+    char reason[MAX_REASON];
+
+    if (response->status == 403)
+        return error_set(error, ERROR_UNTRUSTED,
+                         "LXD at %s does not let the client certificate %.12s... manage the trust "
+                         "store: it is restricted, or trusted no longer",
+                         client->endpoint.url, client->credentials.certificate->fingerprint);
+    answer_reason(&response->body, reason, sizeof reason);
+    if (response->status / 100 == 4 && response->status != 401 && *reason != '\0')
+        return error_set(error, ERROR_REFUSED, "%s", reason);
+    return status_error(client, response, error);
+}
+
+/* ---- reading ---- */
+
+/* A response other than 200 becomes an error, and its body is freed. */
+static int expect_ok(const struct lxd_client *client, struct http_response *response,
+                     struct error *error)
+{
+    if (response->status == 200)
+        return 0;
+    status_error(client, response, error);
+    buffer_free(&response->body);
+    return -1;
+}
+
+static int get(struct lxd_client *client, const char *path, struct http_response *response,
+               struct error *error)
+{
+    if (request(client, "GET", path, NULL, response, error) != 0)
+        return -1;
+    return expect_ok(client, response, error);
+}
+
+int lxd_get_server(struct lxd_client *client, struct lxd_server *server, struct error *error)
+{
+    struct http_response response;
+
+    *server = (struct lxd_server){0};
+    if (get(client, "/1.0", &response, error) != 0)
+        return -1;
+    int result = answer_server(&response.body, server, error);
+    buffer_free(&response.body);
+    return result == 0 ? 0 : with_subject(client, error);
+}
+
+int lxd_list_members(struct lxd_client *client, struct lxd_members *list, struct error *error)
+{
+    struct http_response response;
+
+    *list = (struct lxd_members){0};
+    if (get(client, "/1.0/cluster/members?recursion=1", &response, error) != 0)
+        return -1;
+    int result = answer_members(&response.body, list, error);
+    buffer_free(&response.body);
+    return result == 0 ? 0 : with_subject(client, error);
+}
+
+int lxd_list_certificates(struct lxd_client *client, struct lxd_certificates *list,
+                          struct error *error)
+{
+    struct http_response response;
+
+    *list = (struct lxd_certificates){0};
+    if (get(client, CERTIFICATES "?recursion=1", &response, error) != 0)
+        return -1;
+    int result = answer_certificates(&response.body, list, error);
+    buffer_free(&response.body);
+    return result == 0 ? 0 : with_subject(client, error);
+}
+
+/* A request for /1.0/certificates/<fingerprint>. */
+static int request_entry(struct lxd_client *client, const char *method, const char *fingerprint,
+                         struct http_response *response, struct error *error)
+{
+    char *path = mem_printf(CERTIFICATES "/%s", fingerprint);
+    int result = request(client, method, path, NULL, response, error);
+
+    free(path);
+    return result;
+}
+
+int lxd_get_certificate(struct lxd_client *client, const char *fingerprint, bool *found,
+                        struct lxd_certificate *certificate, struct error *error)
+{
+    struct http_response response;
+
+    *found = false;
+    *certificate = (struct lxd_certificate){0};
+    if (request_entry(client, "GET", fingerprint, &response, error) != 0)
+        return -1;
+    if (response.status == 404) {
+        buffer_free(&response.body);
+        return 0;
+    }
+    if (expect_ok(client, &response, error) != 0)
+        return -1;
+    int result = answer_certificate(&response.body, fingerprint, certificate, error);
+    buffer_free(&response.body);
+    *found = result == 0;
+    return result == 0 ? 0 : with_subject(client, error);
+}
+
+/* ---- changing ---- */
+
+/*
+ * Nobody knows whether a change took place: a hung cluster member can hold up the answer although
+ * the change is committed. Does the trust store have (or, with wanted false, not have) the entry?
+ */
+static bool is_settled(struct lxd_client *client, const char *fingerprint, bool wanted,
+                       struct lxd_certificate *entry)
+{
+    struct error ignored;
+    bool found;
+
+    return lxd_get_certificate(client, fingerprint, &found, entry, &ignored) == 0 &&
+           found == wanted;
+}
+
+static char *new_entry_json(const struct certificate *certificate, const char *name)
+{
+    cJSON *object = cJSON_CreateObject();
+    char *base64 = base64_encode(certificate->der, certificate->length);
+
+    cJSON_AddStringToObject(object, "type", "client");
+    cJSON_AddStringToObject(object, "name", name);
+    cJSON_AddStringToObject(object, "certificate", base64);
+    char *text = json_print(object);
+    free(base64);
+    cJSON_Delete(object);
+    return text;
+}
+
+static bool exists_already(const struct http_response *response)
+{
+    char reason[MAX_REASON];
+
+    answer_reason(&response->body, reason, sizeof reason);
+    return response->status == 409 || /* 400 until LXD 5.0.1 and 5.7 */
+           (response->status == 400 && strstr(reason, "already in trust store") != NULL);
+}
+
+static int get_existing(struct lxd_client *client, const char *fingerprint,
+                        struct lxd_certificate *entry, struct error *error)
+{
+    bool found;
+
+    if (lxd_get_certificate(client, fingerprint, &found, entry, error) != 0)
+        return -1;
+    if (!found)
+        return error_set(error, ERROR_REFUSED,
+                         "LXD says it exists already, but not as a certificate in the trust store "
+                         "(a fine-grained identity?)");
+    return 0;
+}
+
+static int finish_addition(struct lxd_client *client, const struct http_response *response,
+                           const char *fingerprint, const char *name, struct lxd_certificate *entry,
+                           struct error *error)
+{
+    if (exists_already(response))
+        return get_existing(client, fingerprint, entry, error);
+    if (response->status != 201 && response->status != 200)
+        return change_error(client, response, error);
+    memcpy(entry->fingerprint, fingerprint, sizeof entry->fingerprint);
+    entry->name = mem_string(name);
+    entry->type = mem_string("client");
+    return 0;
+}
+
+int lxd_add_certificate(struct lxd_client *client, const struct certificate *certificate,
+                        const char *name, struct lxd_certificate *entry, struct error *error)
+{
+    const char *fingerprint = certificate->fingerprint;
+    struct http_response response;
+    char *body = new_entry_json(certificate, name);
+
+    *entry = (struct lxd_certificate){0};
+    int result = request(client, "POST", CERTIFICATES, body, &response, error);
+    if (result == 0) {
+        result = finish_addition(client, &response, fingerprint, name, entry, error);
+        buffer_free(&response.body);
+    }
+    free(body);
+    if (result != 0 && error->kind == ERROR_UNAVAILABLE &&
+        is_settled(client, fingerprint, true, entry))
+        return 0;
+    return result;
+}
+
+int lxd_remove_certificate(struct lxd_client *client, const char *fingerprint, struct error *error)
+{
+    struct lxd_certificate entry = {0};
+    struct http_response response;
+    int result = request_entry(client, "DELETE", fingerprint, &response, error);
+
+    if (result == 0) {
+        if (response.status != 200 && response.status != 404)
+            result = change_error(client, &response, error);
+        buffer_free(&response.body);
+    }
+    if (result != 0 && error->kind == ERROR_UNAVAILABLE &&
+        is_settled(client, fingerprint, false, &entry))
+        return 0;
+    lxd_certificate_free(&entry);
+    return result;
+}

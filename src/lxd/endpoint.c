@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lxd/endpoint.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define MAX_NAME 253 /* of a DNS name in text (RFC 1035 2.3.4) */
+#define MAX_LABEL 63
+#define BLANKS " \t\r\n"
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS "0123456789"
+
+/* A part of the text that is being parsed. */
+struct span {
+    const char *start;
+    size_t length;
+};
+
+static bool is_one_of(struct span span, const char *word)
+{
+    return span.length == strlen(word) && strncasecmp(span.start, word, span.length) == 0;
+}
+
+static struct span trimmed(const char *text)
+{
+    struct span span;
+
+    span.start = text + strspn(text, BLANKS);
+    span.length = strlen(span.start);
+    while (span.length != 0 && strchr(BLANKS, span.start[span.length - 1]) != NULL)
+        span.length--;
+    return span;
+}
+
+static struct span without_first(struct span span, size_t count)
+{
+    return (struct span){span.start + count, span.length - count};
+}
+
+/* Take "scheme://" off the front of *rest. */
+static int parse_scheme(struct span *rest, struct error *error)
+{
+    const char *separator = memmem(rest->start, rest->length, "://", 3);
+
+    if (separator == NULL || separator == rest->start)
+        return 0;
+    struct span scheme = {rest->start, (size_t)(separator - rest->start)};
+    if (!is_one_of(scheme, "https") && !is_one_of(scheme, "http"))
+        return error_set(error, ERROR_INPUT, "scheme %.*s is not supported: use https://host:port",
+                         (int)scheme.length, scheme.start);
+    *rest = without_first(*rest, scheme.length + 3);
+    return 0;
+}
+
+static int parse_port(struct endpoint *endpoint, struct span text, struct error *error)
+{
+    char digits[6] = "";
+    unsigned long port = 0;
+
+    if (text.length < sizeof digits) {
+        memcpy(digits, text.start, text.length);
+        if (strspn(digits, DIGITS) == text.length)
+            port = strtoul(digits, NULL, 10);
+    }
+    if (port == 0 || port > UINT16_MAX)
+        return error_set(error, ERROR_INPUT, "the port must be a number from 1 to 65535");
+    endpoint->port = (uint16_t)port;
+    return 0;
+}
+
+static bool is_address(int family, const char *host)
+{
+    struct in6_addr address;
+
+    return inet_pton(family, host, &address) == 1;
+}
+
+/* Dot-separated labels. The characters are those in use, which are more than RFC 952 names. */
+static bool is_name(const char *host)
+{
+    const char *label = host;
+
+    for (;;) {
+        size_t length = strspn(label, LETTERS DIGITS "-_");
+        if (length == 0 || length > MAX_LABEL)
+            return false;
+        if (label[length] == '\0')
+            break;
+        if (label[length] != '.')
+            return false;
+        label += length + 1;
+    }
+    /* A last label of digits makes it an IPv4 address, or nothing: resolvers would take "10.1"
+     * for 10.0.0.1. */
+    return strspn(label, DIGITS) != strlen(label) || is_address(AF_INET, host);
+}
+
+static int set_host(struct endpoint *endpoint, struct span host, struct error *error)
+{
+    if (host.length == 0)
+        return error_set(error, ERROR_INPUT, "it names no host: use https://host:port");
+    if (host.length > MAX_NAME)
+        return error_set(error, ERROR_INPUT, "the host is longer than %d characters", MAX_NAME);
+    memcpy(endpoint->host, host.start, host.length);
+    return 0;
+}
+
+/* [v6] or [v6]:port */
+static int parse_bracketed(struct endpoint *endpoint, struct span text, struct error *error)
+{
+    const char *end = memchr(text.start, ']', text.length);
+
+    if (end == NULL)
+        return error_set(error, ERROR_INPUT, "the bracket is not closed");
+    struct span host = {text.start + 1, (size_t)(end - text.start) - 1};
+    struct span rest = without_first(text, host.length + 2);
+    if (memchr(host.start, '%', host.length) != NULL)
+        return error_set(error, ERROR_INPUT,
+                         "an address with a zone means nothing to other machines");
+    if (set_host(endpoint, host, error) != 0)
+        return -1;
+    if (!is_address(AF_INET6, endpoint->host))
+        return error_set(error, ERROR_INPUT, "there is no IPv6 address between the brackets");
+    if (rest.length == 0)
+        return 0;
+    if (rest.start[0] != ':')
+        return error_set(error, ERROR_INPUT, "only a port may follow the brackets");
+    return parse_port(endpoint, without_first(rest, 1), error);
+}
+
+/* host or host:port */
+static int parse_plain(struct endpoint *endpoint, struct span text, struct error *error)
+{
+    const char *colon = memchr(text.start, ':', text.length);
+    struct span host = text;
+
+    if (colon != NULL) {
+        host.length = (size_t)(colon - text.start);
+        struct span port = without_first(text, host.length + 1);
+        if (memchr(port.start, ':', port.length) != NULL)
+            return error_set(error, ERROR_INPUT, "an IPv6 address must stand in brackets");
+        if (parse_port(endpoint, port, error) != 0)
+            return -1;
+    }
+    if (set_host(endpoint, host, error) != 0)
+        return -1;
+    if (!is_name(endpoint->host))
+        return error_set(error, ERROR_INPUT, "\"%s\" is no host name", endpoint->host);
+    return 0;
+}
+
+static int parse(struct endpoint *endpoint, struct span text, struct error *error)
+{
+    if (parse_scheme(&text, error) != 0)
+        return -1;
+    if (text.length != 0 && text.start[text.length - 1] == '/')
+        text.length--;
+    for (size_t i = 0; i < text.length; i++) {
+        if (strchr("/?#", text.start[i]) != NULL)
+            return error_set(error, ERROR_INPUT, "a path is not supported: use https://host:port");
+    }
+    if (text.length != 0 && text.start[0] == '[')
+        return parse_bracketed(endpoint, text, error);
+    return parse_plain(endpoint, text, error);
+}
+
+int endpoint_parse(struct endpoint *endpoint, const char *text, struct error *error)
+{
+    struct span span = trimmed(text);
+
+    *endpoint = (struct endpoint){.port = ENDPOINT_DEFAULT_PORT};
+    if (memchr(span.start, '@', span.length) != NULL)
+        return error_set(error, ERROR_INPUT,
+                         "the endpoint has a user before its host: use https://host:port");
+    if (parse(endpoint, span, error) != 0)
+        return error_prefix(error, "endpoint \"%.*s\"", span.length < 200 ? (int)span.length : 200,
+                            span.start);
+    bool brackets = strchr(endpoint->host, ':') != NULL;
+    snprintf(endpoint->url, sizeof endpoint->url, brackets ? "https://[%s]:%u" : "https://%s:%u",
+             endpoint->host, endpoint->port);
+    return 0;
+}
+
+bool endpoint_is_address(const struct endpoint *endpoint)
+{
+    return is_address(AF_INET, endpoint->host) || is_address(AF_INET6, endpoint->host);
+}

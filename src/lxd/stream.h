@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LXD_STREAM_H
+#define LXD_STREAM_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "lxd/endpoint.h"
+#include "lxd/http.h"
+#include "tls/tls.h"
+
+#define STREAM_OPEN_MS 5000 /* for connecting and shaking hands together */
+
+/* TLS over TCP: drives the engine with a socket and a deadline. About 100 KiB; does not move. */
+struct stream {
+    int fd; /* -1: not open */
+    struct tls tls;
+};
+
+/*
+ * Connect and shake hands, within STREAM_OPEN_MS and until deadline. The configuration needs the
+ * certificate check and our certificate with its key; server name and randomness are set here.
+ * What the configuration refers to must live as long as the stream.
+ *
+ * Errors are in words to follow "LXD at <endpoint> ", here and in what stream_http gives:
+ * ERROR_IDENTITY where check_certificate refused the server (the text is tls_failure's; the check
+ * knows better), ERROR_UNTRUSTED where the server refuses our certificate by an alert, which in
+ * TLS 1.3 may arrive only with the first read, else ERROR_UNAVAILABLE. The stream is closed then.
+ */
+int stream_open(struct stream *stream, const struct endpoint *endpoint,
+                const struct tls_configuration *configuration, int64_t deadline,
+                struct error *error);
+
+/* How HTTP reads and writes an open stream. */
+struct http_stream stream_http(struct stream *stream);
+
+/* Say close_notify if it goes out at once, close, wipe. Does nothing where fd is -1. */
+void stream_close(struct stream *stream);
+
+#endif
