@@ -235,7 +235,7 @@ int lxd_get_server(struct lxd_client *client, struct lxd_server *server, struct 
     if (get(client, "/1.0", &response, error) != 0)
         return -1;
     int result = answer_server(&response.body, server, error);
-    buffer_free(&response.body);
+    buffer_wipe(&response.body); /* it holds the server's configuration, secrets too */
     return result == 0 ? 0 : with_subject(client, error);
 }
 

@@ -85,8 +85,12 @@ static int parse_hello(struct tls *tls, struct hello *hello, struct reader *body
         if (type == TLS_EXTENSION_SUPPORTED_VERSIONS)
             hello->has_version = true;
     }
-    if (hello->legacy_version != 0x0303 || !hello->has_version)
+    if (hello->legacy_version != 0x0303 || !hello->has_version) {
+        if (tls->suite != NULL) /* it spoke TLS 1.3 a moment ago (RFC 9846 4.1.4) */
+            return tls_fail(tls, TLS_ALERT_ILLEGAL_PARAMETER,
+                            "changed the TLS version after its HelloRetryRequest");
         return tls_fail(tls, TLS_ALERT_PROTOCOL_VERSION, "speaks only TLS 1.2 or older");
+    }
 
     while ((more = tls_next_extension(tls, &extensions, &seen, &type, &content)) > 0) {
         if (parse_extension(tls, hello, type, &content, is_retry) != 0)
@@ -163,7 +167,7 @@ int tls_receive_hello_retry_request(struct tls *tls, struct reader *body)
         return tls_fail(tls, TLS_ALERT_ILLEGAL_PARAMETER,
                         "sent a cookie of %zu bytes, more than %zu", hello.cookie.left,
                         sizeof tls->cookie);
-    if (hello.has_cookie) {
+    if (hello.cookie.left != 0) {
         memcpy(tls->cookie, hello.cookie.data, hello.cookie.left);
         tls->cookie_length = hello.cookie.left;
     }

@@ -115,8 +115,8 @@ int tls_send(struct tls *tls, enum tls_content_type type, const uint8_t *data, s
     return 0;
 }
 
-/* Answer a KeyUpdate before anything else goes out (RFC 9846 4.7.3); several at once need one
- * answer. */
+/* Answer KeyUpdates before the next application data; one answer is enough for several that came
+ * while we were silent (RFC 9846 4.7.3). */
 static void pay_key_update(struct tls *tls)
 {
     static const uint8_t update[] = {TLS_KEY_UPDATE, 0, 0, 1, 0};
@@ -140,7 +140,6 @@ const uint8_t *tls_output(const struct tls *tls, size_t *length)
 void tls_output_done(struct tls *tls, size_t length)
 {
     tls->output_start += length;
-    pay_key_update(tls);
 }
 
 /* ---- Records coming in ---- */
@@ -330,7 +329,6 @@ static void process_input(struct tls *tls)
         tls->input_start += TLS_RECORD_HEADER + length;
         if (receive_record(tls, header, header + TLS_RECORD_HEADER, length) != 0)
             return;
-        pay_key_update(tls);
     }
 }
 

@@ -459,6 +459,7 @@ static const struct fault faults[] = {
     {"retry with a tail", SH, tail, DECODE, "ServerHello", 0, true, true},
     {"data behind the retry", SH, two_in_a_record, UNEXPECTED, "keys change", 0, true, true},
     {"second retry", SH, retry_again, UNEXPECTED, "out of order", 0, true},
+    {"version gone after the retry", SH, no_version, ILLEGAL, "changed the TLS version", 0, true},
     {"suite changed after the retry", SH, other_suite, ILLEGAL, "changed the cipher suite", 0,
      true},
     {"group changed after the retry", SH, unknown_group, ILLEGAL, "group 4588", TLS_SECP256R1},
