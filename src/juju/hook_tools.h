@@ -12,20 +12,21 @@
 /*
  * Juju's hook commands, typed. Answers are JSON (--format=json), bounded and parsed once; null
  * counts as empty. Every function returns -1 with ERROR_HOOK where the command fails, and the
- * sentence names the command and what it said; exceptions are told below. cJSON values are
- * the caller's (cJSON_Delete) and are always of the promised type.
+ * sentence names the command and what it said; with ERROR_INPUT where its answer is unusable:
+ * over JUJU_MAX_OUTPUT, not JSON (a NUL inside a string is none), or of another type than promised.
+ * Exceptions are told below. cJSON values are the caller's (cJSON_Delete).
  */
 
+/* An object: every option that is set or has a default. It may hold a private key: wipe it. */
 int juju_config_get(const struct juju_transport *juju, cJSON **options, struct error *error);
 
-/* *granted is false where the application is not trusted ("permission denied"); *cloud is then
- * NULL. The object is params.CloudSpec; it holds a private key: wipe its strings after use. */
-int juju_credential_get(const struct juju_transport *juju, bool *granted, cJSON **cloud,
-                        struct error *error);
+/* *cloud is NULL where the application is not trusted ("permission denied"), or the model is of
+ * a kind that has no such credential. It is params.CloudSpec and holds a private key: wipe it. */
+int juju_credential_get(const struct juju_transport *juju, cJSON **cloud, struct error *error);
 
 int juju_is_leader(const struct juju_transport *juju, bool *leader, struct error *error);
-int juju_relation_ids(const struct juju_transport *juju, const char *endpoint,
-                      struct strings *ids, struct error *error);
+int juju_relation_ids(const struct juju_transport *juju, const char *endpoint, struct strings *ids,
+                      struct error *error);
 int juju_relation_units(const struct juju_transport *juju, const char *relation_id,
                         struct strings *units, struct error *error);
 
@@ -33,16 +34,16 @@ int juju_relation_units(const struct juju_transport *juju, const char *relation_
 int juju_relation_application(const struct juju_transport *juju, const char *relation_id,
                               char **application, struct error *error);
 
-/* All settings of one member (a unit, or with `application` true an application). */
+/* All settings of one member (a unit, or with `application` true an application): an object. */
 int juju_relation_get(const struct juju_transport *juju, const char *relation_id,
-                      const char *member, bool application, cJSON **settings,
-                      struct error *error);
+                      const char *member, bool application, cJSON **settings, struct error *error);
 
 /* Write settings into our unit's databag through relation-set --file -; an empty string deletes
  * its key. settings is an object of strings. */
 int juju_relation_set(const struct juju_transport *juju, const char *relation_id,
                       const cJSON *settings, struct error *error);
 
+/* An object: {"units":{"app/0":{"status":"active"}}, ...}. */
 int juju_goal_state(const struct juju_transport *juju, cJSON **state, struct error *error);
 int juju_status_set(const struct juju_transport *juju, const char *status, const char *message,
                     struct error *error);
@@ -52,8 +53,8 @@ int juju_application_version_set(const struct juju_transport *juju, const char *
 enum juju_log_level { JUJU_LOG_DEBUG, JUJU_LOG_INFO, JUJU_LOG_WARNING, JUJU_LOG_ERROR };
 
 /* One log line. Juju itself logs a hook's stdout at DEBUG and its stderr at WARNING, so those
- * two levels cost no call; INFO and ERROR are juju-log. Never fails: a line that cannot be
- * logged goes to stderr. */
+ * two levels cost no call; INFO and ERROR are juju-log. Control characters become '?'. Never
+ * fails: a line that cannot be logged goes to stderr. */
 __attribute__((format(printf, 3, 4))) void
 juju_log(const struct juju_transport *juju, enum juju_log_level level, const char *format, ...);
 

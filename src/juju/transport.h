@@ -2,14 +2,20 @@
 #ifndef JUJU_TRANSPORT_H
 #define JUJU_TRANSPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
 
+/* What a transport keeps of one answer, in bytes; the rest is read and thrown away. */
+#define JUJU_MAX_OUTPUT (8 * 1024 * 1024)
+#define JUJU_MAX_MESSAGE (64 * 1024)
+
 /* What a hook command answered. The caller wipes both buffers. */
 struct juju_reply {
     int code; /* exit status */
+    bool cut; /* output is only the first JUJU_MAX_OUTPUT bytes */
     struct buffer output;
     struct buffer message; /* its stderr */
 };
@@ -17,7 +23,7 @@ struct juju_reply {
 /*
  * How hook commands are reached. arguments[0] is the command's name; the list ends with NULL.
  * input (may be NULL) becomes its standard input. Returns -1 with ERROR_HOOK where the command
- * could not be run at all; a command that ran and failed is a reply with its code.
+ * could not be run or did not end; a command that ran and failed is a reply with its code.
  */
 struct juju_transport {
     void *context;
@@ -25,7 +31,10 @@ struct juju_transport {
                 struct juju_reply *reply, struct error *error);
 };
 
-/* Hook commands as child processes, found on PATH. */
+/*
+ * Hook commands as child processes, found on PATH, with the environment of this one. SIGPIPE must
+ * be ignored. A command may wait for the controller; one that takes over two minutes is killed.
+ */
 extern const struct juju_transport juju_process_transport;
 
 #endif

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "juju/hook_tools.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "juju/yaml.h"
+
+#define MAX_LINE 1024
+
+static void reply_wipe(struct juju_reply *reply)
+{
+    buffer_wipe(&reply->output);
+    buffer_wipe(&reply->message);
+}
+
+/* A failing command says why in the last line of its stderr, behind "ERROR ". */
+static int say_failure(const char *command, struct juju_reply *reply, struct error *error)
+{
+    struct buffer *message = &reply->message;
+
+    while (message->length != 0 && message->data[message->length - 1] == '\n')
+        message->data[--message->length] = '\0';
+    const char *text = buffer_string(message);
+    const char *line = strrchr(text, '\n');
+    line = line != NULL ? line + 1 : text;
+    if (strncmp(line, "ERROR ", 6) == 0)
+        line += 6;
+    return error_set(error, ERROR_HOOK, "%s failed with exit status %d: %s", command, reply->code,
+                     *line != '\0' ? line : "it did not say why");
+}
+
+static int call(const struct juju_transport *juju, const char *const arguments[],
+                const struct buffer *input, struct juju_reply *reply, struct error *error)
+{
+    if (juju->call(juju->context, arguments, input != NULL ? input->data : NULL,
+                   input != NULL ? input->length : 0, reply, error) != 0)
+        return -1;
+    return reply->code != 0 ? say_failure(arguments[0], reply, error) : 0;
+}
+
+/* For commands whose answer says nothing. */
+static int run(const struct juju_transport *juju, const char *const arguments[],
+               const struct buffer *input, struct error *error)
+{
+    struct juju_reply reply = {0};
+    int result = call(juju, arguments, input, &reply, error);
+
+    reply_wipe(&reply);
+    return result;
+}
+
+/* null and nothing stand for what is empty (juju/juju issue 22523). */
+static void fill_in(cJSON **value, int type)
+{
+    if (!cJSON_IsNull(*value) || (type != cJSON_Object && type != cJSON_Array))
+        return;
+    cJSON_Delete(*value);
+    *value = type == cJSON_Object ? cJSON_CreateObject() : cJSON_CreateArray();
+}
+
+/* The answer of one JSON value; type is a mask of cJSON's types. */
+static int parse(const char *command, const struct juju_reply *reply, int type, cJSON **value,
+                 struct error *error)
+{
+    if (reply->cut)
+        return error_set(error, ERROR_INPUT, "%s answers more than the %d MiB that are read",
+                         command, JUJU_MAX_OUTPUT / 1024 / 1024);
+    if (json_parse(value, reply->output.data != NULL ? reply->output.data : "",
+                   reply->output.length, command, ERROR_INPUT, error) != 0)
+        return -1;
+    fill_in(value, type);
+    if (((*value)->type & type) != 0)
+        return 0;
+    cJSON_Delete(*value);
+    *value = NULL;
+    return error_set(error, ERROR_INPUT, "%s answers JSON of an unexpected type", command);
+}
+
+static int ask(const struct juju_transport *juju, const char *const arguments[], int type,
+               cJSON **value, struct error *error)
+{
+    struct juju_reply reply = {0};
+
+    *value = NULL;
+    int result = call(juju, arguments, NULL, &reply, error);
+    if (result == 0)
+        result = parse(arguments[0], &reply, type, value, error);
+    reply_wipe(&reply);
+    return result;
+}
+
+static int ask_strings(const struct juju_transport *juju, const char *const arguments[],
+                       struct strings *strings, struct error *error)
+{
+    cJSON *list;
+    const cJSON *item;
+
+    if (ask(juju, arguments, cJSON_Array, &list, error) != 0)
+        return -1;
+    cJSON_ArrayForEach(item, list)
+    {
+        if (cJSON_IsString(item))
+            strings_add(strings, item->valuestring);
+    }
+    cJSON_Delete(list);
+    return 0;
+}
+
+int juju_config_get(const struct juju_transport *juju, cJSON **options, struct error *error)
+{
+    const char *const arguments[] = {"config-get", "--format=json", NULL};
+
+    return ask(juju, arguments, cJSON_Object, options, error);
+}
+
+int juju_credential_get(const struct juju_transport *juju, cJSON **cloud, struct error *error)
+{
+    const char *const arguments[] = {"credential-get", "--format=json", NULL};
+    struct juju_reply reply = {0};
+
+    *cloud = NULL;
+    int result = call(juju, arguments, NULL, &reply, error);
+    if (result == 0)
+        result = parse(arguments[0], &reply, cJSON_Object, cloud, error);
+    else if (reply.code != 0 && (strstr(error->text, "permission denied") != NULL ||
+                                 strstr(error->text, "not supported") != NULL))
+        result = 0;
+    reply_wipe(&reply);
+    return result;
+}
+
+int juju_is_leader(const struct juju_transport *juju, bool *leader, struct error *error)
+{
+    const char *const arguments[] = {"is-leader", "--format=json", NULL};
+    cJSON *answer;
+
+    if (ask(juju, arguments, cJSON_True | cJSON_False, &answer, error) != 0)
+        return -1;
+    *leader = cJSON_IsTrue(answer);
+    cJSON_Delete(answer);
+    return 0;
+}
+
+int juju_relation_ids(const struct juju_transport *juju, const char *endpoint, struct strings *ids,
+                      struct error *error)
+{
+    const char *const arguments[] = {"relation-ids", "--format=json", endpoint, NULL};
+
+    return ask_strings(juju, arguments, ids, error);
+}
+
+int juju_relation_units(const struct juju_transport *juju, const char *relation_id,
+                        struct strings *units, struct error *error)
+{
+    const char *const arguments[] = {"relation-list", "--format=json", "-r", relation_id, NULL};
+
+    return ask_strings(juju, arguments, units, error);
+}
+
+int juju_relation_application(const struct juju_transport *juju, const char *relation_id,
+                              char **application, struct error *error)
+{
+    const char *const arguments[] = {
+        "relation-list", "--format=json", "--app", "-r", relation_id, NULL};
+    cJSON *answer;
+
+    if (ask(juju, arguments, cJSON_String, &answer, error) != 0)
+        return -1;
+    *application = mem_string(cJSON_GetStringValue(answer));
+    cJSON_Delete(answer);
+    return 0;
+}
+
+int juju_relation_get(const struct juju_transport *juju, const char *relation_id,
+                      const char *member, bool application, cJSON **settings, struct error *error)
+{
+    const char *const of_unit[] = {
+        "relation-get", "--format=json", "-r", relation_id, "-", member, NULL};
+    const char *const of_application[] = {
+        "relation-get", "--format=json", "--app", "-r", relation_id, "-", member, NULL};
+
+    return ask(juju, application ? of_application : of_unit, cJSON_Object, settings, error);
+}
+
+int juju_relation_set(const struct juju_transport *juju, const char *relation_id,
+                      const cJSON *settings, struct error *error)
+{
+    const char *const arguments[] = {"relation-set", "-r", relation_id, "--file", "-", NULL};
+    struct buffer input = {0};
+
+    yaml_print(&input, settings);
+    int result = run(juju, arguments, &input, error);
+    buffer_free(&input);
+    return result;
+}
+
+int juju_goal_state(const struct juju_transport *juju, cJSON **state, struct error *error)
+{
+    const char *const arguments[] = {"goal-state", "--format=json", NULL};
+
+    return ask(juju, arguments, cJSON_Object, state, error);
+}
+
+int juju_status_set(const struct juju_transport *juju, const char *status, const char *message,
+                    struct error *error)
+{
+    const char *const arguments[] = {"status-set", "--", status, message, NULL};
+
+    return run(juju, arguments, NULL, error);
+}
+
+int juju_application_version_set(const struct juju_transport *juju, const char *version,
+                                 struct error *error)
+{
+    const char *const arguments[] = {"application-version-set", "--", version, NULL};
+
+    return run(juju, arguments, NULL, error);
+}
+
+static int log_by_command(const struct juju_transport *juju, const char *level, const char *line)
+{
+    const char *const arguments[] = {"juju-log", "-l", level, "--", line, NULL};
+    struct error ignored;
+
+    return run(juju, arguments, NULL, &ignored);
+}
+
+static void make_one_line(char *text)
+{
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            *text = '?';
+    }
+}
+
+void juju_log(const struct juju_transport *juju, enum juju_log_level level, const char *format, ...)
+{
+    char line[MAX_LINE];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    make_one_line(line);
+
+    if (level == JUJU_LOG_DEBUG) {
+        puts(line);
+        fflush(stdout);
+    } else if (level == JUJU_LOG_WARNING ||
+               log_by_command(juju, level == JUJU_LOG_INFO ? "INFO" : "ERROR", line) != 0) {
+        fprintf(stderr, "%s\n", line);
+    }
+}
