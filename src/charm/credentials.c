@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "charm/credentials.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/bytes.h"
+#include "base/json.h"
+#include "juju/hook_tools.h"
+
+static const char *const option_names[CREDENTIAL_PARTS] = {"lxd_endpoint", "lxd_client_cert",
+                                                           "lxd_client_key", "lxd_server_cert"};
+static const char *const attribute_names[CREDENTIAL_PARTS] = {"endpoint", "client-cert",
+                                                              "client-key", "server-cert"};
+
+static bool is_blank(const char *text)
+{
+    return text == NULL || text[strspn(text, " \t\r\n")] == '\0';
+}
+
+static int parse_part(struct credentials *credentials, int part, const char *text,
+                      struct error *error)
+{
+    if (is_blank(text))
+        return error_set(error, ERROR_INPUT, "missing");
+    switch (part) {
+    case CREDENTIAL_ENDPOINT:
+        return endpoint_parse(&credentials->endpoint, text, error);
+    case CREDENTIAL_CERTIFICATE:
+        return certificate_from_pem(&credentials->certificate, text, error);
+    case CREDENTIAL_KEY:
+        if (private_key_from_pem(&credentials->key, text, error) != 0)
+            return -1;
+        return private_key_matches(&credentials->key, &credentials->certificate, error);
+    default:
+        return server_identity_from_pem(&credentials->server, text, error);
+    }
+}
+
+int credentials_parse(struct credentials *credentials, const char *const names[CREDENTIAL_PARTS],
+                      const char *const texts[CREDENTIAL_PARTS], struct error *error)
+{
+    memset(credentials, 0, sizeof *credentials);
+    for (int part = 0; part < CREDENTIAL_PARTS; part++) {
+        if (parse_part(credentials, part, texts[part], error) != 0) {
+            credentials_wipe(credentials);
+            return error_prefix(error, "%s", names[part]);
+        }
+    }
+    return 0;
+}
+
+static int from_cloud(struct credentials *credentials, const cJSON *cloud, struct error *error)
+{
+    const cJSON *credential = json_object(cloud, "credential");
+    const cJSON *attributes = json_object(credential, "attrs");
+    const char *type = json_string(credential, "auth-type");
+    const char *texts[CREDENTIAL_PARTS];
+
+    if (type == NULL || strcmp(type, "certificate") != 0)
+        return error_set(error, ERROR_INPUT,
+                         "the cloud's credential is of type \"%s\", LXD needs \"certificate\"",
+                         type != NULL ? type : "");
+    for (int part = 0; part < CREDENTIAL_PARTS; part++)
+        texts[part] =
+            json_string(part == CREDENTIAL_ENDPOINT ? cloud : attributes, attribute_names[part]);
+    if (credentials_parse(credentials, attribute_names, texts, error) != 0)
+        return error_prefix(error, "the cloud's credential");
+    credentials->source = "credential-get";
+    return 0;
+}
+
+/* Say which options are still to be set, and what else would help. */
+static int say_missing(const cJSON *cloud, const char *const texts[CREDENTIAL_PARTS],
+                       const char *application, struct error *error)
+{
+    struct buffer missing = {0};
+    int present = 0;
+
+    for (int part = 0; part < CREDENTIAL_PARTS; part++) {
+        if (is_blank(texts[part]))
+            buffer_printf(&missing, "%s%s", missing.length != 0 ? ", " : "", option_names[part]);
+        else
+            present++;
+    }
+    const char *type = json_string(cloud, "type");
+    if (present != 0)
+        error_set(error, ERROR_INPUT, "missing credentials: set %s as well", missing.data);
+    else if (cloud != NULL)
+        error_set(error, ERROR_INPUT,
+                  "missing credentials: the cloud is of type \"%s\", not \"lxd\": set %s",
+                  type != NULL ? type : "", missing.data);
+    else
+        error_set(error, ERROR_INPUT, "missing credentials: run \"juju trust %s\", or set %s",
+                  application, missing.data);
+    buffer_free(&missing);
+    return -1;
+}
+
+int credentials_choose(struct credentials *credentials, const cJSON *cloud, const cJSON *options,
+                       const char *application, struct error *error)
+{
+    const char *type = json_string(cloud, "type");
+    const char *texts[CREDENTIAL_PARTS];
+    bool complete = true;
+
+    if (type != NULL && strcmp(type, "lxd") == 0)
+        return from_cloud(credentials, cloud, error);
+    for (int part = 0; part < CREDENTIAL_PARTS; part++) {
+        texts[part] = json_string(options, option_names[part]);
+        complete = complete && !is_blank(texts[part]);
+    }
+    if (!complete)
+        return say_missing(cloud, texts, application, error);
+    if (credentials_parse(credentials, option_names, texts, error) != 0)
+        return -1;
+    credentials->source = "config";
+    return 0;
+}
+
+/* Overwrite all strings below value; its depth is bounded by the parser's. */
+static void wipe_strings(cJSON *value)
+{
+    cJSON *item;
+
+    if (cJSON_IsString(value))
+        bytes_wipe(value->valuestring, strlen(value->valuestring));
+    cJSON_ArrayForEach(item, value)
+    {
+        wipe_strings(item);
+    }
+}
+
+int credentials_read(struct credentials *credentials, const struct juju_transport *juju,
+                     const char *application, struct error *error)
+{
+    cJSON *cloud = NULL, *options = NULL;
+    int result = -1;
+
+    if (juju_credential_get(juju, &cloud, error) != 0 ||
+        juju_config_get(juju, &options, error) != 0)
+        goto out;
+    result = credentials_choose(credentials, cloud, options, application, error);
+out:
+    wipe_strings(cloud);
+    wipe_strings(options);
+    cJSON_Delete(cloud);
+    cJSON_Delete(options);
+    return result;
+}
+
+void credentials_wipe(struct credentials *credentials)
+{
+    certificate_free(&credentials->certificate);
+    private_key_wipe(&credentials->key);
+    server_identity_free(&credentials->server);
+    bytes_wipe(credentials, sizeof *credentials);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CHARM_CREDENTIALS_H
+#define CHARM_CREDENTIALS_H
+
+#include <cJSON.h>
+
+#include "base/error.h"
+#include "juju/transport.h"
+#include "lxd/endpoint.h"
+#include "x509/certificate.h"
+#include "x509/private_key.h"
+#include "x509/server_identity.h"
+
+/* What it takes to log in to LXD, decoded and checked. Holds a private key: never copy it. */
+struct credentials {
+    const char *source; /* where they come from, for the log */
+    struct endpoint endpoint;
+    struct certificate certificate;
+    struct private_key key;
+    struct server_identity server;
+};
+
+/* The four parts that every source of credentials has. */
+enum {
+    CREDENTIAL_ENDPOINT,
+    CREDENTIAL_CERTIFICATE,
+    CREDENTIAL_KEY,
+    CREDENTIAL_SERVER,
+    CREDENTIAL_PARTS
+};
+
+/*
+ * Decode the parts; the key must match the certificate. texts[i] may be NULL. ERROR_INPUT names
+ * the part as names[i].
+ */
+int credentials_parse(struct credentials *credentials, const char *const names[CREDENTIAL_PARTS],
+                      const char *const texts[CREDENTIAL_PARTS], struct error *error);
+
+/*
+ * Choose a source and decode it: the cloud's credential if the cloud is an LXD (cloud is
+ * params.CloudSpec, or NULL without juju trust), else the config options. ERROR_INPUT says what
+ * is missing or unusable, and what the operator of `application` can do.
+ */
+int credentials_choose(struct credentials *credentials, const cJSON *cloud, const cJSON *options,
+                       const char *application, struct error *error);
+
+/* The same with what credential-get and config-get say. */
+int credentials_read(struct credentials *credentials, const struct juju_transport *juju,
+                     const char *application, struct error *error);
+
+void credentials_wipe(struct credentials *credentials);
+
+#endif

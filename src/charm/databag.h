@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CHARM_DATABAG_H
+#define CHARM_DATABAG_H
+
+#include <cJSON.h>
+#include <stddef.h>
+
+#include "base/buffer.h"
+#include "x509/certificate.h"
+
+/*
+ * The wire format of the lxd interface, version 1.0: what the members of a relation ask for, and
+ * what we answer. No I/O. Lists are sorted and JSON is printed canonically, so that the same state
+ * always makes the same bytes.
+ */
+#define DATABAG_VERSION "1.0"
+
+/* Of one member; what is beyond is rejected by name of the limit. */
+#define DATABAG_MAX_VALUE (4 * 1024 * 1024) /* bytes of client_certificates */
+#define DATABAG_MAX_CERTIFICATES 1000
+
+struct rejection {
+    char fingerprint[65]; /* "" where the text is no certificate */
+    char *reason;
+};
+
+/* Zero-initialise. */
+struct rejections {
+    struct rejection *items;
+    size_t count;
+};
+
+/* fingerprint may be NULL. */
+void rejections_add(struct rejections *rejections, const char *fingerprint, const char *reason);
+void rejections_free(struct rejections *rejections);
+
+/* A certificate that a member asks for, and the string it came as. */
+struct wish {
+    struct certificate certificate;
+    char *text;
+};
+
+/* What all members of one relation ask for. Zero-initialise. */
+struct request {
+    struct wish *wishes;
+    size_t count;
+    struct rejections rejections;
+};
+
+/* Add what one member (its name is for the reasons) asks for in its settings. */
+void request_read(struct request *request, const char *member, const cJSON *settings);
+
+/* Add a rejection of a member's settings as a whole. */
+void request_reject(struct request *request, const char *member, const char *reason);
+
+/* When all is read: sort the wishes by fingerprint, then text; drop what is there twice. */
+void request_sort(struct request *request);
+void request_free(struct request *request);
+
+/* An LXD server that serves the relation. Borrowed. */
+struct node {
+    const char *endpoint; /* "https://host:port" */
+    const char *name;
+};
+
+/* Values of our databag, owned by the caller (free). */
+char *databag_nodes(const struct node *nodes, size_t count, const struct strings *fingerprints);
+char *databag_registered(const struct strings *texts);
+
+/* Sorts the rejections and drops what is there twice. "" (no such key) where there is none. */
+char *databag_rejected(struct rejections *rejections);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CHARM_EVENT_H
+#define CHARM_EVENT_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+
+enum event_kind {
+    EVENT_OTHER, /* also hooks that we have never heard of */
+    EVENT_RELATION_DEPARTED,
+    EVENT_RELATION_BROKEN,
+    EVENT_STOP, /* stop and remove: no relation is left, the unit goes */
+    EVENT_ACTION,
+};
+
+/*
+ * What Juju's environment says about this run. Strings are borrowed from the environment and are
+ * never NULL, "" where Juju tells nothing; unit, application and model UUID are always there and
+ * well-formed.
+ */
+struct event {
+    enum event_kind kind;
+    const char *name; /* the hook's or action's; "" under juju exec */
+    const char *unit;
+    char *application; /* owned */
+    const char *model_uuid;
+    const char *relation_id;  /* "api:3" */
+    const char *remote_unit;  /* "" in -created and -broken */
+    const char *charm_folder; /* "." if unset */
+};
+
+/* ERROR_HOOK where Juju's own variables are missing or malformed. */
+int event_read(struct event *event, struct error *error);
+
+/* Is the unit that is (or was) at the other end of this relation leaving with this event? */
+bool event_departs(const struct event *event, const char *relation_id, const char *unit);
+
+/* Is this relation ending with this event? */
+bool event_breaks(const struct event *event, const char *relation_id);
+
+/* Does this event come while units or relations go away, perhaps our own unit? */
+bool event_is_farewell(const struct event *event);
+
+void event_free(struct event *event);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CHARM_STATUS_H
+#define CHARM_STATUS_H
+
+#include <stddef.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+/* What juju status shows of our unit. */
+struct status {
+    const char *name;  /* "active", "blocked", "waiting" */
+    char message[384]; /* one line; cut with "..." where it is longer */
+};
+
+/* What a pass that reached its end has achieved. */
+struct status_summary {
+    size_t certificates; /* wanted by relations and trusted by LXD */
+    size_t nodes;
+    const char *version; /* of LXD */
+    size_t rejected;
+    struct strings rejecting;  /* ids of the relations with rejections */
+    struct strings unreadable; /* ids of the relations that could not be read */
+};
+
+/* active: "3 certificates trusted, LXD 5.0.2, 1 node; 1 certificate rejected (api:3)" */
+void status_of_summary(struct status *status, const struct status_summary *summary);
+
+/* waiting where a later try may succeed by itself, blocked where a person is needed. */
+void status_of_error(struct status *status, const struct error *error);
+
+#endif

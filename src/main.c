@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "charm/event.h"
+#include "charm/reconcile.h"
+#include "command_line.h"
+#include "juju/hook_tools.h"
+
+/* 0 for all that a person or time will mend; 1 has Juju drop the hook's writes and try again. */
+static int run_hook(const struct juju_transport *juju)
+{
+    struct event event = {0};
+    struct error error;
+    int result = -1;
+
+    if (event_read(&event, &error) != 0)
+        goto out;
+    if (event.kind == EVENT_ACTION) {
+        juju_log(juju, JUJU_LOG_WARNING, "action \"%s\" is unknown", event.name);
+        result = 0;
+        goto out;
+    }
+    result = reconcile(juju, &event, &error);
+out:
+    if (result != 0)
+        juju_log(juju, JUJU_LOG_ERROR, "hook \"%s\" failed: %s", event.name, error.text);
+    event_free(&event);
+    return result == 0 ? 0 : 1;
+}
+
+int main(int argc, char *argv[])
+{
+    const char *context = getenv("JUJU_CONTEXT_ID");
+
+    signal(SIGPIPE, SIG_IGN);
+    umask(077);
+    if (context != NULL && *context != '\0')
+        return run_hook(&juju_process_transport);
+    return command_line_run(argc, argv);
+}

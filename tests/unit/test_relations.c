@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/json.h"
+#include "charm/relations.h"
+#include "fake_juju.h"
+#include "x509_files.h"
+
+#define IDS "relation-ids --format=json api"
+#define LIST "relation-list --format=json -r "
+#define APPLICATION "relation-list --format=json --app -r "
+#define GET "relation-get --format=json -r "
+#define GET_APPLICATION "relation-get --format=json --app -r "
+#define DENIED "ERROR permission denied\n"
+
+static const struct node node = {"https://10.0.0.1:8443", "node-1"};
+
+/* What one pass reads. */
+struct setting {
+    struct fake_juju fake;
+    struct juju_transport juju;
+    struct event event;
+    struct relations relations;
+    struct error error;
+};
+
+static int read_all(struct setting *setting, const struct fake_answer *answers)
+{
+    setting->fake.answers = answers;
+    setting->juju = fake_juju_transport(&setting->fake);
+    setting->event.unit = "integrator/0";
+    if (setting->event.relation_id == NULL)
+        setting->event.relation_id = setting->event.remote_unit = "";
+    return relations_read(&setting->relations, &setting->juju, &setting->event, &setting->error);
+}
+
+static void setting_free(struct setting *setting)
+{
+    relations_free(&setting->relations);
+    fake_juju_free(&setting->fake);
+}
+
+/* The settings of a member that asks for these certificates, as relation-get prints them. */
+static char *settings_asking(const char *name, const char *other)
+{
+    cJSON *list = cJSON_CreateArray(), *settings = cJSON_CreateObject();
+    const char *const names[] = {name, other};
+
+    for (size_t i = 0; i < 2 && names[i] != NULL; i++) {
+        char *text = x509_file(names[i]);
+
+        cJSON_AddItemToArray(list, cJSON_CreateString(text));
+        free(text);
+    }
+    char *value = json_print(list);
+    cJSON_AddStringToObject(settings, "client_certificates", value);
+    char *text = json_print(settings);
+    cJSON_Delete(list);
+    cJSON_Delete(settings);
+    free(value);
+    return text;
+}
+
+static void test_no_relation(void **state)
+{
+    static const struct fake_answer answers[] = {{IDS, 0, "[]", NULL}, {0}};
+    struct setting setting = {0};
+
+    (void)state;
+    assert_int_equal(read_all(&setting, answers), 0);
+    assert_int_equal(setting.relations.count, 0);
+    setting_free(&setting);
+}
+
+static void test_no_list(void **state)
+{
+    static const struct fake_answer answers[] = {{IDS, 1, NULL, DENIED}, {0}};
+    struct setting setting = {0};
+
+    (void)state;
+    assert_int_equal(read_all(&setting, answers), -1);
+    assert_int_equal(setting.error.kind, ERROR_HOOK);
+    setting_free(&setting);
+}
+
+/* The union over units and the application, of relations in the order of their numbers. */
+static void test_union_and_order(void **state)
+{
+    char *first = settings_asking("ec-p256.crt", "ec-p384.crt");
+    char *second = settings_asking("ec-p384.crt", "ed25519.crt");
+    char *third = settings_asking("leaf.crt", NULL);
+    const struct fake_answer answers[] = {{IDS, 0, "[\"api:10\",\"api:9\"]", NULL},
+                                          {LIST "api:10", 0, "[\"x/0\",\"x/1\"]", NULL},
+                                          {GET "api:10 - x/0", 0, first, NULL},
+                                          {GET "api:10 - x/1", 0, second, NULL},
+                                          {GET_APPLICATION "api:10 - x", 0, third, NULL},
+                                          {GET "api:10 - integrator/0", 0, "{\"a\":\"b\"}", NULL},
+                                          {LIST "api:9", 0, "[]", NULL},
+                                          {APPLICATION "api:9", 0, "\"y\"", NULL},
+                                          {GET_APPLICATION "api:9 - y", 0, "{}", NULL},
+                                          {GET "api:9 - integrator/0", 0, "null", NULL},
+                                          {0}};
+    struct setting setting = {0};
+
+    (void)state;
+    assert_int_equal(read_all(&setting, answers), 0);
+    assert_int_equal(setting.relations.count, 2);
+    const struct relation *relation = &setting.relations.items[0];
+    assert_string_equal(relation->id, "api:9");
+    assert_int_equal(relation->number, 9);
+    assert_string_equal(relation->application, "y");
+    assert_true(relation->readable);
+    assert_int_equal(relation->request.count, 0);
+    relation = &setting.relations.items[1];
+    assert_string_equal(relation->application, "x");
+    assert_int_equal(relation->request.count, 4);
+    assert_string_equal(json_string(relation->published, "a"), "b");
+    setting_free(&setting);
+    free(first);
+    free(second);
+    free(third);
+}
+
+/* Older Jujus still list the relation that ends; nothing of it is touched. */
+static void test_relation_that_ends(void **state)
+{
+    static const struct fake_answer answers[] = {{IDS, 0, "[\"api:3\"]", NULL}, {0}};
+    struct setting setting = {
+        .event = {.kind = EVENT_RELATION_BROKEN, .relation_id = "api:3", .remote_unit = ""}};
+
+    (void)state;
+    assert_int_equal(read_all(&setting, answers), 0);
+    assert_int_equal(setting.relations.count, 0);
+    assert_int_equal(setting.fake.calls.count, 1);
+    setting_free(&setting);
+}
+
+/* Older Jujus still list the unit that departs. */
+static void test_unit_that_departs(void **state)
+{
+    char *asking = settings_asking("ec-p256.crt", NULL);
+    const struct fake_answer answers[] = {{IDS, 0, "[\"api:3\"]", NULL},
+                                          {LIST "api:3", 0, "[\"x/0\",\"x/1\"]", NULL},
+                                          {GET "api:3 - x/0", 0, asking, NULL},
+                                          {GET "api:3 - x/1", 0, "{}", NULL},
+                                          {GET_APPLICATION "api:3 - x", 0, "{}", NULL},
+                                          {GET "api:3 - integrator/0", 0, "{}", NULL},
+                                          {0}};
+    struct setting setting = {
+        .event = {.kind = EVENT_RELATION_DEPARTED, .relation_id = "api:3", .remote_unit = "x/0"}};
+
+    (void)state;
+    assert_int_equal(read_all(&setting, answers), 0);
+    assert_true(setting.relations.items[0].readable);
+    assert_int_equal(setting.relations.items[0].request.count, 0);
+    setting_free(&setting);
+    free(asking);
+}
+
+/* One that cannot be read is known as such, and does not keep the next from being read. */
+static void test_unreadable_relation(void **state)
+{
+    static const struct fake_answer answers[] = {
+        {IDS, 0, "[\"api:3\",\"api:4\"]", NULL},     {LIST "api:3", 0, "[\"x/0\"]", NULL},
+        {GET "api:3 - x/0", 1, NULL, DENIED},        {LIST "api:4", 0, "[]", NULL},
+        {APPLICATION "api:4", 0, "\"y\"", NULL},     {GET_APPLICATION "api:4 - y", 0, "{}", NULL},
+        {GET "api:4 - integrator/0", 0, "{}", NULL}, {0}};
+    struct setting setting = {0};
+
+    (void)state;
+    assert_int_equal(read_all(&setting, answers), 0);
+    assert_int_equal(setting.relations.count, 2);
+    assert_false(setting.relations.items[0].readable);
+    assert_true(setting.relations.items[1].readable);
+    setting_free(&setting);
+}
+
+/* Settings that no parser takes are not a failure to read: else they could stop all removals. */
+static void test_poisoned_settings(void **state)
+{
+    static const struct fake_answer answers[] = {
+        {IDS, 0, "[\"api:3\"]", NULL},
+        {LIST "api:3", 0, "[\"x/0\"]", NULL},
+        {GET "api:3 - x/0", 0, "{\"a\":\"\\u0000\"}", NULL},
+        {GET_APPLICATION "api:3 - x", 0, "{}", NULL},
+        {GET "api:3 - integrator/0", 0, "{}", NULL},
+        {0}};
+    struct setting setting = {0};
+
+    (void)state;
+    assert_int_equal(read_all(&setting, answers), 0);
+    const struct relation *relation = &setting.relations.items[0];
+    assert_true(relation->readable);
+    assert_int_equal(relation->request.rejections.count, 1);
+    assert_string_equal(relation->request.rejections.items[0].reason,
+                        "x/0: unusable settings: relation-get is not JSON (near byte 7)");
+    setting_free(&setting);
+}
+
+/* One relation with one unit; the plan has refused the second of its certificates. */
+static void publish(struct setting *setting, const char *asking, const char *published)
+{
+    const struct fake_answer answers[] = {{IDS, 0, "[\"api:3\"]", NULL},
+                                          {LIST "api:3", 0, "[\"x/0\"]", NULL},
+                                          {GET "api:3 - x/0", 0, asking, NULL},
+                                          {GET_APPLICATION "api:3 - x", 0, "{}", NULL},
+                                          {GET "api:3 - integrator/0", 0, published, NULL},
+                                          {0}};
+    struct plan_self self = {"9f1c1ab0-1d2e-4f3a-8b4c-5d6e7f801234", "integrator", "own"};
+    struct lxd_certificates store = {0};
+    struct plan plan;
+
+    assert_int_equal(read_all(setting, answers), 0);
+    struct relation *relation = &setting->relations.items[0];
+    struct plan_demand demand = {relation->number, relation->application, &relation->request};
+    plan_make(&plan, &self, &demand, 1, &store);
+    if (plan.count > 0)
+        plan.certificates[0].state = PLAN_PRESENT;
+    if (plan.count > 1)
+        plan_refuse(&plan.certificates[1], "too weak");
+    assert_int_equal(relation_publish(relation, &setting->juju, &plan, &node, 1, &setting->error),
+                     0);
+    plan_free(&plan);
+}
+
+/* What relation-set got as its input; NULL where it was not called. */
+static const char *written(const struct setting *setting)
+{
+    for (size_t i = 0; i < setting->fake.calls.count; i++) {
+        if (strcmp(setting->fake.calls.items[i], "relation-set -r api:3 --file -") == 0)
+            return setting->fake.inputs.items[i];
+    }
+    return NULL;
+}
+
+static void test_answer_to_one_that_asks_nothing(void **state)
+{
+    struct setting setting = {0};
+
+    (void)state;
+    publish(&setting, "{}", "{}");
+    assert_string_equal(written(&setting),
+                        "{\"version\":\"1.0\",\"nodes\":\"[{\\\"endpoint\\\":"
+                        "\\\"https://10.0.0.1:8443\\\",\\\"name\\\":\\\"node-1\\\","
+                        "\\\"trusted_certs_fp\\\":[]}]\",\"registered_certificates\":\"[]\"}");
+    assert_int_equal(setting.relations.items[0].rejected, 0);
+    setting_free(&setting);
+}
+
+/* What was written once is not written again, and a rejection is gone when its cause is. */
+static void test_only_changes_are_written(void **state)
+{
+    char *asking = settings_asking("ec-p256.crt", "ec-p384.crt");
+    struct setting first = {0}, second = {0}, third = {0};
+
+    (void)state;
+    publish(&first, asking, "{}");
+    const char *published = written(&first);
+    assert_non_null(published);
+    assert_non_null(strstr(published, "too weak"));
+    assert_int_equal(first.relations.items[0].rejected, 1);
+
+    publish(&second, asking, published);
+    assert_null(written(&second));
+    assert_int_equal(second.relations.items[0].rejected, 1);
+
+    publish(&third, "{}", published);
+    cJSON *changes = cJSON_Parse(written(&third));
+    assert_int_equal(cJSON_GetArraySize(changes), 3);
+    assert_null(json_string(changes, "version"));
+    assert_string_equal(json_string(changes, "rejected_certificates"), "");
+    cJSON_Delete(changes);
+
+    setting_free(&first);
+    setting_free(&second);
+    setting_free(&third);
+    free(asking);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_relation),
+        cmocka_unit_test(test_no_list),
+        cmocka_unit_test(test_union_and_order),
+        cmocka_unit_test(test_relation_that_ends),
+        cmocka_unit_test(test_unit_that_departs),
+        cmocka_unit_test(test_unreadable_relation),
+        cmocka_unit_test(test_poisoned_settings),
+        cmocka_unit_test(test_answer_to_one_that_asks_nothing),
+        cmocka_unit_test(test_only_changes_are_written),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "charm/status.h"
+
+static void assert_summary(const struct status_summary *summary, const char *message)
+{
+    struct status status;
+
+    status_of_summary(&status, summary);
+    assert_string_equal(status.name, "active");
+    assert_string_equal(status.message, message);
+}
+
+static void assert_error(enum error_kind kind, const char *text, const char *name,
+                         const char *message)
+{
+    struct error error;
+    struct status status;
+
+    error_set(&error, kind, "%s", text);
+    status_of_error(&status, &error);
+    assert_string_equal(status.name, name);
+    assert_string_equal(status.message, message);
+}
+
+static void test_fine(void **state)
+{
+    struct status_summary summary = {.certificates = 3, .nodes = 1, .version = "5.0.2"};
+
+    (void)state;
+    assert_summary(&summary, "3 certificates trusted, LXD 5.0.2, 1 node");
+    summary = (struct status_summary){.certificates = 1, .nodes = 3, .version = "6.1"};
+    assert_summary(&summary, "1 certificate trusted, LXD 6.1, 3 nodes");
+    summary = (struct status_summary){.nodes = 1, .version = "6.1"};
+    assert_summary(&summary, "0 certificates trusted, LXD 6.1, 1 node");
+}
+
+static void test_rejected(void **state)
+{
+    struct status_summary summary = {
+        .certificates = 2, .nodes = 1, .version = "5.0.2", .rejected = 1};
+
+    (void)state;
+    strings_add(&summary.rejecting, "api:3");
+    assert_summary(&summary, "2 certificates trusted, LXD 5.0.2, 1 node; "
+                             "1 certificate rejected (api:3)");
+    summary.rejected = 4;
+    strings_add(&summary.rejecting, "api:12");
+    strings_add(&summary.unreadable, "api:5");
+    assert_summary(&summary,
+                   "2 certificates trusted, LXD 5.0.2, 1 node; "
+                   "4 certificates rejected (api:3, api:12); 1 relation unreadable (api:5)");
+    strings_free(&summary.rejecting);
+    strings_free(&summary.unreadable);
+}
+
+static void test_errors(void **state)
+{
+    (void)state;
+    assert_error(ERROR_INPUT, "lxd_client_key: no PEM", "blocked", "lxd_client_key: no PEM");
+    assert_error(ERROR_UNTRUSTED, "LXD at x does not trust", "blocked", "LXD at x does not trust");
+    assert_error(ERROR_REFUSED, "LXD keeps it", "blocked", "LXD keeps it");
+    assert_error(ERROR_UNAVAILABLE, "LXD at x unreachable: connection refused", "waiting",
+                 "LXD at x unreachable: connection refused; retrying");
+    assert_error(ERROR_IDENTITY, "LXD at x presents certificate a..., expected b...", "blocked",
+                 "LXD at x presents certificate a..., expected b...: update the credential or "
+                 "lxd_server_cert");
+}
+
+/* Whatever LXD says ends up as one line of bounded length. */
+static void test_one_line_that_fits(void **state)
+{
+    struct status_summary summary = {.version = "5\n\x1b[31m\xc3\xa4"};
+    struct status status;
+
+    (void)state;
+    assert_summary(&summary, "0 certificates trusted, LXD 5??[31m??, 0 nodes");
+    for (int i = 0; i < 100; i++)
+        strings_add(&summary.rejecting, "api:123");
+    summary.rejected = 100;
+    status_of_summary(&status, &summary);
+    assert_int_equal(strlen(status.message), sizeof status.message - 1);
+    assert_string_equal(status.message + sizeof status.message - 1 - 3, "...");
+    strings_free(&summary.rejecting);
+}
+
+/* A message that just fits is not cut. */
+static void test_length_limit(void **state)
+{
+    enum { ROOM = sizeof((struct status *)NULL)->message - 1 };
+    char text[ROOM + 2];
+    struct error error = {.kind = ERROR_INPUT};
+    struct status status;
+
+    (void)state;
+    memset(text, 'x', sizeof text);
+    text[ROOM] = '\0';
+    memcpy(error.text, text, ROOM + 1);
+    status_of_error(&status, &error);
+    assert_string_equal(status.message, text);
+    text[ROOM] = 'x';
+    text[ROOM + 1] = '\0';
+    memcpy(error.text, text, ROOM + 2);
+    status_of_error(&status, &error);
+    assert_int_equal(strlen(status.message), ROOM);
+    assert_string_equal(status.message + ROOM - 4, "x...");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fine),         cmocka_unit_test(test_rejected),
+        cmocka_unit_test(test_errors),       cmocka_unit_test(test_one_line_that_fits),
+        cmocka_unit_test(test_length_limit),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
