@@ -1,0 +1,389 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A miniature unit agent: it runs hooks of the packed charm as Juju's agent does.
+
+The charm is unpacked, `dispatch` is executed directly in Juju's environment (and nothing else of
+ours), hook commands are on PATH, and what a hook writes is kept only if it exits with 0.
+"""
+
+import atexit
+import contextlib
+import dataclasses
+import functools
+import os
+import select
+import shutil
+import socket
+import socketserver
+import stat
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import hook_commands
+from hook_commands import Reply, Request
+
+HOOK_TIMEOUT = 150  # seconds; no hook may take longer than 60 by its own rules
+AGENT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin"
+
+# One byte of the protocol of hook_command.c.
+DONE, STDIN_WANTED = b"\0", b"\1"
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a hook is about. `kind` is "config-changed", "relation-joined", ..."""
+
+    kind: str
+    relation: object = None
+    remote_unit: str = ""
+    departing_unit: str = ""
+
+    @property
+    def hook_name(self):
+        return f"{self.relation.endpoint}-{self.kind}" if self.relation else self.kind
+
+
+@dataclass(frozen=True)
+class Call:
+    """One hook command that the charm ran, and what it was told."""
+
+    arguments: tuple
+    stdin: bytes | None
+    reply: Reply
+    environment: bytes  # the command's, as /proc shows it
+
+    @property
+    def name(self):
+        return self.arguments[0]
+
+
+@dataclass(frozen=True)
+class LogLine:
+    level: str
+    text: str
+
+
+@dataclass
+class Hook:
+    """How one run of the charm went."""
+
+    name: str
+    environment: dict = field(repr=False)
+    exit_code: int | None = None
+    calls: list = field(default_factory=list, repr=False)
+    log: list = field(default_factory=list)
+    wall_seconds: float = 0.0
+    own_cpu_seconds: float = 0.0
+    children_cpu_seconds: float = 0.0
+    peak_rss_kib: int = 0  # as of the last hook command; 0 where there was none
+
+    def called(self, name):
+        return [call for call in self.calls if call.name == name]
+
+    def logged(self, level):
+        return [line.text for line in self.log if line.level == level]
+
+
+class HookContext:
+    """What hook commands see and do during one hook: a transaction on the model."""
+
+    def __init__(self, unit, event, hook):
+        self.event = event
+        self.state = dict(unit.state)
+        self.config = unit.application.config
+        self.process = None
+        self._unit = unit
+        self._hook = hook
+        self._bags = {}
+
+    def run(self, request, environment):
+        """Answer one hook command, keep record of it."""
+        if request.context_id != self._hook.environment["JUJU_CONTEXT_ID"]:
+            return Reply(1, stderr=b"ERROR bad request: wrong context ID\n")
+        fault = self._unit.application.faults.get(request.name)
+        reply = fault or hook_commands.run(self, request)
+        arguments = (request.name, *request.arguments)
+        self._hook.calls.append(Call(arguments, request.stdin, reply, environment))
+        self._hook.peak_rss_kib = peak_rss_kib(self.process.pid)
+        return reply
+
+    def flush(self):
+        """The hook was successful: make its writes true."""
+        for (relation, owner), settings in self._bags.items():
+            relation.settings[owner] = settings
+        self._unit.state = self.state
+
+    # --- what is read ---
+
+    @property
+    def juju_version(self):
+        return self._unit.application.juju.version
+
+    @property
+    def relations(self):
+        return self._unit.relations
+
+    @property
+    def is_leader(self):
+        return self._unit.is_leader
+
+    @property
+    def trusted(self):
+        return self._unit.application.trusted
+
+    @property
+    def cloud(self):
+        return self._unit.application.cloud
+
+    def members(self, relation):
+        breaking = self.event.kind == "relation-broken" and self.event.relation is relation
+        return [] if breaking else relation.seen_by(self._unit)
+
+    def goal_state(self):
+        return self._unit.application.goal_state()
+
+    def read(self, relation, owner):
+        """Settings of a unit or an application, or None where they may not be read."""
+        application, unit = self._unit.application.name, self._unit.name
+        readable = relation.remote_names | {unit} | ({application} if self.is_leader else set())
+        if relation.unreadable or owner not in readable:
+            return None
+        return self._bags.get((relation, owner), relation.settings.get(owner, {}))
+
+    # --- what is written ---
+
+    def write(self, relation, application, settings):
+        owner = self._unit.application.name if application else self._unit.name
+        bag = {**self._bags.get((relation, owner), relation.settings.get(owner, {})), **settings}
+        self._bags[relation, owner] = {key: value for key, value in bag.items() if value}
+
+    def set_status(self, application, status, message):
+        target = self._unit.application if application else self._unit
+        target.status = (status, message)
+
+    def set_version(self, version):
+        self._unit.application.version = version
+
+    def log(self, level, text):
+        self._hook.log.append(LogLine(level, text))
+
+
+# --- running a hook ---
+
+
+def run_hook(unit, event):
+    """Run one hook of a unit, and say how it went. Never raises for what the charm does."""
+    hook = Hook(event.hook_name, hook_environment(unit, event))
+    dispatch = unit.charm_directory / "dispatch"
+    if not (unit.charm_directory / "metadata.yaml").exists():
+        raise FileNotFoundError("charm missing from disk")
+    if not dispatch.exists():
+        hook.exit_code = 0
+        hook.log.append(LogLine("INFO", f'skipped "{hook.name}" hook (missing)'))
+        return hook
+    context = HookContext(unit, event, hook)
+    with unit.commands.answering(context):
+        execute(unit.commands, dispatch, hook)
+    if hook.exit_code == 0:
+        context.flush()
+    return hook
+
+
+def execute(commands, dispatch, hook):
+    """Run dispatch to its end and fill in the hook."""
+    with open_memory("stdout") as stdout, open_memory("stderr") as stderr:
+        with commands.mutex:  # no command is answered before the context knows the process
+            start = time.monotonic()
+            process = subprocess.Popen(
+                [dispatch],
+                cwd=dispatch.parent,
+                env=hook.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+            )
+            commands.context.process = process
+        own_cpu = wait(process)
+        hook.wall_seconds = time.monotonic() - start
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = hook.exit_code = os.waitstatus_to_exitcode(status)
+        hook.own_cpu_seconds = own_cpu
+        hook.children_cpu_seconds = max(0.0, usage.ru_utime + usage.ru_stime - own_cpu)
+        for level, stream in (("DEBUG", stdout), ("WARNING", stderr)):
+            stream.seek(0)
+            lines = stream.read().decode(errors="replace").splitlines()
+            hook.log.extend(LogLine(level, line) for line in lines)
+
+
+def wait(process):
+    """Wait for the process' end, without reaping it. Returns the CPU seconds of itself alone:
+    what wait4 will tell includes its children."""
+    ending = os.pidfd_open(process.pid)
+    if not select.select([ending], [], [], HOOK_TIMEOUT)[0]:
+        process.kill()
+    os.close(ending)
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    return int(Path(f"/proc/{process.pid}/schedstat").read_text().split()[0]) / 1e9
+
+
+def open_memory(name):
+    return os.fdopen(os.memfd_create(name), "w+b")
+
+
+def peak_rss_kib(pid):
+    """The kernel's high-water mark of this program alone. (What wait4 tells is no good: it counts
+    children, and the pages that the process had before it became this program.)"""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1])
+    return 0
+
+
+def hook_environment(unit, event):
+    """All of a hook's environment."""
+    juju = unit.application.juju
+    environment = {
+        "CHARM_DIR": str(unit.charm_directory),
+        "JUJU_CHARM_DIR": str(unit.charm_directory),
+        "JUJU_CONTEXT_ID": juju.new_context_id(unit, event),
+        "JUJU_HOOK_NAME": event.hook_name,
+        "JUJU_DISPATCH_PATH": f"hooks/{event.hook_name}",
+        "JUJU_AGENT_SOCKET_ADDRESS": str(unit.agent_directory / "agent.socket"),
+        "JUJU_AGENT_SOCKET_NETWORK": "unix",
+        "JUJU_UNIT_NAME": unit.name,
+        "JUJU_MODEL_UUID": juju.model_uuid,
+        "JUJU_MODEL_NAME": juju.model_name,
+        "JUJU_API_ADDRESSES": "10.0.0.1:17070",
+        "JUJU_MACHINE_ID": str(unit.number),
+        "JUJU_PRINCIPAL_UNIT": "",
+        "JUJU_AVAILABILITY_ZONE": "",
+        "JUJU_VERSION": f"{juju.version}.1",
+        "CLOUD_API_VERSION": "",
+        "JUJU_CHARM_HTTP_PROXY": "",
+        "JUJU_CHARM_HTTPS_PROXY": "",
+        "JUJU_CHARM_FTP_PROXY": "",
+        "JUJU_CHARM_NO_PROXY": "",
+        "APT_LISTCHANGES_FRONTEND": "none",
+        "DEBIAN_FRONTEND": "noninteractive",
+        "LANG": "C.UTF-8",
+        "TERM": "tmux-256color",
+        "PATH": f"{unit.tools_directory}:{AGENT_PATH}",
+    }
+    if not juju.version.startswith("4."):
+        environment["JUJU_SLA"] = "unsupported"
+    if event.relation is not None:
+        environment["JUJU_RELATION"] = event.relation.endpoint
+        environment["JUJU_RELATION_ID"] = event.relation.id
+        environment["JUJU_REMOTE_UNIT"] = event.remote_unit
+        environment["JUJU_REMOTE_APP"] = event.relation.application
+    if event.kind == "relation-departed":
+        environment["JUJU_DEPARTING_UNIT"] = event.departing_unit
+    return environment
+
+
+# --- the charm and the hook commands on disk ---
+
+
+def unpack(charm, directory):
+    """Unpack a charm as Juju does: modes and symbolic links as they are in the archive."""
+    with zipfile.ZipFile(charm) as archive:
+        for entry in archive.infolist():
+            target = directory / entry.filename
+            mode = entry.external_attr >> 16
+            if entry.is_dir():
+                target.mkdir(parents=True, exist_ok=True)
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)
+            if stat.S_ISLNK(mode):
+                target.symlink_to(archive.read(entry).decode())
+            else:
+                target.write_bytes(archive.read(entry))
+                target.chmod(mode & 0o777)
+
+
+@functools.cache
+def hook_command_program():
+    """The one program behind all hook commands, compiled once a run."""
+    directory = Path(tempfile.mkdtemp(prefix="hook-command-"))
+    atexit.register(shutil.rmtree, directory)
+    source = Path(__file__).with_name("hook_command.c")
+    program = directory / "hook-command"
+    subprocess.run(["gcc", "-std=gnu11", "-O2", "-static", "-o", program, source], check=True)
+    return program
+
+
+def install_hook_commands(directory):
+    """Put all hook commands into the directory."""
+    directory.mkdir(parents=True)
+    program = shutil.copy(hook_command_program(), directory)
+    for name in hook_commands.COMMANDS:
+        (directory / name).symlink_to(os.path.basename(program))
+
+
+def environment_of_peer(connection):
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    return Path(f"/proc/{struct.unpack('3i', credentials)[0]}/environ").read_bytes()
+
+
+class CommandServer(socketserver.ThreadingUnixStreamServer):
+    """Answers a unit's hook commands, one at a time."""
+
+    daemon_threads = True
+
+    def __init__(self, directory):
+        self.mutex = threading.Lock()
+        self.context = None
+        super().__init__(str(directory / "socket"), CommandHandler)
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+    @contextlib.contextmanager
+    def answering(self, context):
+        """Commands belong to this hook while the context is open."""
+        self.context = context
+        try:
+            yield
+        finally:
+            with self.mutex:
+                self.context = None
+
+    def close(self):
+        self.shutdown()
+        self.server_close()
+
+    def answer(self, request, environment):
+        with self.mutex:
+            if self.context is None:
+                return Reply(1, stderr=b"ERROR bad request: no hook is running\n")
+            return self.context.run(request, environment)
+
+
+class CommandHandler(socketserver.StreamRequestHandler):
+    """The agent's side of hook_command.c."""
+
+    def handle(self):
+        fields = self._read_message().decode().split("\0")[:-1]
+        context_id, directory, name, *arguments = fields
+        request = Request(context_id, directory, name, tuple(arguments))
+        environment = environment_of_peer(self.connection)
+        try:
+            reply = self.server.answer(request, environment)
+        except hook_commands.StdinWanted:
+            self.wfile.write(STDIN_WANTED)
+            request = dataclasses.replace(request, stdin=self._read_message())
+            reply = self.server.answer(request, environment)
+        self.wfile.write(DONE + bytes([reply.code]))
+        self._write_message(reply.stdout)
+        self._write_message(reply.stderr)
+
+    def _read_message(self):
+        return self.rfile.read(int.from_bytes(self.rfile.read(4), "big"))
+
+    def _write_message(self, data):
+        self.wfile.write(len(data).to_bytes(4, "big") + data)

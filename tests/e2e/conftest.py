@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures: the charm, a Juju, an LXD."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from juju import Juju, lxd_cloud
+from lxd import Lxd
+from pki import identity
+
+
+def pytest_configure():
+    """A run that is told to end tears everything down, as with Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def built(variable):
+    path = os.environ.get(variable)
+    if not path:
+        pytest.exit(f"{variable} is not set: run ./build.sh test e2e", returncode=2)
+    return Path(path)
+
+
+@pytest.fixture(scope="session")
+def charm():
+    """The packed charm."""
+    return built("LXD_INTEGRATOR_CHARM")
+
+
+@pytest.fixture(scope="session")
+def binary():
+    """The binary as a command for people."""
+    return built("LXD_INTEGRATOR_BINARY")
+
+
+@pytest.fixture
+def command_line(binary):
+    """Run the binary outside of a hook."""
+
+    def run(*arguments, stdin=None):
+        return subprocess.run(
+            [binary, *arguments],
+            env={"PATH": os.environ["PATH"]},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def lxd_daemon():
+    with Lxd() as daemon:
+        yield daemon
+
+
+@pytest.fixture
+def lxd(lxd_daemon):
+    """A running LXD with an empty trust store."""
+    lxd_daemon.reset()
+    return lxd_daemon
+
+
+@pytest.fixture
+def admin(lxd):
+    """An identity that may manage the trust store, as Juju has one."""
+    administrator = identity("juju")
+    lxd.trust(administrator, "juju")
+    return administrator
+
+
+@pytest.fixture
+def juju(charm):
+    with Juju(charm) as controller:
+        yield controller
+
+
+@pytest.fixture
+def cloud(lxd, admin):
+    """The cloud's credential for this LXD."""
+    return lxd_cloud(lxd.url, admin, lxd.certificate)
+
+
+@pytest.fixture
+def app(juju, cloud):
+    """The charm, trusted with the credential of an LXD cloud."""
+    return juju.deploy(trust=True, cloud=cloud)
+
+
+@pytest.fixture
+def unit(app):
+    return app.units[0]
+
+
+@pytest.fixture
+def relation(app):
+    """A relation to another application, still without units."""
+    return app.relate("builder")

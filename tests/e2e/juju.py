@@ -1,0 +1,386 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A model of Juju as far as one application sees it, with an operator's moves as methods.
+
+A move changes the model and then runs the hooks that Juju would run for it, on every unit. It
+returns those hooks. A hook that fails raises HookFailed; it stays first in its unit's queue, as in
+Juju, and Unit.run_pending() tries it again.
+"""
+
+import collections
+import itertools
+import tempfile
+import uuid
+import zipfile
+from pathlib import Path
+
+import yaml
+
+import agent
+from agent import Event
+
+CONFIG_TYPES = {"string": str, "int": int, "float": float, "boolean": bool}
+SINCE = "2024-01-01T00:00:00Z"
+
+
+class HookFailed(Exception):
+    """A hook ended with another exit status than 0."""
+
+    def __init__(self, unit, hook):
+        lines = "\n".join(f"  {line.level} {line.text}" for line in hook.log)
+        super().__init__(f"{unit.name}: {hook.name} ended with {hook.exit_code}\n{lines}")
+        self.hook = hook
+
+
+class Juju:
+    """One controller with one model. Use as a context manager."""
+
+    def __init__(self, charm, version="3.6"):
+        self.charm = Path(charm)
+        self.version = version
+        self.model_name = "default"
+        self.model_uuid = str(uuid.uuid4())
+        self.applications = []
+        self._files = tempfile.TemporaryDirectory(prefix="juju-")
+        self._numbers = itertools.count(1)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for application in self.applications:
+            for unit in application.units:
+                unit.commands.close()
+        self._files.cleanup()
+
+    @property
+    def directory(self):
+        return Path(self._files.name)
+
+    def next_number(self):
+        return next(self._numbers)
+
+    def new_context_id(self, unit, event):
+        number = str(self.next_number()) if self.version.startswith("2.") else uuid.uuid4().hex
+        return f"{unit.name}-{event.hook_name}-{number}"
+
+    def deploy(self, name="lxd-integrator", units=1, trust=False, cloud=None, config=None):
+        """juju deploy [--trust] [--config ...] -n <units>"""
+        application = Application(self, name, trust, cloud, config or {})
+        self.applications.append(application)
+        for _ in range(units):
+            application.add_unit()
+        return application
+
+
+def lxd_cloud(endpoint, identity, server_certificate, cloud_type="lxd"):
+    """What credential-get tells about a cloud (rpc/params/cloud.go, in the struct's order)."""
+    attributes = {
+        "client-cert": identity.certificate,
+        "client-key": identity.key,
+        "server-cert": server_certificate,
+    }
+    return {
+        "type": cloud_type,
+        "name": "localhost",
+        "region": "localhost",
+        "endpoint": endpoint,
+        "credential": {"auth-type": "certificate", "attrs": attributes},
+        "is-controller-cloud": True,
+    }
+
+
+class Application:
+    """The application under test."""
+
+    def __init__(self, juju, name, trusted, cloud, config):
+        self.juju = juju
+        self.name = name
+        self.trusted = trusted
+        self.cloud = cloud
+        self.units = []
+        self.relations = []
+        self.leader = None
+        self.status = None
+        self.version = None
+        self.faults = {}  # replies to hook commands, by name, that are to go wrong
+        self._dying = set()
+        self._unit_numbers = itertools.count()
+        with zipfile.ZipFile(juju.charm) as archive:
+            self._options = yaml.safe_load(archive.read("config.yaml"))["options"]
+        self._settings = {}
+        self._set_options(config)
+
+    @property
+    def config(self):
+        """All options: as set, else their default (None where there is none)."""
+        defaults = {name: option.get("default") for name, option in self._options.items()}
+        return {**defaults, **self._settings}
+
+    def goal_state(self):
+        """The answer of goal-state, to any unit."""
+        units = {}
+        for unit in self.units:
+            status = "dying" if unit in self._dying else unit.status[0]
+            units[unit.name] = {"status": status, "since": SINCE}
+        relations = collections.defaultdict(dict)
+        for relation in self.relations:
+            for name in (relation.application, *sorted(relation.units)):
+                relations[relation.endpoint][name] = {"status": "joined", "since": SINCE}
+        return {"units": units, "relations": relations}
+
+    # --- moves ---
+
+    def add_unit(self):
+        """juju add-unit; returns the unit."""
+        unit = Unit(self, next(self._unit_numbers))
+        self.units.append(unit)
+        unit.install()
+        unit.pending.append(Event("install"))
+        for relation in self.relations:
+            unit.enter(relation)
+        if self.leader is None:
+            self.leader = unit
+        leadership = "leader-elected" if unit.is_leader else "leader-settings-changed"
+        unit.pending += [Event(leadership), Event("config-changed"), Event("start")]
+        for relation in self.relations:
+            for remote_unit in relation.units:
+                unit.see_joined(relation, remote_unit)
+        unit.run_pending()
+        return unit
+
+    def remove_unit(self, *units):
+        """juju remove-unit; with all units, what remains of them when the application goes."""
+        self._dying.update(units)
+        hooks = []
+        for unit in units:
+            for relation in list(unit.relations):
+                unit.leave(relation, departing_unit=unit.name)
+            unit.pending += [Event("stop"), Event("remove")]
+            hooks += unit.run_pending()
+            self.units.remove(unit)
+            unit.commands.close()
+            if self.leader is unit:
+                self.leader = None
+                hooks += self.elect(self.units[0]) if self.units else []
+        return hooks
+
+    def elect(self, unit):
+        """Leadership moves to this unit."""
+        self.leader = unit
+        unit.pending.append(Event("leader-elected"))
+        return unit.run_pending()
+
+    def configure(self, **options):
+        """juju config; None resets an option."""
+        self._set_options(options)
+        return self.fire("config-changed")
+
+    def trust(self, granted=True):
+        """juju trust [--remove]"""
+        self.trusted = granted
+        return self.fire("config-changed")
+
+    def upgrade(self):
+        """juju refresh"""
+        for unit in self.units:
+            unit.install()
+            unit.pending += [Event("upgrade-charm"), Event("config-changed")]
+        return self._run_all()
+
+    def fire(self, kind):
+        """Run one hook that is about no relation."""
+        for unit in self.units:
+            unit.pending.append(Event(kind))
+        return self._run_all()
+
+    def update_status(self):
+        """What the agent does every five minutes."""
+        return self.fire("update-status")
+
+    def relate(self, application, endpoint="api"):
+        """juju relate; returns the relation."""
+        relation = Relation(self, self.juju.next_number(), endpoint, application)
+        self.relations.append(relation)
+        for unit in self.units:
+            unit.enter(relation)
+        self._run_all()
+        return relation
+
+    def _set_options(self, options):
+        for name, value in options.items():
+            if name not in self._options:
+                raise KeyError(f'unknown option "{name}"')
+            if value is None:
+                self._settings.pop(name, None)
+            elif isinstance(value, CONFIG_TYPES[self._options[name]["type"]]):
+                self._settings[name] = value
+            else:
+                raise TypeError(f'option "{name}" expected {self._options[name]["type"]}')
+
+    def _run_all(self):
+        return [hook for unit in self.units for hook in unit.run_pending()]
+
+
+class Relation:
+    """One relation of the application, and what the other side does with it."""
+
+    def __init__(self, application, number, endpoint, remote_application):
+        self.number = number
+        self.endpoint = endpoint
+        self.application = remote_application
+        self.units = []  # of the remote application, as the controller knows them
+        self.settings = {}  # by unit or application, of both sides
+        self.unreadable = False  # True: as after a forced removal, nothing can be read
+        self._local = application
+        self._seen = collections.defaultdict(set)  # our unit: remote units that it knows of
+
+    @property
+    def id(self):
+        return f"{self.endpoint}:{self.number}"
+
+    @property
+    def remote_names(self):
+        """Whose settings our units may read. Those of a unit that left stay readable."""
+        prefix = f"{self.application}/"
+        return {self.application} | {name for name in self.settings if name.startswith(prefix)}
+
+    def seen_by(self, unit):
+        return sorted(self._seen[unit.name])
+
+    def show(self, unit, remote_unit):
+        self._seen[unit.name].add(remote_unit)
+
+    def hide(self, unit, remote_unit):
+        self._seen[unit.name].discard(remote_unit)
+
+    def start_settings(self, name):
+        """A unit enters the relation: Juju before 4.0 writes its addresses."""
+        old = not self._local.juju.version.startswith("4.")
+        self.settings[name] = network_settings(name) if old else {}
+
+    def published(self, unit=None):
+        """The databag of one of our units (the first), without what Juju itself puts there."""
+        settings = self.settings.get((unit or self._local.units[0]).name, {})
+        return {key: value for key, value in settings.items() if key not in network_settings("")}
+
+    # --- moves ---
+
+    def join(self, remote_unit, **settings):
+        """A remote unit comes, with its settings already there."""
+        self.units.append(remote_unit)
+        self.start_settings(remote_unit)
+        self.settings[remote_unit].update(settings)
+        for unit in self._local.units:
+            unit.see_joined(self, remote_unit)
+        return self._local._run_all()
+
+    def publish(self, remote_name, **settings):
+        """A remote unit or the remote application changes settings; None removes one."""
+        bag = {**self.settings.get(remote_name, {}), **settings}
+        self.settings[remote_name] = {key: value for key, value in bag.items() if value is not None}
+        remote_unit = remote_name if "/" in remote_name else ""
+        return self._fire(Event("relation-changed", self, remote_unit))
+
+    def depart(self, remote_unit):
+        """A remote unit leaves."""
+        self.units.remove(remote_unit)
+        for unit in self._local.units:
+            unit.see_departed(self, remote_unit, departing_unit=remote_unit)
+        return self._local._run_all()
+
+    def remove(self):
+        """juju remove-relation"""
+        for unit in self._local.units:
+            unit.leave(self, departing_unit=None)
+        hooks = self._local._run_all()
+        self._local.relations.remove(self)
+        return hooks
+
+    def _fire(self, event):
+        for unit in self._local.units:
+            unit.pending.append(event)
+        return self._local._run_all()
+
+
+
+def network_settings(name):
+    """What Juju before 4.0 keeps in every unit's databag."""
+    address = f"10.0.1.{sum(name.encode()) % 250 + 1}"
+    return {
+        "egress-subnets": f"{address}/32",
+        "ingress-address": address,
+        "private-address": address,
+    }
+
+
+class Unit:
+    """One unit of the application."""
+
+    def __init__(self, application, number):
+        self.application = application
+        self.number = number
+        self.name = f"{application.name}/{number}"
+        self.status = ("maintenance", "installing charm software")
+        self.state = {}
+        self.relations = []
+        self.pending = collections.deque()
+        self.hooks = []  # all that ran, in order
+        tag = f"unit-{application.name}-{number}"
+        self.agent_directory = application.juju.directory / "agents" / tag
+        self.tools_directory = application.juju.directory / "tools" / tag
+        agent.install_hook_commands(self.tools_directory)
+        self.commands = agent.CommandServer(self.tools_directory)
+
+    @property
+    def charm_directory(self):
+        return self.agent_directory / "charm"
+
+    @property
+    def is_leader(self):
+        return self.application.leader is self
+
+    def install(self):
+        """Unpack the charm, over what is there."""
+        agent.unpack(self.application.juju.charm, self.charm_directory)
+
+    def run(self, event):
+        """Run one hook. Its exit code is the caller's to look at."""
+        if event.kind == "relation-joined":
+            event.relation.show(self, event.remote_unit)
+        if event.kind == "relation-departed":
+            event.relation.hide(self, event.remote_unit)
+        hook = agent.run_hook(self, event)
+        self.hooks.append(hook)
+        if event.kind == "relation-broken" and hook.exit_code == 0:
+            self.relations.remove(event.relation)
+        return hook
+
+    def run_pending(self):
+        """Run what Juju has queued for this unit, until one fails."""
+        hooks = []
+        while self.pending:
+            hook = self.run(self.pending[0])
+            if hook.exit_code != 0:
+                raise HookFailed(self, hook)
+            self.pending.popleft()
+            hooks.append(hook)
+        return hooks
+
+    def enter(self, relation):
+        """The relation begins for this unit."""
+        self.relations.append(relation)
+        relation.start_settings(self.name)
+        self.pending.append(Event("relation-created", relation))
+
+    def leave(self, relation, departing_unit):
+        """The relation ends for this unit; departing_unit is itself if it is what goes."""
+        for remote_unit in relation.seen_by(self):
+            self.see_departed(relation, remote_unit, departing_unit or remote_unit)
+        self.pending.append(Event("relation-broken", relation))
+
+    def see_joined(self, relation, remote_unit):
+        self.pending.append(Event("relation-joined", relation, remote_unit))
+        self.pending.append(Event("relation-changed", relation, remote_unit))
+
+    def see_departed(self, relation, remote_unit, departing_unit):
+        self.pending.append(Event("relation-departed", relation, remote_unit, departing_unit))

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Throw-away LXD daemons.
+
+Each runs in a directory of its own, in a mount namespace of its own (what it mounts goes when it
+goes) and dies with the process that started it: nothing is left behind, however a run ends.
+"""
+
+import base64
+import contextlib
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+START_TIMEOUT = 60
+REQUEST_TIMEOUT = 60
+
+# LXD's debug log has one of these lines for each request, trusted or not.
+REQUEST_LINE = re.compile(
+    r'msg="(?:Handling API request|Allowing untrusted \w+|Rejecting request from untrusted client)"'
+    r' ip="(?P<peer>[^"]+)"(?: method=(?P<method>\w+) protocol=\w+)?(?: url="?(?P<url>[^"\s]+))?'
+)
+
+
+class LxdError(Exception):
+    """LXD refused a request of a test."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as LXD logged it. A peer is an address and port: it stands for a connection."""
+
+    peer: str
+    method: str | None
+    url: str | None
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("lxd", timeout=REQUEST_TIMEOUT)
+        self._path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def free_port(host="127.0.0.1"):
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return probe.getsockname()[1]
+
+
+class Lxd:
+    """One LXD daemon, listening on loopback. Use as a context manager. It makes itself a server
+    certificate unless it is given one (pki.Identity)."""
+
+    def __init__(self, host="127.0.0.1", server=None, debug=True):
+        self.host = host
+        self.port = free_port(host)
+        self.directory = Path(tempfile.mkdtemp(prefix="lxd-"))
+        if server is not None:
+            server.write(self.directory, "server")
+        self._log = self.directory / "log"
+        self._debug = ["--debug"] if debug else []
+        self._process = None
+
+    def __enter__(self):
+        try:
+            self.start()
+            self.set_config("core.https_address", self.address)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    @property
+    def address(self):
+        return f"{self.host}:{self.port}"
+
+    @property
+    def url(self):
+        return f"https://{self.address}"
+
+    @property
+    def certificate(self):
+        """PEM of the certificate that the server presents."""
+        clustered = self.directory / "cluster.crt"
+        return (clustered if clustered.exists() else self.directory / "server.crt").read_text()
+
+    @property
+    def environment(self):
+        return {
+            "LXD_DIR": str(self.directory),
+            "HOME": str(self.directory),
+            "PATH": os.environ["PATH"],
+        }
+
+    # --- the daemon ---
+
+    @property
+    def running(self):
+        return self._process is not None and self._process.poll() is None
+
+    def start(self):
+        """Start the daemon and wait until it serves."""
+        if os.geteuid() != 0:
+            raise LxdError("LXD runs as root only, and so do these tests")
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount"]
+                + ["lxd", "--group", "root", *self._debug],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        ready = self._run("lxd", "waitready", f"--timeout={START_TIMEOUT}")
+        if ready.returncode != 0 or not self.running:
+            raise LxdError(f"LXD does not start:\n{self._log.read_text()[-4000:]}")
+
+    def stop(self):
+        """End the daemon at once; its database survives that."""
+        if self.running:
+            self._process.kill()
+            self._process.wait()
+
+    def pause(self):
+        """Let the daemon hang: it accepts connections, and says nothing."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self._process.send_signal(signal.SIGCONT)
+
+    def close(self):
+        self.stop()
+        shutil.rmtree(self.directory)
+
+    def _run(self, *command):
+        return subprocess.run(
+            command, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
+
+    def lxc(self, *arguments):
+        """What the lxc command prints."""
+        done = self._run("lxc", *arguments)
+        if done.returncode != 0:
+            raise LxdError(f"lxc {' '.join(arguments)}: {done.stderr}")
+        return done.stdout
+
+    # --- its API, as the administrator on the host ---
+
+    def request(self, method, path, body=None):
+        """The metadata that LXD answers."""
+        with contextlib.closing(_UnixConnection(self.directory / "unix.socket")) as connection:
+            connection.request(method, path, None if body is None else json.dumps(body))
+            answer = json.loads(connection.getresponse().read())
+        if answer["type"] == "error":
+            raise LxdError(f"{method} {path}: {answer['error']}")
+        return answer["metadata"]
+
+    def set_config(self, key, value):
+        self.request("PATCH", "/1.0", {"config": {key: value}})
+
+    @property
+    def version(self):
+        return self.request("GET", "/1.0")["environment"]["server_version"]
+
+    @property
+    def server_name(self):
+        return self.request("GET", "/1.0")["environment"]["server_name"]
+
+    @property
+    def trust_store(self):
+        """All entries by fingerprint."""
+        entries = self.request("GET", "/1.0/certificates?recursion=1")
+        return {entry["fingerprint"]: entry for entry in entries}
+
+    def trust(self, identity, name, **fields):
+        """Add an entry as an administrator would."""
+        certificate = base64.b64encode(identity.der).decode()
+        entry = {"type": "client", "name": name, "certificate": certificate}
+        self.request("POST", "/1.0/certificates", {**entry, **fields})
+
+    def distrust(self, fingerprint):
+        self.request("DELETE", f"/1.0/certificates/{fingerprint}")
+
+    def reset(self):
+        """Back to an empty trust store, and running."""
+        if not self.running:
+            self.start()
+        for fingerprint in self.trust_store:
+            self.distrust(fingerprint)
+
+    # --- what others asked of it ---
+
+    def auth(self, identity):
+        """What LXD says over the network to a client with this identity: "trusted", or not."""
+        with tempfile.TemporaryDirectory() as directory:
+            context = ssl.create_default_context(cadata=self.certificate)
+            context.check_hostname = False
+            context.load_cert_chain(*identity.write(Path(directory), "client"))
+        connection = http.client.HTTPSConnection(self.address, context=context)
+        with contextlib.closing(connection):
+            connection.request("GET", "/1.0")
+            return json.loads(connection.getresponse().read())["metadata"]["auth"]
+
+    @contextlib.contextmanager
+    def recording(self):
+        """The requests that came over the network while the context was open, as a list that is
+        filled at its end. LXD writes its log before it answers."""
+        requests = []
+        start = self._log.stat().st_size
+        yield requests
+        with self._log.open("rb") as log:
+            log.seek(start)
+            for line in log:
+                found = REQUEST_LINE.search(line.decode(errors="replace"))
+                if found:
+                    requests.append(Request(found["peer"], found["method"], found["url"]))
+
+
+class LxdCluster:
+    """A cluster of LXD daemons on 127.0.0.11 and up. Use as a context manager."""
+
+    def __init__(self, members=3):
+        self._stack = contextlib.ExitStack()
+        self._hosts = [f"127.0.0.{11 + number}" for number in range(members)]
+        self.members = []
+
+    def __enter__(self):
+        with contextlib.ExitStack() as stack:
+            self.members = [stack.enter_context(Lxd(host)) for host in self._hosts]
+            self._bootstrap()
+            for number in range(1, len(self.members)):
+                self._join(number)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_):
+        self._stack.close()
+
+    @staticmethod
+    def name(number):
+        return f"node-{number}"
+
+    def _bootstrap(self):
+        first = self.members[0]
+        first.set_config("core.trust_password", "cluster")
+        self._configure(first, {"server_name": self.name(0)})
+
+    def _join(self, number):
+        first, joining = self.members[0], self.members[number]
+        request = {
+            "server_name": self.name(number),
+            "server_address": joining.address,
+            "cluster_address": first.address,
+            "cluster_certificate": first.certificate,
+            "cluster_password": "cluster",
+        }
+        self._configure(joining, request)
+
+    @staticmethod
+    def _configure(member, request):
+        operation = member.request("PUT", "/1.0/cluster", {**request, "enabled": True})
+        done = member.request("GET", f"/1.0/operations/{operation['id']}/wait")
+        if done["err"]:
+            raise LxdError(f"{request['server_name']}: {done['err']}")

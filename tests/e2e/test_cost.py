@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a hook costs: bytes, memory, connections, requests, writes."""
+
+import platform
+import re
+import subprocess
+
+import pytest
+
+from expectations import active, published, served
+from juju import lxd_cloud
+from peers import Proxy
+from pki import bundle, identity, shared_identity
+
+KIBIBYTE = 1024
+
+
+def readelf(binary, option):
+    command = ["readelf", "--wide", option, binary]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the bound is that of amd64")
+def test_sizes(binary, charm):
+    assert binary.stat().st_size <= 256 * KIBIBYTE
+    assert charm.stat().st_size <= 256 * KIBIBYTE
+
+
+def test_static_position_independent_executable(binary):
+    dynamic = readelf(binary, "--dynamic")
+    assert "NEEDED" not in dynamic and "INTERP" not in readelf(binary, "--program-headers")
+    assert re.search(r"FLAGS_1.*\bPIE\b", dynamic)
+    assert re.search(r"Type:\s+DYN", readelf(binary, "--file-header"))
+
+
+def test_hardening(binary):
+    headers = readelf(binary, "--program-headers")
+    assert re.search(r"GNU_STACK.* RW ", headers)
+    assert "GNU_RELRO" in headers
+    assert not re.search(r"LOAD.* RWE ", headers)
+    assert re.search(r"FLAGS.*\bNOW\b", readelf(binary, "--dynamic"))
+
+
+def test_stripped(binary):
+    assert ".symtab" not in readelf(binary, "--sections")
+
+
+def test_second_pass_writes_nothing_and_asks_little(lxd, juju, admin):
+    client = identity()
+    with Proxy(lxd.host, lxd.port) as proxy:
+        cloud = lxd_cloud(proxy.url, admin, lxd.certificate)
+        app = juju.deploy(trust=True, cloud=cloud)
+        relation = app.relate("builder")
+        relation.join("builder/0", client_certificates=bundle(client, "junk"))
+        before = dict(relation.published())
+        connections = proxy.connections
+        with lxd.recording() as requests:
+            (hook,) = relation.publish("builder/0")
+        assert proxy.connections == connections + 1
+    assert 1 <= len(requests) <= 3
+    assert len({request.peer for request in requests}) == 1
+    assert {request.method for request in requests} == {"GET"}
+    assert hook.name == "api-relation-changed"
+    assert hook.called("relation-set") == []
+    assert relation.published() == before
+    assert hook.logged("INFO") == []
+
+
+def test_adding_one_certificate_takes_one_connection_and_one_request_more(lxd, relation):
+    relation.join("builder/0")
+    with lxd.recording() as requests:
+        relation.publish("builder/0", client_certificates=bundle(identity()))
+    assert len({request.peer for request in requests}) == 1
+    assert sorted(request.method for request in requests) == ["GET", "GET", "POST"]
+
+
+def test_unchanged_relation_is_not_written(lxd, app, relation):
+    other = app.relate("deployer")
+    relation.join("builder/0", client_certificates=bundle(identity()))
+    client = identity()
+    hooks = other.join("deployer/0", client_certificates=bundle(client))
+    written = [call.arguments for hook in hooks for call in hook.called("relation-set")]
+    assert len(written) == 1 and other.id in written[0]
+    assert published(other) == served(lxd, client)
+
+
+@pytest.mark.parametrize("kind", ["P-256", "P-384", "P-521", "RSA-4096"])
+def test_peak_memory(lxd, juju, kind):
+    credential = shared_identity(kind)
+    lxd.trust(credential, "credential")
+    app = juju.deploy(trust=True, cloud=lxd_cloud(lxd.url, credential, lxd.certificate))
+    relations = [app.relate(f"builder-{number}") for number in range(5)]
+    for relation in relations:
+        relation.join(f"{relation.application}/0", client_certificates=bundle(identity()))
+    relations[0].remove()
+    assert app.units[0].status == active(lxd, 4)
+    peaks = {hook.name: hook.peak_rss_kib for hook in app.units[0].hooks}
+    assert 0 < min(peaks.values()) and max(peaks.values()) <= 2 * KIBIBYTE, peaks

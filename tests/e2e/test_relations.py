@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The main job: what relations want is in the trust store, and they are told so."""
+
+import pylxd
+import pytest
+from pylxd.exceptions import LXDAPIException
+
+from agent import Event
+from expectations import active, published, served
+from pki import bundle, identity
+
+
+@pytest.fixture
+def entries(lxd, admin):
+    """The trust store beside the charm's own credential: names by fingerprint."""
+
+    def read():
+        store = {fingerprint: entry["name"] for fingerprint, entry in lxd.trust_store.items()}
+        assert store.pop(admin.fingerprint) == "juju"
+        return store
+
+    return read
+
+
+@pytest.fixture
+def prefix(juju, app):
+    """How the names of the charm's own entries begin."""
+    return f"juju.{juju.model_uuid[:8]}.{app.name}"
+
+
+@pytest.fixture
+def log_in(lxd, tmp_path, monkeypatch):
+    """Use LXD as a requirer does; it fails where LXD does not trust the client."""
+    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):  # they would beat `verify`
+        monkeypatch.delenv(variable, raising=False)
+
+    def session(client):
+        server = tmp_path / "server.crt"
+        server.write_text(lxd.certificate)
+        cert = client.write(tmp_path, client.fingerprint)
+        connection = pylxd.Client(endpoint=lxd.url, cert=tuple(map(str, cert)), verify=str(server))
+        return [certificate.fingerprint for certificate in connection.certificates.all()]
+
+    return session
+
+
+def test_relation_without_units_is_told_the_nodes(lxd, unit, relation):
+    assert published(relation) == served(lxd)
+    assert unit.status == active(lxd, 0)
+
+
+def test_certificate_is_registered_and_logs_in(lxd, unit, relation, entries, prefix, log_in):
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client), version="1.0")
+    assert entries() == {client.fingerprint: f"{prefix}.builder.{relation.number}"}
+    assert published(relation) == served(lxd, client)
+    assert unit.status == active(lxd, 1)
+    assert client.fingerprint in log_in(client)
+
+
+def test_databag_is_written_through_stdin(relation):
+    hooks = relation.join("builder/0", client_certificates=bundle(identity()))
+    written = [call.arguments for hook in hooks for call in hook.called("relation-set")]
+    assert written == [("relation-set", "-r", relation.id, "--file", "-")]
+
+
+def test_entry_is_an_unrestricted_client(lxd, relation):
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client))
+    entry = lxd.trust_store[client.fingerprint]
+    assert (entry["type"], entry["restricted"], entry["projects"]) == ("client", False, [])
+
+
+def test_one_info_line_for_each_change_in_lxd(relation):
+    client = identity()
+    joined, changed = relation.join("builder/0", client_certificates=bundle(client))
+    (withdrawn,) = relation.publish("builder/0", client_certificates="[]")
+    told = [
+        [client.fingerprint[:12] in line for line in hook.logged("INFO")].count(True)
+        for hook in (joined, changed, withdrawn)
+    ]
+    assert told == [1, 0, 1]
+
+
+def test_unit_that_joins_before_it_publishes(lxd, relation, entries):
+    relation.join("builder/0")
+    assert entries() == {} and published(relation) == served(lxd)
+    client = identity()
+    relation.publish("builder/0", client_certificates=bundle(client))
+    assert list(entries()) == [client.fingerprint]
+    assert published(relation) == served(lxd, client)
+
+
+def test_two_certificates_of_one_unit(lxd, unit, relation, entries, log_in):
+    clients = identity("first"), identity("second")
+    relation.join("builder/0", client_certificates=bundle(*clients))
+    assert set(entries()) == {client.fingerprint for client in clients}
+    assert published(relation) == served(lxd, *clients)
+    assert unit.status == active(lxd, 2)
+    for client in clients:
+        log_in(client)
+
+
+def test_withdrawn_certificate_cannot_log_in_any_more(lxd, relation, entries, log_in):
+    first, second = identity(), identity()
+    relation.join("builder/0", client_certificates=bundle(first, second))
+    log_in(first)
+    relation.publish("builder/0", client_certificates=bundle(second))
+    assert list(entries()) == [second.fingerprint]
+    assert published(relation) == served(lxd, second)
+    log_in(second)
+    with pytest.raises(LXDAPIException, match="not authorized"):
+        log_in(first)
+
+
+def test_union_over_units_and_application_bag(lxd, relation, entries):
+    clients = [identity() for _ in range(3)]
+    relation.join("builder/0", client_certificates=bundle(clients[0]))
+    relation.join("builder/1", client_certificates=bundle(clients[1], clients[0]))
+    relation.publish("builder", client_certificates=bundle(clients[2]))
+    assert set(entries()) == {client.fingerprint for client in clients}
+    assert published(relation) == served(lxd, *clients)
+
+
+def test_unit_that_leaves_takes_its_certificate(lxd, relation, entries):
+    leaving, staying, shared = identity(), identity(), identity()
+    relation.join("builder/0", client_certificates=bundle(leaving, shared))
+    relation.join("builder/1", client_certificates=bundle(staying, shared))
+    relation.depart("builder/0")
+    assert set(entries()) == {staying.fingerprint, shared.fingerprint}
+    assert published(relation) == served(lxd, staying, shared)
+
+
+@pytest.mark.parametrize("version", ["2.9", "3.6", "4.0"])
+def test_broken_relation_leaves_nothing(lxd, juju, app, entries, version):
+    juju.version = version
+    relation = app.relate("builder")
+    relation.join("builder/0", client_certificates=bundle(identity()))
+    relation.publish("builder", client_certificates=bundle(identity()))
+    assert len(entries()) == 2
+    relation.remove()
+    assert entries() == {}
+    assert app.units[0].status == active(lxd, 0)
+
+
+def test_broken_relation_that_cannot_be_read(relation, entries):
+    relation.join("builder/0", client_certificates=bundle(identity()))
+    assert len(entries()) == 1
+    relation.unreadable = True
+    relation.remove()
+    assert entries() == {}
+
+
+def test_relations_are_told_of_their_own_certificates_only(lxd, app, relation, entries, prefix):
+    other = app.relate("deployer")
+    first, second, shared = identity(), identity(), identity()
+    relation.join("builder/0", client_certificates=bundle(first, shared))
+    other.join("deployer/0", client_certificates=bundle(shared, second))
+    assert entries() == {
+        first.fingerprint: f"{prefix}.builder.{relation.number}",
+        shared.fingerprint: f"{prefix}.builder.{relation.number}",
+        second.fingerprint: f"{prefix}.deployer.{other.number}",
+    }
+    assert published(relation) == served(lxd, first, shared)
+    assert published(other) == served(lxd, second, shared)
+    relation.remove()
+    assert set(entries()) == {second.fingerprint, shared.fingerprint}
+    assert published(other) == served(lxd, second, shared)
+
+
+def test_certificate_that_an_administrator_added_serves_and_stays(lxd, relation, entries, log_in):
+    client = identity()
+    lxd.trust(client, "alice")
+    relation.join("builder/0", client_certificates=bundle(client))
+    assert entries() == {client.fingerprint: "alice"}
+    assert published(relation) == served(lxd, client)
+    log_in(client)
+    relation.publish("builder/0", client_certificates="[]")
+    assert published(relation) == served(lxd)
+    relation.remove()
+    assert entries() == {client.fingerprint: "alice"}
+
+
+def test_only_orphans_of_this_application_are_removed(lxd, app, entries, prefix):
+    strangers = {
+        identity(): (f"{prefix}.gone.7", "metrics"),
+        identity(): (f"{prefix}.gone.7", "server"),
+        identity(): (f"{prefix}-two.gone.7", "client"),
+        identity(): (f"juju.00000000.{app.name}.gone.7", "client"),
+        identity(): (prefix, "client"),
+    }
+    for stranger, (name, kind) in strangers.items():
+        lxd.trust(stranger, name, type=kind)
+    lxd.trust(identity(), f"{prefix}.gone.7")
+    app.update_status()
+    assert entries() == {item.fingerprint: name for item, (name, _) in strangers.items()}
+
+
+def test_own_certificate_is_never_removed(lxd, app, admin, prefix):
+    path = f"/1.0/certificates/{admin.fingerprint}"
+    lxd.request("PATCH", path, {"name": f"{prefix}.gone.7"})
+    lxd.trust(identity(), f"{prefix}.gone.7")
+    app.update_status()
+    assert list(lxd.trust_store) == [admin.fingerprint]
+
+
+def test_entry_that_an_administrator_removed_comes_back(lxd, app, relation, entries):
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client))
+    lxd.distrust(client.fingerprint)
+    app.update_status()
+    assert list(entries()) == [client.fingerprint]
+
+
+@pytest.mark.parametrize("kind", ["Ed25519", "P-384", "P-521", "RSA-2048"])
+def test_requirer_may_have_any_kind_of_key(lxd, relation, log_in, kind):
+    client = identity(kind, kind)
+    relation.join("builder/0", client_certificates=bundle(client))
+    assert published(relation) == served(lxd, client)
+    assert client.fingerprint in log_in(client)
+
+
+def test_certificate_is_returned_as_it_was_received(relation):
+    certificate = identity().certificate.replace("\n", "\r\n")
+    text = f"made for the builder \u2028\r\n{certificate}  \r\n"
+    relation.join("builder/0", client_certificates=bundle(text))
+    assert published(relation)["registered_certificates"] == [text]
+
+
+def test_one_certificate_in_two_texts_is_one_entry(relation, entries):
+    client = identity()
+    texts = [client.certificate, client.certificate.replace("\n", "\r\n")]
+    relation.join("builder/0", client_certificates=bundle(*texts))
+    assert list(entries()) == [client.fingerprint]
+    assert sorted(published(relation)["registered_certificates"]) == sorted(texts)
+    assert published(relation)["nodes"][0]["trusted_certs_fp"] == [client.fingerprint]
+
+
+def test_only_the_leader_removes(app, relation, entries):
+    leader, follower = app.units[0], app.add_unit()
+    relation.join("builder/0", client_certificates=bundle(identity()))
+    relation.settings["builder/0"]["client_certificates"] = "[]"
+    changed = Event("relation-changed", relation, "builder/0")
+    assert follower.run(changed).exit_code == 0
+    assert len(entries()) == 1
+    assert leader.run(changed).exit_code == 0
+    assert entries() == {}
+
+
+def test_only_the_last_unit_to_go_removes(app, relation, entries):
+    second = app.add_unit()
+    relation.join("builder/0", client_certificates=bundle(identity()))
+    app.remove_unit(app.units[0])
+    assert len(entries()) == 1
+    app.remove_unit(second)
+    assert entries() == {}
+
+
+def test_application_that_goes_leaves_nothing(app, relation, entries):
+    app.add_unit()
+    relation.join("builder/0", client_certificates=bundle(identity()))
+    assert len(entries()) == 1
+    app.remove_unit(*app.units)
+    assert entries() == {}
+
+
+def test_nothing_is_removed_while_a_relation_cannot_be_read(app, relation, entries):
+    other = app.relate("deployer")
+    first, second = identity(), identity()
+    relation.join("builder/0", client_certificates=bundle(first))
+    other.join("deployer/0", client_certificates=bundle(second))
+    before = published(relation)
+    relation.unreadable = True
+    other.publish("deployer/0", client_certificates="[]")
+    assert set(entries()) == {first.fingerprint, second.fingerprint}
+    assert published(relation) == before
+    relation.unreadable = False
+    app.update_status()
+    assert set(entries()) == {first.fingerprint}
+
+
+def test_unit_that_speaks_another_major_version_is_left_alone(relation, entries):
+    ours, theirs = identity(), identity()
+    relation.join("builder/0", client_certificates=bundle(ours), version="1.7")
+    joined, _ = relation.join("builder/1", client_certificates=bundle(theirs), version="2.0")
+    assert list(entries()) == [ours.fingerprint]
+    assert any("2.0" in line for line in joined.logged("WARNING"))
+
+
+def test_unknown_hook_makes_a_pass(lxd, app, relation, entries):
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client))
+    lxd.distrust(client.fingerprint)
+    (hook,) = app.fire("no-such-hook")
+    assert hook.exit_code == 0 and list(entries()) == [client.fingerprint]
