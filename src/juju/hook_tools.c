@@ -97,6 +97,7 @@ static int ask_strings(const struct juju_transport *juju, const char *const argu
 {
     cJSON *list;
     const cJSON *item;
+    int result = 0;
 
     if (ask(juju, arguments, cJSON_Array, &list, error) != 0)
         return -1;
@@ -104,9 +105,12 @@ static int ask_strings(const struct juju_transport *juju, const char *const argu
     {
         if (cJSON_IsString(item))
             strings_add(strings, item->valuestring);
+        else
+            result = error_set(error, ERROR_INPUT, "%s answers a list with more than strings",
+                               arguments[0]);
     }
     cJSON_Delete(list);
-    return 0;
+    return result;
 }
 
 int juju_config_get(const struct juju_transport *juju, cJSON **options, struct error *error)

@@ -167,17 +167,25 @@ static int parse(struct endpoint *endpoint, struct span text, struct error *erro
     return parse_plain(endpoint, text, error);
 }
 
+/* Not to be quoted in an error: a key that was put into the wrong place. */
+static bool looks_like_pem(struct span text)
+{
+    return text.length > sizeof(struct endpoint){0}.url ||
+           memchr(text.start, '\n', text.length) != NULL || strstr(text.start, "-----") != NULL;
+}
+
 int endpoint_parse(struct endpoint *endpoint, const char *text, struct error *error)
 {
     struct span span = trimmed(text);
 
     *endpoint = (struct endpoint){.port = ENDPOINT_DEFAULT_PORT};
+    if (looks_like_pem(span))
+        return error_set(error, ERROR_INPUT, "the endpoint is no address: use https://host:port");
     if (memchr(span.start, '@', span.length) != NULL)
         return error_set(error, ERROR_INPUT,
                          "the endpoint has a user before its host: use https://host:port");
     if (parse(endpoint, span, error) != 0)
-        return error_prefix(error, "endpoint \"%.*s\"", span.length < 200 ? (int)span.length : 200,
-                            span.start);
+        return error_prefix(error, "endpoint \"%.*s\"", (int)span.length, span.start);
     bool brackets = strchr(endpoint->host, ':') != NULL;
     snprintf(endpoint->url, sizeof endpoint->url, brackets ? "https://[%s]:%u" : "https://%s:%u",
              endpoint->host, endpoint->port);

@@ -11,6 +11,8 @@
 #include "base/buffer.h"
 #include "lxd/endpoint.h"
 
+#define NOT_QUOTED "the endpoint is no address: use https://host:port"
+
 static void assert_parses(const char *text, const char *host, uint16_t port, const char *url)
 {
     struct endpoint endpoint;
@@ -69,6 +71,8 @@ static void test_hosts(void **state)
     assert_refused("", "endpoint \"\": it names no host: use https://host:port");
     assert_refused("https://", "endpoint \"https://\": it names no host: use https://host:port");
     assert_refused(":8443", "endpoint \":8443\": it names no host: use https://host:port");
+    assert_refused("-----BEGIN PRIVATE KEY----- MIG", NOT_QUOTED);
+    assert_refused("MIGkAgEBBDB\nUkVyMx", NOT_QUOTED);
     assert_refused("a b", "endpoint \"a b\": \"a b\" is no host name");
     assert_refused("a..b", "endpoint \"a..b\": \"a..b\" is no host name");
     assert_refused("h.", "endpoint \"h.\": \"h.\" is no host name");
