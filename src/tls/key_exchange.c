@@ -28,8 +28,8 @@ void tls_key_exchange_start(struct tls_key_exchange *exchange, uint16_t group,
 size_t tls_key_exchange_finish(const struct tls_key_exchange *exchange, const uint8_t *share,
                                size_t length, uint8_t secret[static 48])
 {
+    static const uint8_t zeros[48];
     uint8_t point[97];
-    uint8_t nonzero = 0;
     size_t secret_length;
 
     /* Points are uncompressed and as long as ours (RFC 9846 4.3.8.2). */
@@ -39,10 +39,10 @@ size_t tls_key_exchange_finish(const struct tls_key_exchange *exchange, const ui
     uint32_t valid = br_ec_all_m31.mul(point, length, exchange->private_key,
                                        exchange->private_length, exchange->group);
     size_t offset = br_ec_all_m31.xoff(exchange->group, &secret_length);
-    for (size_t i = 0; i < secret_length; i++)
-        nonzero |= point[offset + i];
     memcpy(secret, point + offset, secret_length);
     bytes_wipe(point, sizeof point);
     /* An all-zero X25519 result means a share of small order (RFC 9846 7.4.2). */
-    return valid != 0 && (exchange->group != TLS_X25519 || nonzero != 0) ? secret_length : 0;
+    if (exchange->group == TLS_X25519 && bytes_equal_ct(secret, zeros, secret_length))
+        return 0;
+    return valid != 0 ? secret_length : 0;
 }

@@ -188,6 +188,8 @@ size_t tls_signature_sign(uint16_t scheme, const struct tls_configuration *confi
     const struct scheme *found = scheme_find(scheme);
     uint8_t digest[64];
 
+    if (found == NULL)
+        return 0;
     hash_content(found, false, transcript_hash, hash_length, digest);
     if (found->curve == 0)
         return rsa_sign(configuration, found, digest, out);

@@ -52,11 +52,24 @@ int tls_fail(struct tls *tls, enum tls_alert alert, const char *format, ...)
     return -1;
 }
 
+/* What a person can make of an alert, where that is known. */
+static const char *alert_meaning(int alert)
+{
+    switch (alert) {
+    case TLS_ALERT_PROTOCOL_VERSION:
+        return ": it speaks only TLS 1.2 or older";
+    case TLS_ALERT_HANDSHAKE_FAILURE:
+    case TLS_ALERT_INSUFFICIENT_SECURITY:
+        return ": it has no cipher suite, group or kind of key in common with us";
+    default:
+        return "";
+    }
+}
+
 static int peer_failed(struct tls *tls, int alert)
 {
     snprintf(tls->failure, sizeof tls->failure, "refused with alert %s (%d)%s",
-             tls_alert_name(alert), alert,
-             alert == TLS_ALERT_PROTOCOL_VERSION ? ": it speaks only TLS 1.2 or older" : "");
+             tls_alert_name(alert), alert, alert_meaning(alert));
     stop(tls, TLS_ORIGIN_PEER, alert);
     return -1;
 }
@@ -476,7 +489,18 @@ const char *tls_alert_name(int alert)
     return "unknown";
 }
 
+#define STACK_REACHED 32768 /* bytes below tls_wipe() that BearSSL's deepest call may have used */
+
+/* BearSSL leaves keys behind in stack frames that are gone: overwrite what they reached. */
+__attribute__((noinline)) static void wipe_stack(void)
+{
+    uint8_t frames[STACK_REACHED];
+
+    bytes_wipe(frames, sizeof frames);
+}
+
 void tls_wipe(struct tls *tls)
 {
     bytes_wipe(tls, sizeof *tls);
+    wipe_stack();
 }

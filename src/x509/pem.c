@@ -29,10 +29,26 @@ static bool read_label(const char **cursor, char *label)
     return true;
 }
 
+/* Where the text's next "-----" is. Not strstr: musl's indexes a table by the bytes of the text,
+ * and these may be the base64 of a key. */
+static const char *find_dashes(const char *text)
+{
+    while ((text = strchr(text, '-')) != NULL && strncmp(text, DASHES, strlen(DASHES)) != 0)
+        text++;
+    return text;
+}
+
+/* RFC 1421 4.6.1.1: "Proc-Type: 4,ENCRYPTED". No base64 has a colon. */
+static bool is_encrypted(const char *body, size_t length)
+{
+    return memchr(body, ':', length) != NULL &&
+           memmem(body, length, "ENCRYPTED", strlen("ENCRYPTED")) != NULL;
+}
+
 static int decode_body(struct pem_block *block, const char *body, size_t length,
                        struct error *error)
 {
-    if (memmem(body, length, "ENCRYPTED", strlen("ENCRYPTED")) != NULL) /* RFC 1421 4.6.1.1 */
+    if (is_encrypted(body, length))
         return error_set(error, ERROR_INPUT,
                          "%s is encrypted: decrypt it first with \"openssl pkey\"", block->label);
     block->der = mem_alloc(BASE64_DECODED_SIZE(length));
@@ -59,7 +75,7 @@ int pem_next(const char **cursor, struct pem_block *block, struct error *error)
     const char *body = begin + strlen(BEGIN);
     if (!read_label(&body, block->label))
         return error_set(error, ERROR_INPUT, "PEM block is malformed: its BEGIN line has no label");
-    const char *body_end = strstr(body, DASHES);
+    const char *body_end = find_dashes(body);
     if (body_end == NULL || strncmp(body_end, END, strlen(END)) != 0)
         return error_set(error, ERROR_INPUT, "PEM block is cut off: no \"-----END %s-----\"",
                          block->label);
