@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What hook commands print. The first byte of the input chooses the command, the second how it
+ * ended: bit 0 it failed and the rest is its stderr, bit 1 its output was cut.
+ */
+#include "fuzz.h"
+
+#include "base/buffer.h"
+#include "base/json.h"
+#include "charm/credentials.h"
+#include "charm/remover.h"
+#include "juju/hook_tools.h"
+
+enum { FAILED = 1, CUT = 2 };
+
+struct command {
+    struct input input;
+    unsigned how;
+};
+
+static int call(void *context, const char *const arguments[], const void *data, size_t length,
+                struct juju_reply *reply, struct error *error)
+{
+    const struct command *command = context;
+    bool failed = (command->how & FAILED) != 0;
+
+    (void)data;
+    (void)length;
+    (void)error;
+    MUST(arguments[0] != NULL);
+    reply->code = failed;
+    reply->cut = (command->how & CUT) != 0;
+    buffer_append(failed ? &reply->message : &reply->output, command->input.data,
+                  command->input.size);
+    return 0;
+}
+
+static int strings(const struct juju_transport *juju, struct error *error)
+{
+    struct strings list = {0};
+    int result = juju_relation_units(juju, "api:1", &list, error);
+
+    for (size_t i = 0; i < list.count; i++)
+        MUST(list.items[i] != NULL);
+    strings_free(&list);
+    return result;
+}
+
+static int settings(const struct juju_transport *juju, struct error *error)
+{
+    cJSON *values;
+    int result = juju_relation_get(juju, "api:1", "builder/0", false, &values, error);
+
+    MUST((result == 0) == (values != NULL));
+    MUST(result != 0 || cJSON_IsObject(values));
+    if (result == 0)
+        result = juju_relation_set(juju, "api:1", values, error);
+    cJSON_Delete(values);
+    return result;
+}
+
+static int goal_state(const struct juju_transport *juju, struct error *error)
+{
+    cJSON *state;
+    int result = juju_goal_state(juju, &state, error);
+
+    if (result == 0)
+        remover_judge(state, "integrator/0");
+    cJSON_Delete(state);
+    return result;
+}
+
+static int credentials(const struct juju_transport *juju, struct error *error)
+{
+    struct credentials found;
+    int result = credentials_read(&found, juju, "integrator", error);
+
+    if (result == 0)
+        credentials_wipe(&found);
+    return result;
+}
+
+static int leader(const struct juju_transport *juju, struct error *error)
+{
+    bool is_leader;
+
+    return juju_is_leader(juju, &is_leader, error);
+}
+
+static int application(const struct juju_transport *juju, struct error *error)
+{
+    char *name = NULL;
+    int result = juju_relation_application(juju, "api:1", &name, error);
+
+    MUST((result == 0) == (name != NULL));
+    free(name);
+    return result;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static int (*const ask[])(const struct juju_transport *juju, struct error *error) = {
+        strings, settings, goal_state, credentials, leader, application};
+    struct command command = {.input = {data, size}};
+    struct juju_transport juju = {&command, call};
+    struct error error = {0};
+    unsigned choice = input_byte(&command.input) % (sizeof ask / sizeof *ask);
+
+    command.how = input_byte(&command.input);
+    if (ask[choice](&juju, &error) != 0)
+        MUST((error.kind == ERROR_INPUT || error.kind == ERROR_HOOK) && error.text[0] != '\0');
+    return 0;
+}

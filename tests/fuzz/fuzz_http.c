@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* HTTP responses: two requests over one connection, the input is all that the server says. */
+#include "fuzz.h"
+
+#include "base/net.h"
+#include "lxd/http.h"
+
+static size_t step; /* bytes that one read brings at most */
+
+static long read_some(void *context, void *data, size_t size, int64_t deadline, struct error *error)
+{
+    struct input *input = context;
+    size_t length = size < step ? size : step;
+
+    (void)deadline;
+    (void)error;
+    if (length > input->size)
+        length = input->size;
+    if (length != 0)
+        memcpy(data, input->data, length);
+    input->data += length;
+    input->size -= length;
+    return (long)length;
+}
+
+static int write_all(void *context, const void *data, size_t length, int64_t deadline,
+                     struct error *error)
+{
+    (void)context;
+    (void)deadline;
+    (void)error;
+    MUST(memmem(data, length, "\r\n\r\n", 4) != NULL);
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct input input = {data, size};
+    struct http_connection connection = {.stream = {&input, read_some, write_all}, .host = "h"};
+    int64_t deadline = net_clock_ms() + 60000;
+
+    step = 1 + (size_t)input_byte(&input) * 64;
+    for (int i = 0; i < 2; i++) {
+        struct http_response response;
+        struct error error = {0};
+        bool stale, used = connection.used;
+
+        int result = http_request(&connection, i == 0 ? "GET" : "POST", "/", i == 0 ? NULL : "{}",
+                                  i == 0 ? 0 : 2, deadline, &response, &stale, &error);
+        if (result == 0) {
+            MUST(response.status >= 200 && response.status <= 999 && response.status != 101);
+            MUST(response.body.length <= HTTP_MAX_BODY);
+            buffer_free(&response.body);
+        } else {
+            MUST(error.kind == ERROR_UNAVAILABLE && error.text[0] != '\0');
+            MUST(connection.closed && response.body.data == NULL);
+            MUST(!stale || used);
+        }
+    }
+    http_connection_free(&connection);
+    return 0;
+}
