@@ -3,13 +3,15 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/sandbox.h"
 #include "charm/event.h"
 #include "charm/reconcile.h"
 #include "command_line.h"
+#include "juju/channel.h"
 #include "juju/hook_tools.h"
 
-/* 0 for all that a person or time will mend; 1 has Juju drop the hook's writes and try again. */
-static int run_hook(const struct juju_transport *juju)
+/* 0 for all that a person or time will mend; -1 has Juju drop the hook's writes and try again. */
+static int run_event(const struct juju_transport *juju)
 {
     struct event event = {0};
     struct error error;
@@ -27,7 +29,28 @@ out:
     if (result != 0)
         juju_log(juju, JUJU_LOG_ERROR, "hook \"%s\" failed: %s", event.name, error.text);
     event_free(&event);
-    return result == 0 ? 0 : 1;
+    return result;
+}
+
+/* What comes from relations and from LXD is read in the sandbox: the first call asks for less. */
+static void shut_in(const struct juju_transport *juju, enum channel_way way)
+{
+    const char *lacking = sandbox_enter(way == CHANNEL_AGENT ? SANDBOX_CLOSED : SANDBOX_PROGRAMS);
+
+    if (lacking != NULL)
+        juju_log(juju, JUJU_LOG_DEBUG,
+                 "the sandbox is without %s, which this kernel does not offer", lacking);
+}
+
+static int run_hook(void)
+{
+    struct channel channel;
+
+    channel_open(&channel, shut_in);
+    int result = run_event(&channel.juju);
+    if (channel_close(&channel) != 0)
+        result = -1;
+    return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int main(int argc, char *argv[])
@@ -37,6 +60,6 @@ int main(int argc, char *argv[])
     signal(SIGPIPE, SIG_IGN);
     umask(077);
     if (context != NULL && *context != '\0')
-        return run_hook(&juju_process_transport);
+        return run_hook();
     return command_line_run(argc, argv);
 }

@@ -13,7 +13,6 @@
 #include "base/net.h"
 #include "juju/transport.h"
 
-#define TIMEOUT_MS (120 * 1000)
 #define CHUNK (16 * 1024)
 
 struct child {
@@ -199,7 +198,7 @@ static int process_call(void *context, const char *const arguments[], const void
                         size_t length, struct juju_reply *reply, struct error *error)
 {
     (void)context;
-    return call_within(TIMEOUT_MS, arguments, input, length, reply, error);
+    return call_within(JUJU_CALL_MS, arguments, input, length, reply, error);
 }
 
 const struct juju_transport juju_process_transport = {.call = process_call};

@@ -12,6 +12,9 @@
 #define JUJU_MAX_OUTPUT (8 * 1024 * 1024)
 #define JUJU_MAX_MESSAGE (64 * 1024)
 
+/* How long one call may take: a command may have to wait for the controller. */
+#define JUJU_CALL_MS (120 * 1000)
+
 /* What a hook command answered. The caller wipes both buffers. */
 struct juju_reply {
     int code; /* exit status */
@@ -33,7 +36,7 @@ struct juju_transport {
 
 /*
  * Hook commands as child processes, found on PATH, with the environment of this one. SIGPIPE must
- * be ignored. A command may wait for the controller; one that takes over two minutes is killed.
+ * be ignored. A command that takes longer than JUJU_CALL_MS is killed.
  */
 extern const struct juju_transport juju_process_transport;
 

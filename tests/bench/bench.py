@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What a relation-changed hook costs against a real LXD, beside curl with the same requests."""
+"""What a relation-changed hook costs against a real LXD, beside curl with the same requests. It talks
+to the unit agent through hook commands or over the agent's socket, in a model of its own each."""
 
 import argparse
 import base64
 import collections
+import contextlib
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from juju import Juju, lxd_cloud  # noqa: E402
 from lxd import Lxd  # noqa: E402
 from pki import bundle, identity, shared_identity  # noqa: E402
 
+TRANSPORTS = ("exec", "agent")
+CROWD = (50, 3)  # relations, units of each
 QUIET = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
 
 
@@ -35,6 +38,7 @@ class Figures:
     cpu_ms: list = field(default_factory=list)  # of the program itself
     hook_commands_cpu_ms: list = field(default_factory=list)
     peak_rss_kib: list = field(default_factory=list)
+    calls: int = 0  # of hook commands
     processes: int = 0  # beside the program itself
     requests: int = 0
     connections: int = 0
@@ -77,21 +81,24 @@ class Command:
 class Hook:
     """A relation-changed hook; `requested` says what the requirer asks for in the next run."""
 
-    def __init__(self, relation, requested):
+    def __init__(self, relation, remote_unit, transport, requested):
         self._relation = relation
+        self._remote_unit = remote_unit
+        self._transport = transport
         self._requested = requested
 
     def prepare(self):
-        self._relation.publish("builder/0", client_certificates=bundle())
+        self._relation.publish(self._remote_unit, client_certificates=bundle())
 
     def run(self, figures):
-        requested = self._requested()
-        (hook,) = self._relation.publish("builder/0", client_certificates=bundle(*requested))
+        requested = bundle(*self._requested())
+        (hook,) = self._relation.publish(self._remote_unit, client_certificates=requested)
         figures.wall_ms.append(1000 * hook.wall_seconds)
         figures.cpu_ms.append(1000 * hook.own_cpu_seconds)
         figures.hook_commands_cpu_ms.append(1000 * hook.children_cpu_seconds)
         figures.peak_rss_kib.append(hook.peak_rss_kib)
-        figures.processes = len(hook.calls)
+        figures.calls = len(hook.calls)
+        figures.processes = len(hook.calls) if self._transport == "exec" else 0
 
     def weigh(self, figures):
         """Its memory is measured in every run."""
@@ -120,8 +127,16 @@ class CurlThatAdds(Command):
         super().weigh(figures)
 
 
-def contenders(lxd, juju, directory, credential):
-    """Who competes, by name."""
+def deploy(lxd, juju, credential):
+    return juju.deploy(trust=True, cloud=lxd_cloud(lxd.url, credential, lxd.certificate))
+
+
+def one_more():
+    return [identity("builder")]
+
+
+def duel(lxd, models, directory, credential):
+    """The charm with one relation and curl, by name."""
     certificate, key = credential.write(directory, "client")
     server, body = directory / "server.crt", directory / "body"
     server.write_text(lxd.certificate)
@@ -130,16 +145,39 @@ def contenders(lxd, juju, directory, credential):
     reads = [*curl, f"{lxd.url}/1.0", f"{lxd.url}/1.0/certificates?recursion=1"]
     adds = [*curl, "--json", f"@{body}", f"{lxd.url}/1.0/certificates"]
     probe = ["probe", "--endpoint", lxd.url, *login, "--server-cert", server]
-    app = juju.deploy(trust=True, cloud=lxd_cloud(lxd.url, credential, lxd.certificate))
-    relation = app.relate("builder")
-    relation.join("builder/0")
-    return {
+    all_contenders = {
         "curl, 2 requests": Command("curl", *reads),
-        "probe, the same 2 requests": Command(os.environ["LXD_INTEGRATOR_BINARY"], *probe),
-        "relation-changed, nothing to do": Hook(relation, list),
         "curl, 3 requests": CurlThatAdds(lxd, body, "curl", *reads, "--next", *adds),
-        "relation-changed, one to add": Hook(relation, lambda: [identity("builder")]),
+        "probe, the same 2 requests": Command(os.environ["LXD_INTEGRATOR_BINARY"], *probe),
     }
+    for juju in models:
+        relation = deploy(lxd, juju, credential).relate("builder")
+        relation.join("builder/0")
+        for what, requested in (("nothing to do", list), ("one to add", one_more)):
+            name = f"relation-changed, {what}, {juju.transport}"
+            all_contenders[name] = Hook(relation, "builder/0", juju.transport, requested)
+    return all_contenders
+
+
+def crowd(lxd, models, _directory, credential):
+    """The charm with many relations, one of which changes."""
+    relations, units = CROWD
+    all_contenders = {}
+    for juju in models:
+        app = deploy(lxd, juju, credential)
+        juju.asleep = True
+        for number in range(relations):
+            relation = app.relate(f"builder-{number}")
+            for unit in range(units):
+                name = f"{relation.application}/{unit}"
+                relation.join(name, client_certificates=bundle(identity("builder")))
+                relation.show(app.units[0], name)
+        app.units[0].pending.clear()
+        juju.asleep = False
+        app.update_status()
+        title = f"among {relations} relations of {units} units, {juju.transport}"
+        all_contenders[title] = Hook(relation, name, juju.transport, one_more)
+    return all_contenders
 
 
 def race(all_contenders, repetitions):
@@ -164,22 +202,19 @@ def count_requests(all_contenders, lxd, figures):
         figures[name].connections = len({request.peer for request in requests})
 
 
-def measure(repetitions, kind):
-    charm = os.environ.get("LXD_INTEGRATOR_CHARM") or sys.exit("run ./build.sh bench")
-    credential = shared_identity(kind)
-    figures = {}
+def measure(contest, repetitions, credential):
+    charm, figures = os.environ["LXD_INTEGRATOR_CHARM"], {}
     for debug in (False, True):
-        with Lxd(debug=debug) as lxd, Juju(charm) as juju:
-            directory = Path(tempfile.mkdtemp(prefix="bench-"))
-            try:
-                lxd.trust(credential, "juju")
-                all_contenders = contenders(lxd, juju, directory, credential)
-                if debug:
-                    count_requests(all_contenders, lxd, figures)
-                else:
-                    figures = race(all_contenders, repetitions)
-            finally:
-                shutil.rmtree(directory)
+        with contextlib.ExitStack() as stack:
+            lxd = stack.enter_context(Lxd(debug=debug))
+            models = [stack.enter_context(Juju(charm, transport=name)) for name in TRANSPORTS]
+            directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
+            lxd.trust(credential, "juju")
+            all_contenders = contest(lxd, models, Path(directory), credential)
+            if debug:
+                count_requests(all_contenders, lxd, figures)
+            else:
+                figures = race(all_contenders, repetitions)
     return {name: one.medians() for name, one in figures.items()}
 
 
@@ -189,16 +224,18 @@ COLUMNS = {
     "peak KiB": "{peak_rss_kib:.0f}",
     "requests": "{requests}",
     "connections": "{connections}",
+    "calls": "{calls}",
     "processes": "{processes}",
     "their CPU ms": "{hook_commands_cpu_ms:.2f}",
 }
 
 
 def show(medians):
-    print(f"{'':34}" + "".join(f"{title:>14}" for title in COLUMNS))
+    width = max(map(len, medians))
+    print(f"{'':{width}}" + "".join(f"{title:>14}" for title in COLUMNS))
     for name, values in medians.items():
         cells = (cell.format(**values) for cell in COLUMNS.values())
-        print(f"{name:34}" + "".join(f"{cell:>14}" for cell in cells))
+        print(f"{name:{width}}" + "".join(f"{cell:>14}" for cell in cells))
 
 
 def ratios(medians):
@@ -222,7 +259,9 @@ def main():
     parser.add_argument("--repetitions", type=int, default=50)
     parser.add_argument("--key", default="P-384", help="the credential's key: P-256, RSA-4096, ...")
     arguments = parser.parse_args()
-    medians = measure(arguments.repetitions, arguments.key)
+    credential = shared_identity(arguments.key)
+    medians = measure(duel, arguments.repetitions, credential)
+    medians |= measure(crowd, max(arguments.repetitions // 5, 1), credential)
     print(f"medians of {arguments.repetitions} runs, credential with a {arguments.key} key\n")
     show(medians)
     print()

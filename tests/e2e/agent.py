@@ -188,20 +188,20 @@ def run_hook(unit, event):
         return hook
     context = HookContext(unit, event, hook)
     with unit.commands.answering(context):
-        execute(unit.commands, dispatch, hook)
+        execute(unit.commands, [*unit.wrapper, dispatch], hook)
     if hook.exit_code == 0:
         context.flush()
     return hook
 
 
-def execute(commands, dispatch, hook):
-    """Run dispatch to its end and fill in the hook."""
+def execute(commands, program, hook):
+    """Run the charm's program to its end and fill in the hook."""
     with open_memory("stdout") as stdout, open_memory("stderr") as stderr:
         with commands.mutex:  # no command is answered before the context knows the process
             start = time.monotonic()
             process = subprocess.Popen(
-                [dispatch],
-                cwd=dispatch.parent,
+                program,
+                cwd=hook.environment["CHARM_DIR"],
                 env=hook.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
@@ -211,7 +211,9 @@ def execute(commands, dispatch, hook):
             commands.context.process = process
         own_cpu = wait(process)
         hook.wall_seconds = time.monotonic() - start
-        _, status, usage = os.wait4(process.pid, 0)
+        with commands.mutex:  # a killed hook gets no answer to what it asked last
+            commands.context = None
+            _, status, usage = os.wait4(process.pid, 0)
         process.returncode = hook.exit_code = os.waitstatus_to_exitcode(status)
         hook.own_cpu_seconds = own_cpu
         hook.children_cpu_seconds = max(0.0, usage.ru_utime + usage.ru_stime - own_cpu)
@@ -309,20 +311,19 @@ def unpack(charm, directory):
 
 
 @functools.cache
-def hook_command_program():
-    """The one program behind all hook commands, compiled once a run."""
-    directory = Path(tempfile.mkdtemp(prefix="hook-command-"))
+def helper_program(name):
+    """A C program of this directory, compiled once a run."""
+    directory = Path(tempfile.mkdtemp(prefix=f"{name}-"))
     atexit.register(shutil.rmtree, directory)
-    source = Path(__file__).with_name("hook_command.c")
-    program = directory / "hook-command"
+    source = Path(__file__).with_name(f"{name}.c")
+    program = directory / name
     subprocess.run(["gcc", "-std=gnu11", "-O2", "-static", "-o", program, source], check=True)
     return program
 
 
 def install_hook_commands(directory):
     """Put all hook commands into the directory."""
-    directory.mkdir(parents=True)
-    program = shutil.copy(hook_command_program(), directory)
+    program = shutil.copy(helper_program("hook_command"), directory)
     for name in hook_commands.COMMANDS:
         (directory / name).symlink_to(os.path.basename(program))
 

@@ -36,4 +36,6 @@ class AgentSocket:
             raise OSError(f"no agent at {address}")
 
     def close(self):
+        """The agent ends, with all its connections."""
+        self._server.kill()
         self._server.communicate()

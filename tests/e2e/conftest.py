@@ -13,6 +13,10 @@ from lxd import Lxd
 from pki import identity
 
 
+def pytest_addoption(parser):
+    parser.addoption("--all-system-calls", action="store_true", help="for test_kill.py")
+
+
 def pytest_configure():
     """A run that is told to end tears everything down, as with Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -75,9 +79,15 @@ def admin(lxd):
     return administrator
 
 
+@pytest.fixture(params=["exec", "agent"])
+def transport(request):
+    """How hooks reach the unit agent: by hook commands, or over its socket, with none on PATH."""
+    return request.param
+
+
 @pytest.fixture
-def juju(charm):
-    with Juju(charm) as controller:
+def juju(charm, transport):
+    with Juju(charm, transport=transport) as controller:
         yield controller
 
 

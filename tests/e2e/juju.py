@@ -3,11 +3,13 @@
 
 A move changes the model and then runs the hooks that Juju would run for it, on every unit. It
 returns those hooks. A hook that fails raises HookFailed; it stays first in its unit's queue, as in
-Juju, and Unit.run_pending() tries it again.
+Juju, and Unit.run_pending() tries it again. Where the agents sleep (Juju.asleep), a move only
+queues hooks; Unit.run_next() runs them one by one, in whatever order of units.
 """
 
 import collections
 import itertools
+import shutil
 import tempfile
 import uuid
 import zipfile
@@ -17,6 +19,7 @@ import yaml
 
 import agent
 from agent import Event
+from agent_socket import AgentSocket
 
 CONFIG_TYPES = {"string": str, "int": int, "float": float, "boolean": bool}
 SINCE = "2024-01-01T00:00:00Z"
@@ -34,12 +37,14 @@ class HookFailed(Exception):
 class Juju:
     """One controller with one model. Use as a context manager."""
 
-    def __init__(self, charm, version="3.6"):
+    def __init__(self, charm, version="3.6", transport="exec"):
         self.charm = Path(charm)
         self.version = version
+        self.transport = transport  # of hook commands: "exec", or "agent": its socket alone
         self.model_name = "default"
         self.model_uuid = str(uuid.uuid4())
         self.applications = []
+        self.asleep = False
         self._files = tempfile.TemporaryDirectory(prefix="juju-")
         self._numbers = itertools.count(1)
 
@@ -49,7 +54,7 @@ class Juju:
     def __exit__(self, *_):
         for application in self.applications:
             for unit in application.units:
-                unit.commands.close()
+                unit.close()
         self._files.cleanup()
 
     @property
@@ -103,7 +108,6 @@ class Application:
         self.status = None
         self.version = None
         self.faults = {}  # replies to hook commands, by name, that are to go wrong
-        self._dying = set()
         self._unit_numbers = itertools.count()
         with zipfile.ZipFile(juju.charm) as archive:
             self._options = yaml.safe_load(archive.read("config.yaml"))["options"]
@@ -120,7 +124,7 @@ class Application:
         """The answer of goal-state, to any unit."""
         units = {}
         for unit in self.units:
-            status = "dying" if unit in self._dying else unit.status[0]
+            status = "dying" if unit.dying else unit.status[0]
             units[unit.name] = {"status": status, "since": SINCE}
         relations = collections.defaultdict(dict)
         for relation in self.relations:
@@ -135,13 +139,13 @@ class Application:
         unit = Unit(self, next(self._unit_numbers))
         self.units.append(unit)
         unit.install()
-        unit.pending.append(Event("install"))
+        unit.queue(Event("install"))
         for relation in self.relations:
             unit.enter(relation)
         if self.leader is None:
             self.leader = unit
         leadership = "leader-elected" if unit.is_leader else "leader-settings-changed"
-        unit.pending += [Event(leadership), Event("config-changed"), Event("start")]
+        unit.queue(Event(leadership), Event("config-changed"), Event("start"))
         for relation in self.relations:
             for remote_unit in relation.units:
                 unit.see_joined(relation, remote_unit)
@@ -150,24 +154,28 @@ class Application:
 
     def remove_unit(self, *units):
         """juju remove-unit; with all units, what remains of them when the application goes."""
-        self._dying.update(units)
+        for unit in units:
+            unit.retire()
         hooks = []
         for unit in units:
-            for relation in list(unit.relations):
-                unit.leave(relation, departing_unit=unit.name)
-            unit.pending += [Event("stop"), Event("remove")]
             hooks += unit.run_pending()
-            self.units.remove(unit)
-            unit.commands.close()
-            if self.leader is unit:
-                self.leader = None
-                hooks += self.elect(self.units[0]) if self.units else []
+            hooks += self.leader.run_pending() if self.leader else []
         return hooks
+
+    def forget(self, unit):
+        """The unit is gone. Where it was the leader the first of the others is the next."""
+        self.units.remove(unit)
+        unit.close()
+        if self.leader is unit:
+            self.leader = None
+            for successor in self.units[:1]:
+                self.leader = successor
+                successor.queue(Event("leader-elected"))
 
     def elect(self, unit):
         """Leadership moves to this unit."""
         self.leader = unit
-        unit.pending.append(Event("leader-elected"))
+        unit.queue(Event("leader-elected"))
         return unit.run_pending()
 
     def configure(self, **options):
@@ -184,13 +192,13 @@ class Application:
         """juju refresh"""
         for unit in self.units:
             unit.install()
-            unit.pending += [Event("upgrade-charm"), Event("config-changed")]
+            unit.queue(Event("upgrade-charm"), Event("config-changed"))
         return self._run_all()
 
     def fire(self, kind):
         """Run one hook that is about no relation."""
         for unit in self.units:
-            unit.pending.append(Event(kind))
+            unit.queue(Event(kind))
         return self._run_all()
 
     def update_status(self):
@@ -298,9 +306,8 @@ class Relation:
 
     def _fire(self, event):
         for unit in self._local.units:
-            unit.pending.append(event)
+            unit.queue(event)
         return self._local._run_all()
-
 
 
 def network_settings(name):
@@ -323,13 +330,22 @@ class Unit:
         self.status = ("maintenance", "installing charm software")
         self.state = {}
         self.relations = []
+        self.dying = False
         self.pending = collections.deque()
         self.hooks = []  # all that ran, in order
+        self.wrapper = []  # a command that runs the charm instead: what is to run comes last
+        self._left = set()  # relations that are ending for this unit, or have ended
         tag = f"unit-{application.name}-{number}"
         self.agent_directory = application.juju.directory / "agents" / tag
         self.tools_directory = application.juju.directory / "tools" / tag
-        agent.install_hook_commands(self.tools_directory)
+        self.socket = None
+        self.tools_directory.mkdir(parents=True)
         self.commands = agent.CommandServer(self.tools_directory)
+        if application.juju.transport == "exec":
+            agent.install_hook_commands(self.tools_directory)
+        else:
+            self.agent_directory.mkdir(parents=True)
+            self.socket = AgentSocket(self.agent_directory / "agent.socket", self.commands)
 
     @property
     def charm_directory(self):
@@ -355,32 +371,70 @@ class Unit:
             self.relations.remove(event.relation)
         return hook
 
+    def run_next(self):
+        """Run the first hook in the queue; it stays there if it fails."""
+        event = self.pending[0]
+        hook = self.run(event)
+        if hook.exit_code == 0:
+            self.pending.popleft()
+            if event.kind == "remove":
+                self.application.forget(self)
+        return hook
+
     def run_pending(self):
-        """Run what Juju has queued for this unit, until one fails."""
+        """Run what Juju has queued for this unit, until one fails. Nothing while agents sleep."""
         hooks = []
-        while self.pending:
-            hook = self.run(self.pending[0])
+        while self.pending and not self.application.juju.asleep:
+            hook = self.run_next()
             if hook.exit_code != 0:
                 raise HookFailed(self, hook)
-            self.pending.popleft()
             hooks.append(hook)
         return hooks
 
+    def queue(self, *events):
+        """Juju has these hooks for the unit; none about what it is taking leave of."""
+        if not self.dying:
+            self.pending += [event for event in events if event.relation not in self._left]
+
     def enter(self, relation):
         """The relation begins for this unit."""
-        self.relations.append(relation)
-        relation.start_settings(self.name)
-        self.pending.append(Event("relation-created", relation))
+        if not self.dying:
+            self.relations.append(relation)
+            relation.start_settings(self.name)
+            self.queue(Event("relation-created", relation))
 
     def leave(self, relation, departing_unit):
-        """The relation ends for this unit; departing_unit is itself if it is what goes."""
+        """The relation ends for this unit; departing_unit is itself if it is what goes. Of what was
+        queued about it only the hook that may have been begun stays."""
+        for event in list(self.pending)[1:]:
+            if event.relation is relation:
+                self.pending.remove(event)
         for remote_unit in relation.seen_by(self):
             self.see_departed(relation, remote_unit, departing_unit or remote_unit)
-        self.pending.append(Event("relation-broken", relation))
+        self.queue(Event("relation-broken", relation))
+        self._left.add(relation)
+
+    def retire(self):
+        """The unit is being removed: it takes its leave of everything."""
+        for relation in self.relations:
+            if relation not in self._left:
+                self.leave(relation, departing_unit=self.name)
+        self.queue(Event("stop"), Event("remove"))
+        self.dying = True
+
+    def close(self):
+        """Nothing of the unit is left on its machine."""
+        if self.socket is not None:
+            self.socket.close()
+        self.commands.close()
+        for directory in (self.agent_directory, self.tools_directory):
+            shutil.rmtree(directory)
 
     def see_joined(self, relation, remote_unit):
-        self.pending.append(Event("relation-joined", relation, remote_unit))
-        self.pending.append(Event("relation-changed", relation, remote_unit))
+        self.queue(
+            Event("relation-joined", relation, remote_unit),
+            Event("relation-changed", relation, remote_unit),
+        )
 
     def see_departed(self, relation, remote_unit, departing_unit):
-        self.pending.append(Event("relation-departed", relation, remote_unit, departing_unit))
+        self.queue(Event("relation-departed", relation, remote_unit, departing_unit))

@@ -115,8 +115,17 @@ class Lxd:
     def running(self):
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def start(self):
         """Start the daemon and wait until it serves."""
+        self.launch()
+        self.wait_ready()
+
+    def launch(self):
+        """Start the daemon."""
         if os.geteuid() != 0:
             raise LxdError("LXD runs as root only, and so do these tests")
         with self._log.open("ab") as log:
@@ -129,6 +138,8 @@ class Lxd:
                 stderr=log,
                 start_new_session=True,
             )
+
+    def wait_ready(self):
         ready = self._run("lxd", "waitready", f"--timeout={START_TIMEOUT}")
         if ready.returncode != 0 or not self.running:
             raise LxdError(f"LXD does not start:\n{self._log.read_text()[-4000:]}")

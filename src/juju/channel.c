@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "juju/channel.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "juju/hook_tools.h"
+
+static void decide(struct channel *channel, enum channel_way way)
+{
+    if (channel->way != CHANNEL_UNDECIDED)
+        return;
+    channel->way = way;
+    channel->decided(&channel->juju, way);
+}
+
+static int call_agent(struct channel *channel, const char *const arguments[], const void *input,
+                      size_t length, struct juju_reply *reply, struct error *error)
+{
+    if (channel->agent == NULL && agent_open(&channel->agent, error) != 0)
+        return -1;
+    struct juju_transport agent = agent_transport(channel->agent);
+    if (agent.call(agent.context, arguments, input, length, reply, error) != 0)
+        return -1;
+    decide(channel, CHANNEL_AGENT);
+    return 0;
+}
+
+static void leave_agent(struct channel *channel)
+{
+    agent_close(channel->agent); /* it waits for that */
+    channel->agent = NULL;
+}
+
+static int channel_call(void *context, const char *const arguments[], const void *input,
+                        size_t length, struct juju_reply *reply, struct error *error)
+{
+    const struct juju_transport *commands = &juju_process_transport;
+    struct channel *channel = context;
+
+    if (channel->way != CHANNEL_COMMANDS && channel->forced != CHANNEL_COMMANDS) {
+        if (call_agent(channel, arguments, input, length, reply, error) == 0)
+            return 0;
+        if (channel->way == CHANNEL_AGENT || channel->forced == CHANNEL_AGENT)
+            return -1;
+        leave_agent(channel);
+        juju_log(&channel->juju, JUJU_LOG_DEBUG,
+                 "the unit agent is reached through hook commands: %s", error->text);
+    }
+    decide(channel, CHANNEL_COMMANDS);
+    return commands->call(commands->context, arguments, input, length, reply, error);
+}
+
+static enum channel_way forced_way(const struct juju_transport *juju)
+{
+    const char *value = getenv("LXD_INTEGRATOR_IO");
+
+    if (value == NULL || *value == '\0')
+        return CHANNEL_UNDECIDED;
+    if (strcmp(value, "agent") == 0)
+        return CHANNEL_AGENT;
+    if (strcmp(value, "exec") == 0)
+        return CHANNEL_COMMANDS;
+    juju_log(juju, JUJU_LOG_WARNING, "LXD_INTEGRATOR_IO is \"%s\", not \"agent\" or \"exec\"",
+             value);
+    return CHANNEL_UNDECIDED;
+}
+
+void channel_open(struct channel *channel,
+                  void (*decided)(const struct juju_transport *juju, enum channel_way way))
+{
+    *channel = (struct channel){
+        .juju = {.context = channel, .call = channel_call},
+        .decided = decided,
+    };
+    channel->forced = forced_way(&channel->juju);
+}
+
+int channel_close(struct channel *channel)
+{
+    bool lost = channel->way == CHANNEL_AGENT && agent_is_broken(channel->agent);
+
+    leave_agent(channel);
+    return lost ? -1 : 0;
+}
