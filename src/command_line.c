@@ -12,6 +12,7 @@
 
 #include "base/buffer.h"
 #include "base/net.h"
+#include "base/sandbox.h"
 #include "charm/credentials.h"
 #include "lxd/client.h"
 #include "x509/certificate.h"
@@ -20,10 +21,15 @@
 #define MAX_FILE (64 * 1024)
 #define PROBE_TIME_MS (60 * 1000)
 
+/* What this program is made of, a line each: vendor/inventory.sh writes it. Tests do without. */
+#ifndef PARTS
+#define PARTS ""
+#endif
+
 enum { EXIT_WRONG_USE = 2 };
 
 static const char usage[] =
-    "Usage: " NAME " --version\n"
+    "Usage: " NAME " --version [--verbose]\n"
     "       " NAME " --help\n"
     "       " NAME " fingerprint [FILE]\n"
     "       " NAME " probe --endpoint URL --cert FILE --key FILE --server-cert FILE\n"
@@ -31,6 +37,7 @@ static const char usage[] =
     "This program is a Juju charm: Juju starts it for every hook and tells it through the\n"
     "environment what has happened. Started by hand it can\n"
     "\n"
+    "  --version    print the version; with --verbose also what else is inside, and the compiler\n"
     "  fingerprint  print LXD's fingerprint of a PEM certificate, read from FILE or, where\n"
     "               FILE is absent or \"-\", from standard input\n"
     "  probe        log in to an LXD server and say what it answers. Nothing is changed there\n";
@@ -206,7 +213,8 @@ static int describe_trusted(struct lxd_client *client, const struct lxd_server *
 }
 
 /* Says step by step what is found, so that the last line tells how far it went. */
-static int probe(const struct credentials *credentials, struct error *error)
+static int probe(const struct credentials *credentials, const struct endpoint *endpoint,
+                 struct error *error)
 {
     struct lxd_credentials ours = {&credentials->certificate, &credentials->key,
                                    &credentials->server};
@@ -215,9 +223,8 @@ static int probe(const struct credentials *credentials, struct error *error)
     struct lxd_server server = {0};
     int result = -1;
 
-    printf("Endpoint:           %s\n", credentials->endpoint.url);
-    if (lxd_open(&client, &credentials->endpoint, &ours, net_clock_ms() + PROBE_TIME_MS, error) !=
-        0)
+    printf("Endpoint:           %s\n", endpoint->url);
+    if (lxd_open(&client, endpoint, &ours, net_clock_ms() + PROBE_TIME_MS, error) != 0)
         goto out;
     puts("Server certificate: as expected");
     if (lxd_warning(client) != NULL)
@@ -228,13 +235,29 @@ static int probe(const struct credentials *credentials, struct error *error)
     if (!server.trusted)
         error_set(error, ERROR_UNTRUSTED,
                   "LXD at %s does not trust the client certificate: run \"lxc config trust add\"",
-                  credentials->endpoint.url);
+                  endpoint->url);
     else
         result = describe_trusted(client, &server, fingerprint, error);
 out:
     lxd_server_free(&server);
     lxd_close(client);
     return result;
+}
+
+static int probe_all(const struct credentials *credentials)
+{
+    int status = EXIT_SUCCESS;
+
+    for (size_t i = 0; i < credentials->endpoints.count; i++) {
+        struct error error;
+
+        if (probe(credentials, &credentials->endpoints.items[i], &error) == 0)
+            continue;
+        fflush(stdout);
+        status = failed(&error);
+    }
+    fflush(stdout);
+    return status;
 }
 
 static int run_probe(int argc, char *argv[])
@@ -248,19 +271,23 @@ static int run_probe(int argc, char *argv[])
         return EXIT_WRONG_USE;
     if (load_credentials(&credentials, values, &error) != 0)
         return failed(&error);
-    int result = probe(&credentials, &error);
+    sandbox_enter(SANDBOX_CLOSED); /* every file is read */
+    int status = probe_all(&credentials);
     credentials_wipe(&credentials);
-    fflush(stdout);
-    return result == 0 ? EXIT_SUCCESS : failed(&error);
+    return status;
 }
 
 /* ---- verbs ---- */
 
 static int run_version(int argc, char *argv[])
 {
-    if (argc > 1)
-        return wrong_use("%s takes no argument", argv[0]);
+    bool verbose = argc == 2 && strcmp(argv[1], "--verbose") == 0;
+
+    if (argc > 1 && !verbose)
+        return wrong_use("%s takes no argument but --verbose", argv[0]);
     puts(NAME " " VERSION);
+    if (verbose)
+        fputs(PARTS, stdout);
     return EXIT_SUCCESS;
 }
 

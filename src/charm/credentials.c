@@ -26,7 +26,7 @@ static int parse_part(struct credentials *credentials, int part, const char *tex
         return error_set(error, ERROR_INPUT, "missing");
     switch (part) {
     case CREDENTIAL_ENDPOINT:
-        return endpoint_parse(&credentials->endpoint, text, error);
+        return endpoints_parse(&credentials->endpoints, text, error);
     case CREDENTIAL_CERTIFICATE:
         return certificate_from_pem(&credentials->certificate, text, error);
     case CREDENTIAL_KEY:
@@ -124,6 +124,8 @@ static void wipe_strings(cJSON *value)
 {
     cJSON *item;
 
+    if (value == NULL)
+        return;
     if (cJSON_IsString(value))
         bytes_wipe(value->valuestring, strlen(value->valuestring));
     cJSON_ArrayForEach(item, value)
@@ -152,6 +154,7 @@ out:
 
 void credentials_wipe(struct credentials *credentials)
 {
+    endpoints_free(&credentials->endpoints);
     certificate_free(&credentials->certificate);
     private_key_wipe(&credentials->key);
     server_identity_free(&credentials->server);

@@ -13,11 +13,11 @@
 
 /* What it takes to log in to LXD, decoded and checked. Holds a private key: never copy it. */
 struct credentials {
-    const char *source; /* where they come from, for the log */
-    struct endpoint endpoint;
+    const char *source;         /* where they come from, for the log */
+    struct endpoints endpoints; /* one at least; each a server, or a member of a cluster */
     struct certificate certificate;
     struct private_key key;
-    struct server_identity server;
+    struct server_identity server; /* who each of them must be */
 };
 
 /* The four parts that every source of credentials has. */

@@ -204,20 +204,77 @@ static cJSON *list_of(const struct strings *strings)
     return list;
 }
 
-char *databag_nodes(const struct node *nodes, size_t count, const struct strings *fingerprints)
+/* ---- nodes ---- */
+
+static void append_node(struct nodes *nodes, cJSON *node)
+{
+    nodes->items = mem_resize(nodes->items, (nodes->count + 1) * sizeof *nodes->items);
+    nodes->items[nodes->count++] = node;
+}
+
+void nodes_add(struct nodes *nodes, const char *endpoint, const char *name,
+               const struct strings *fingerprints)
+{
+    cJSON *node = cJSON_CreateObject();
+
+    cJSON_AddStringToObject(node, "endpoint", endpoint);
+    cJSON_AddStringToObject(node, "name", name);
+    cJSON_AddItemToObject(node, "trusted_certs_fp", list_of(fingerprints));
+    append_node(nodes, node);
+}
+
+void nodes_read(struct nodes *nodes, const cJSON *settings)
+{
+    const char *value = json_string(settings, "nodes");
+    struct error ignored;
+    cJSON *list;
+
+    if (value == NULL ||
+        json_parse(&list, value, strlen(value), "nodes", ERROR_INPUT, &ignored) != 0)
+        return;
+    while (cJSON_IsArray(list) && list->child != NULL) {
+        cJSON *node = cJSON_DetachItemFromArray(list, 0);
+
+        if (node_endpoint(node) != NULL)
+            append_node(nodes, node);
+        else
+            cJSON_Delete(node);
+    }
+    cJSON_Delete(list);
+}
+
+const char *node_endpoint(const cJSON *node)
+{
+    return json_string(node, "endpoint");
+}
+
+void nodes_free(struct nodes *nodes)
+{
+    for (size_t i = 0; i < nodes->count; i++)
+        cJSON_Delete(nodes->items[i]);
+    free(nodes->items);
+    *nodes = (struct nodes){0};
+}
+
+static int compare_nodes(const void *a, const void *b)
+{
+    const cJSON *const *x = a, *const *y = b;
+
+    return strcmp(node_endpoint(*x), node_endpoint(*y));
+}
+
+char *databag_nodes(struct nodes *nodes)
 {
     cJSON *list = cJSON_CreateArray();
 
-    for (size_t i = 0; i < count; i++) {
-        cJSON *node = cJSON_CreateObject();
-
-        cJSON_AddStringToObject(node, "endpoint", nodes[i].endpoint);
-        cJSON_AddStringToObject(node, "name", nodes[i].name);
-        cJSON_AddItemToObject(node, "trusted_certs_fp", list_of(fingerprints));
-        cJSON_AddItemToArray(list, node);
-    }
+    if (nodes->count != 0)
+        qsort(nodes->items, nodes->count, sizeof *nodes->items, compare_nodes);
+    for (size_t i = 0; i < nodes->count; i++)
+        cJSON_AddItemReferenceToArray(list, nodes->items[i]);
     return print(list);
 }
+
+/* ---- our values ---- */
 
 char *databag_registered(const struct strings *texts)
 {

@@ -57,14 +57,24 @@ void request_reject(struct request *request, const char *member, const char *rea
 void request_sort(struct request *request);
 void request_free(struct request *request);
 
-/* An LXD server that serves the relation. Borrowed. */
-struct node {
-    const char *endpoint; /* "https://host:port" */
-    const char *name;
+/* The LXD nodes that serve a relation: JSON objects, owned. Zero-initialise. */
+struct nodes {
+    cJSON **items;
+    size_t count;
 };
 
+/* One at "https://host:port" that trusts these of the relation's certificates. */
+void nodes_add(struct nodes *nodes, const char *endpoint, const char *name,
+               const struct strings *fingerprints);
+
+/* Add those that a databag of ours has published; what is malformed is left out. */
+void nodes_read(struct nodes *nodes, const cJSON *settings);
+
+const char *node_endpoint(const cJSON *node);
+void nodes_free(struct nodes *nodes);
+
 /* Values of our databag, owned by the caller (free). */
-char *databag_nodes(const struct node *nodes, size_t count, const struct strings *fingerprints);
+char *databag_nodes(struct nodes *nodes); /* sorted by endpoint */
 char *databag_registered(const struct strings *texts);
 
 /* Sorts the rejections and drops what is there twice. "" (no such key) where there is none. */

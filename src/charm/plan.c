@@ -135,15 +135,6 @@ const struct plan_certificate *plan_find(const struct plan *plan, const char *fi
     return find(plan, fingerprint);
 }
 
-size_t plan_present(const struct plan *plan)
-{
-    size_t present = 0;
-
-    for (size_t i = 0; i < plan->count; i++)
-        present += plan->certificates[i].state == PLAN_PRESENT;
-    return present;
-}
-
 void plan_free(struct plan *plan)
 {
     for (size_t i = 0; i < plan->count; i++) {

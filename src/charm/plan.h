@@ -57,7 +57,6 @@ void plan_refuse(struct plan_certificate *certificate, const char *reason);
 
 /* NULL where nobody wants it. */
 const struct plan_certificate *plan_find(const struct plan *plan, const char *fingerprint);
-size_t plan_present(const struct plan *plan); /* how many are PLAN_PRESENT */
 
 void plan_free(struct plan *plan);
 

@@ -108,27 +108,140 @@ int relations_read(struct relations *relations, const struct juju_transport *juj
     return result;
 }
 
-/* Sort out the relation's wishes by what became of them. Texts may be equal only in fingerprint. */
-static void sort_out(const struct relation *relation, const struct plan *plan,
-                     struct strings *fingerprints, struct strings *texts,
-                     struct rejections *rejections)
+void relations_known_nodes(const struct relations *relations, const struct juju_transport *juju,
+                           const struct event *event, struct endpoints *known)
+{
+    struct nodes nodes = {0};
+    struct error ignored;
+    cJSON *ending;
+
+    for (size_t i = 0; i < relations->count; i++)
+        nodes_read(&nodes, relations->items[i].published);
+    if (event->kind == EVENT_RELATION_BROKEN &&
+        juju_relation_get(juju, event->relation_id, event->unit, false, &ending, &ignored) == 0) {
+        nodes_read(&nodes, ending);
+        cJSON_Delete(ending);
+    }
+    for (size_t i = 0; i < nodes.count; i++)
+        endpoints_add(known, node_endpoint(nodes.items[i]), &ignored);
+    nodes_free(&nodes);
+}
+
+/* ---- publishing ---- */
+
+static void add_server(struct nodes *nodes, const struct server *server,
+                       const struct strings *fingerprints)
+{
+    if (!server->info.clustered)
+        nodes_add(nodes, server->endpoint.url, server->info.name, fingerprints);
+    for (size_t i = 0; i < server->members.count; i++) {
+        const struct lxd_member *member = &server->members.items[i];
+
+        if (member->active)
+            nodes_add(nodes, member->endpoint.url, member->name, fingerprints);
+    }
+}
+
+/* Which of the relation's certificates the server trusts. Wishes may differ in their text alone. */
+static void add_trusted(struct strings *fingerprints, const struct server *server,
+                        const struct request *request)
 {
     const char *last = "";
 
-    for (size_t i = 0; i < relation->request.count; i++) {
-        const struct wish *wish = &relation->request.wishes[i];
-        const char *fingerprint = wish->certificate.fingerprint;
-        const struct plan_certificate *outcome = plan_find(plan, fingerprint);
+    for (size_t i = 0; i < request->count; i++) {
+        const char *fingerprint = request->wishes[i].certificate.fingerprint;
 
-        if (outcome->state == PLAN_REFUSED)
-            rejections_add(rejections, fingerprint, outcome->reason);
-        if (outcome->state != PLAN_PRESENT)
-            continue;
-        strings_add(texts, wish->text);
-        if (strcmp(fingerprint, last) != 0)
+        if (strcmp(fingerprint, last) != 0 &&
+            plan_find(&server->plan, fingerprint)->state == PLAN_PRESENT)
             strings_add(fingerprints, fingerprint);
         last = fingerprint;
     }
+}
+
+/* Of servers that were not observed nothing new is known. */
+static void keep_nodes(struct nodes *nodes, const struct servers *servers, const cJSON *published)
+{
+    size_t kept = 0;
+
+    if (servers_observed(servers) == servers->count)
+        return;
+    nodes_read(nodes, published);
+    for (size_t i = 0; i < nodes->count; i++) {
+        if (servers_have_node(servers, node_endpoint(nodes->items[i])))
+            cJSON_Delete(nodes->items[i]);
+        else
+            nodes->items[kept++] = nodes->items[i];
+    }
+    nodes->count = kept;
+}
+
+static char *compose_nodes(const struct relation *relation, const struct servers *servers)
+{
+    struct nodes nodes = {0};
+
+    keep_nodes(&nodes, servers, relation->published);
+    for (size_t i = 0; i < servers->count; i++) {
+        const struct server *server = &servers->items[i];
+        struct strings fingerprints = {0};
+
+        if (!server->observed)
+            continue;
+        add_trusted(&fingerprints, server, &relation->request);
+        add_server(&nodes, server, &fingerprints);
+        strings_free(&fingerprints);
+    }
+    char *value = databag_nodes(&nodes);
+    nodes_free(&nodes);
+    return value;
+}
+
+/* One refusal is enough; where there are several servers it says whose. */
+static void reject(struct rejections *rejections, const char *fingerprint,
+                   const struct servers *servers, const struct server *server)
+{
+    const char *reason = plan_find(&server->plan, fingerprint)->reason;
+    char *whose = servers->count > 1 ? mem_printf("LXD at %s: %s", server->endpoint.url, reason)
+                                     : mem_string(reason);
+
+    rejections_add(rejections, fingerprint, whose);
+    free(whose);
+}
+
+/* Is the certificate trusted by all? */
+static bool judge(const char *fingerprint, const struct servers *servers,
+                  struct rejections *rejections)
+{
+    bool everywhere = true;
+
+    for (size_t i = 0; i < servers->count; i++) {
+        const struct server *server = &servers->items[i];
+
+        if (!server->observed)
+            continue;
+        enum plan_state state = plan_find(&server->plan, fingerprint)->state;
+        everywhere = everywhere && state == PLAN_PRESENT;
+        if (state == PLAN_REFUSED) {
+            reject(rejections, fingerprint, servers, server);
+            break;
+        }
+    }
+    return everywhere;
+}
+
+static char *compose_registered(const struct relation *relation, const struct servers *servers,
+                                struct rejections *rejections)
+{
+    struct strings texts = {0};
+
+    for (size_t i = 0; i < relation->request.count; i++) {
+        const struct wish *wish = &relation->request.wishes[i];
+
+        if (judge(wish->certificate.fingerprint, servers, rejections))
+            strings_add(&texts, wish->text);
+    }
+    char *value = databag_registered(&texts);
+    strings_free(&texts);
+    return value;
 }
 
 /* The value becomes the object's. */
@@ -139,21 +252,18 @@ static void add_value(cJSON *settings, const char *key, char *value)
 }
 
 /* All that we have to say on this relation; the rejections are returned as well. */
-static cJSON *compose(const struct relation *relation, const struct plan *plan,
-                      const struct node *nodes, size_t node_count, struct rejections *rejections)
+static cJSON *compose(const struct relation *relation, const struct servers *servers,
+                      struct rejections *rejections)
 {
     cJSON *settings = cJSON_CreateObject();
-    struct strings fingerprints = {0}, texts = {0};
 
     for (size_t i = 0; i < relation->request.rejections.count; i++)
         rejections_add(rejections, NULL, relation->request.rejections.items[i].reason);
-    sort_out(relation, plan, &fingerprints, &texts, rejections);
     cJSON_AddStringToObject(settings, "version", DATABAG_VERSION);
-    add_value(settings, "nodes", databag_nodes(nodes, node_count, &fingerprints));
-    add_value(settings, "registered_certificates", databag_registered(&texts));
+    add_value(settings, "nodes", compose_nodes(relation, servers));
+    add_value(settings, "registered_certificates",
+              compose_registered(relation, servers, rejections));
     add_value(settings, "rejected_certificates", databag_rejected(rejections));
-    strings_free(&fingerprints);
-    strings_free(&texts);
     return settings;
 }
 
@@ -203,13 +313,12 @@ static int write_changes(const struct relation *relation, const struct juju_tran
 }
 
 int relation_publish(struct relation *relation, const struct juju_transport *juju,
-                     const struct plan *plan, const struct node *nodes, size_t node_count,
-                     struct error *error)
+                     const struct servers *servers, struct error *error)
 {
     struct rejections rejections = {0};
     int result = 0;
 
-    cJSON *settings = compose(relation, plan, nodes, node_count, &rejections);
+    cJSON *settings = compose(relation, servers, &rejections);
     relation->rejected = rejections.count;
     keep_changes(settings, relation->published);
     if (cJSON_HasObjectItem(settings, "rejected_certificates"))

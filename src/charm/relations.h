@@ -8,7 +8,7 @@
 
 #include "charm/databag.h"
 #include "charm/event.h"
-#include "charm/plan.h"
+#include "charm/servers.h"
 #include "juju/transport.h"
 
 /* One relation of the api endpoint, as its members and we ourselves have written it. */
@@ -36,14 +36,19 @@ struct relations {
 int relations_read(struct relations *relations, const struct juju_transport *juju,
                    const struct event *event, struct error *error);
 
+/* The nodes that we have published, on whichever relation, also on the one that the event ends.
+ * Only our unit writes there. */
+void relations_known_nodes(const struct relations *relations, const struct juju_transport *juju,
+                           const struct event *event, struct endpoints *known);
+
 /*
- * Answer one readable relation: which nodes serve it, which of its certificates are trusted or
- * refused according to the plan. Only settings that differ from what is published are written;
- * a changed list of rejections is logged.
+ * Answer one readable relation: which nodes serve it, and which of its certificates are trusted by
+ * all servers that were observed (one at least), or refused by one, according to their plans.
+ * Nodes of servers that were not observed stay as they are published. Only settings that differ
+ * from what is published are written; a changed list of rejections is logged.
  */
 int relation_publish(struct relation *relation, const struct juju_transport *juju,
-                     const struct plan *plan, const struct node *nodes, size_t node_count,
-                     struct error *error);
+                     const struct servers *servers, struct error *error);
 
 void relations_free(struct relations *relations);
 

@@ -33,30 +33,39 @@ static void append_ids(struct buffer *out, const struct strings *ids)
         buffer_append_string(out, ")");
 }
 
+static void append_summary(struct buffer *out, const struct status_summary *summary)
+{
+    append_count(out, summary->certificates, "certificate");
+    buffer_append_string(out, " trusted, LXD ");
+    for (size_t i = 0; i < summary->versions.count; i++)
+        buffer_printf(out, "%s%s", i != 0 ? "/" : "", summary->versions.items[i]);
+    buffer_append_string(out, ", ");
+    append_count(out, summary->nodes, "node");
+    if (summary->rejected != 0) {
+        buffer_append_string(out, "; ");
+        append_count(out, summary->rejected, "certificate");
+        buffer_append_string(out, " rejected");
+        append_ids(out, &summary->rejecting);
+    }
+    if (summary->unreadable.count != 0) {
+        buffer_append_string(out, "; ");
+        append_count(out, summary->unreadable.count, "relation");
+        buffer_append_string(out, " unreadable");
+        append_ids(out, &summary->unreadable);
+    }
+}
+
 void status_of_summary(struct status *status, const struct status_summary *summary)
 {
     struct buffer message = {0};
 
-    append_count(&message, summary->certificates, "certificate");
-    buffer_printf(&message, " trusted, LXD %s, ", summary->version);
-    append_count(&message, summary->nodes, "node");
-    if (summary->rejected != 0) {
-        buffer_append_string(&message, "; ");
-        append_count(&message, summary->rejected, "certificate");
-        buffer_append_string(&message, " rejected");
-        append_ids(&message, &summary->rejecting);
-    }
-    if (summary->unreadable.count != 0) {
-        buffer_append_string(&message, "; ");
-        append_count(&message, summary->unreadable.count, "relation");
-        buffer_append_string(&message, " unreadable");
-        append_ids(&message, &summary->unreadable);
-    }
     status->name = "active";
+    append_summary(&message, summary);
     set_message(status, &message);
 }
 
-void status_of_error(struct status *status, const struct error *error)
+void status_of_error(struct status *status, const struct error *error, size_t more,
+                     const struct status_summary *summary)
 {
     struct buffer message = {0};
 
@@ -66,5 +75,14 @@ void status_of_error(struct status *status, const struct error *error)
         buffer_append_string(&message, "; retrying");
     if (error->kind == ERROR_IDENTITY)
         buffer_append_string(&message, ": update the credential or lxd_server_cert");
+    if (more != 0) {
+        buffer_append_string(&message, "; ");
+        append_count(&message, more, "more server");
+        buffer_append_string(&message, " in trouble");
+    }
+    if (summary != NULL) {
+        buffer_append_string(&message, "; elsewhere ");
+        append_summary(&message, summary);
+    }
     set_message(status, &message);
 }

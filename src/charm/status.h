@@ -13,11 +13,11 @@ struct status {
     char message[384]; /* one line; cut with "..." where it is longer */
 };
 
-/* What a pass that reached its end has achieved. */
+/* What a pass has achieved. */
 struct status_summary {
     size_t certificates; /* wanted by relations and trusted by LXD */
     size_t nodes;
-    const char *version; /* of LXD */
+    struct strings versions; /* of LXD */
     size_t rejected;
     struct strings rejecting;  /* ids of the relations with rejections */
     struct strings unreadable; /* ids of the relations that could not be read */
@@ -26,7 +26,13 @@ struct status_summary {
 /* active: "3 certificates trusted, LXD 5.0.2, 1 node; 1 certificate rejected (api:3)" */
 void status_of_summary(struct status *status, const struct status_summary *summary);
 
-/* waiting where a later try may succeed by itself, blocked where a person is needed. */
-void status_of_error(struct status *status, const struct error *error);
+/*
+ * waiting where a later try may succeed by itself, blocked where a person is needed. What is told
+ * of other servers follows, how many are in trouble too, and a summary (it may be NULL) of those
+ * that are not: "LXD at ... unreachable: connection refused; retrying; 1 more server in trouble;
+ * elsewhere 3 certificates trusted, LXD 5.0.2, 1 node"
+ */
+void status_of_error(struct status *status, const struct error *error, size_t more,
+                     const struct status_summary *summary);
 
 #endif

@@ -92,11 +92,14 @@ static int read_members(const cJSON *array, struct lxd_members *list)
     list->items = mem_alloc((size_t)cJSON_GetArraySize(array) * sizeof *list->items);
     cJSON_ArrayForEach(object, array)
     {
-        if (!is_active(object))
-            continue;
-        if (read_member(object, &list->items[list->count]) != 0)
+        struct lxd_member *member = &list->items[list->count];
+        bool active = is_active(object);
+
+        if (read_member(object, member) == 0)
+            list->count++;
+        else if (active)
             return -1;
-        list->count++;
+        member->active = active;
     }
     return 0;
 }

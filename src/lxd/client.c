@@ -28,6 +28,7 @@ struct lxd_client {
     struct error refusal; /* why the server's certificate was refused */
     char *warning;
     unsigned requests;
+    bool held_up; /* a change took place, and its answer did not come */
 };
 
 /* ---- the connection ---- */
@@ -130,6 +131,16 @@ void lxd_close(struct lxd_client *client)
     free(client);
 }
 
+void lxd_set_deadline(struct lxd_client *client, int64_t deadline)
+{
+    client->deadline = deadline;
+}
+
+bool lxd_is_connected(const struct lxd_client *client)
+{
+    return !client->connection.closed;
+}
+
 const char *lxd_warning(const struct lxd_client *client)
 {
     return client->warning;
@@ -142,15 +153,27 @@ unsigned lxd_requests(const struct lxd_client *client)
 
 /* ---- requests ---- */
 
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t deadline_for(const struct lxd_client *client, const char *method)
+{
+    int64_t now = net_clock_ms(), left = client->deadline - now;
+
+    if (strcmp(method, "GET") == 0)
+        return now + smaller(LXD_REQUEST_MS, left);
+    return now + smaller(client->held_up ? LXD_HELD_UP_MS : LXD_REQUEST_MS, left / 2);
+}
+
 static int request_once(struct lxd_client *client, const char *method, const char *path,
                         const char *body, struct http_response *response, bool *stale,
                         struct error *error)
 {
-    int64_t deadline = net_clock_ms() + LXD_REQUEST_MS;
+    int64_t deadline = deadline_for(client, method);
 
     *stale = false;
-    if (deadline > client->deadline)
-        deadline = client->deadline;
     if (client->connection.closed && open_connection(client, error) != 0)
         return -1;
     client->requests++;
@@ -300,7 +323,8 @@ int lxd_get_certificate(struct lxd_client *client, const char *fingerprint, bool
 
 /*
  * Nobody knows whether a change took place: a hung cluster member can hold up the answer although
- * the change is committed. Does the trust store have (or, with wanted false, not have) the entry?
+ * the change is committed, and will hold up the next ones. Does the trust store have (or, with
+ * wanted false, not have) the entry?
  */
 static bool is_settled(struct lxd_client *client, const char *fingerprint, bool wanted,
                        struct lxd_certificate *entry)
@@ -308,8 +332,10 @@ static bool is_settled(struct lxd_client *client, const char *fingerprint, bool 
     struct error ignored;
     bool found;
 
-    return lxd_get_certificate(client, fingerprint, &found, entry, &ignored) == 0 &&
-           found == wanted;
+    if (lxd_get_certificate(client, fingerprint, &found, entry, &ignored) != 0 || found != wanted)
+        return false;
+    client->held_up = true;
+    return true;
 }
 
 static char *new_entry_json(const struct certificate *certificate, const char *name)

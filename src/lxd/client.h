@@ -13,6 +13,7 @@
 #include "x509/server_identity.h"
 
 #define LXD_REQUEST_MS 20000 /* for one request and its response, and for connecting anew */
+#define LXD_HELD_UP_MS 3000  /* for a change, once the answer to another one was held up */
 
 /* What it takes to talk to an LXD server; all borrowed for the client's life. */
 struct lxd_credentials {
@@ -36,6 +37,7 @@ struct lxd_server {
 struct lxd_member {
     char *name;               /* owned */
     struct endpoint endpoint; /* from its url */
+    bool active;              /* Online, or Evacuated: its API serves on */
 };
 
 struct lxd_members {
@@ -69,6 +71,12 @@ struct lxd_certificates {
 int lxd_open(struct lxd_client **client, const struct endpoint *endpoint,
              const struct lxd_credentials *credentials, int64_t deadline, struct error *error);
 
+/* Another deadline from now on. */
+void lxd_set_deadline(struct lxd_client *client, int64_t deadline);
+
+/* Did the last request get an answer, and does the connection stand? */
+bool lxd_is_connected(const struct lxd_client *client);
+
 /* One sentence to log once, or NULL. Borrowed. */
 const char *lxd_warning(const struct lxd_client *client);
 
@@ -77,8 +85,8 @@ unsigned lxd_requests(const struct lxd_client *client);
 
 int lxd_get_server(struct lxd_client *client, struct lxd_server *server, struct error *error);
 
-/* The active members of a cluster: those Online, and those Evacuated, whose API serves on. Fails
- * on a server that is not clustered. */
+/* The members of a cluster, those that do not serve too. Fails on a server that is not clustered.
+ */
 int lxd_list_members(struct lxd_client *client, struct lxd_members *list, struct error *error);
 
 int lxd_list_certificates(struct lxd_client *client, struct lxd_certificates *list,
@@ -92,7 +100,9 @@ int lxd_get_certificate(struct lxd_client *client, const char *fingerprint, bool
 /*
  * POST /1.0/certificates: type client, base64 DER, no password key. Success also where the
  * certificate turns out to be there already (409, or 400 on old versions): *entry is then what
- * GET says, else what was sent. After a time-out, a broken connection or 5xx, GET decides.
+ * GET says, else what was sent. After a time-out, a broken connection or 5xx, GET decides: a
+ * cluster with a member that hangs commits at once and answers much later, or never. A change is
+ * waited for LXD_REQUEST_MS, or half of the time that is left, so that GET has its turn.
  * ERROR_REFUSED carries LXD's reason for this certificate, ERROR_UNTRUSTED that we may not add
  * at all (403).
  */

@@ -7,6 +7,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/buffer.h"
+
+#define MAX_QUOTED 100
 #define MAX_NAME 253 /* of a DNS name in text (RFC 1035 2.3.4) */
 #define MAX_LABEL 63
 #define BLANKS " \t\r\n"
@@ -24,20 +27,20 @@ static bool is_one_of(struct span span, const char *word)
     return span.length == strlen(word) && strncasecmp(span.start, word, span.length) == 0;
 }
 
-static struct span trimmed(const char *text)
-{
-    struct span span;
-
-    span.start = text + strspn(text, BLANKS);
-    span.length = strlen(span.start);
-    while (span.length != 0 && strchr(BLANKS, span.start[span.length - 1]) != NULL)
-        span.length--;
-    return span;
-}
-
 static struct span without_first(struct span span, size_t count)
 {
     return (struct span){span.start + count, span.length - count};
+}
+
+static struct span trimmed(const char *text, size_t length)
+{
+    struct span span = {text, length};
+
+    while (span.length != 0 && strchr(BLANKS, span.start[0]) != NULL)
+        span = without_first(span, 1);
+    while (span.length != 0 && strchr(BLANKS, span.start[span.length - 1]) != NULL)
+        span.length--;
+    return span;
 }
 
 /* Take "scheme://" off the front of *rest. */
@@ -167,32 +170,99 @@ static int parse(struct endpoint *endpoint, struct span text, struct error *erro
     return parse_plain(endpoint, text, error);
 }
 
-/* Not to be quoted in an error: a key that was put into the wrong place. */
-static bool looks_like_pem(struct span text)
+/* May an error quote it? Anything else could be a key that was put into the wrong place. */
+static bool is_quotable(struct span text)
 {
-    return text.length > sizeof(struct endpoint){0}.url ||
-           memchr(text.start, '\n', text.length) != NULL || strstr(text.start, "-----") != NULL;
+    for (size_t i = 0; i < text.length; i++) {
+        if (text.start[i] <= ' ' || text.start[i] > '~')
+            return false;
+    }
+    return text.length <= MAX_QUOTED;
 }
 
-int endpoint_parse(struct endpoint *endpoint, const char *text, struct error *error)
+static int parse_span(struct endpoint *endpoint, struct span span, struct error *error)
 {
-    struct span span = trimmed(text);
-
     *endpoint = (struct endpoint){.port = ENDPOINT_DEFAULT_PORT};
-    if (looks_like_pem(span))
-        return error_set(error, ERROR_INPUT, "the endpoint is no address: use https://host:port");
     if (memchr(span.start, '@', span.length) != NULL)
         return error_set(error, ERROR_INPUT,
                          "the endpoint has a user before its host: use https://host:port");
-    if (parse(endpoint, span, error) != 0)
+    if (parse(endpoint, span, error) != 0) {
+        if (!is_quotable(span))
+            return error_set(error, ERROR_INPUT,
+                             "the endpoint is no address: use https://host:port");
         return error_prefix(error, "endpoint \"%.*s\"", (int)span.length, span.start);
+    }
     bool brackets = strchr(endpoint->host, ':') != NULL;
     snprintf(endpoint->url, sizeof endpoint->url, brackets ? "https://[%s]:%u" : "https://%s:%u",
              endpoint->host, endpoint->port);
     return 0;
 }
 
+int endpoint_parse(struct endpoint *endpoint, const char *text, struct error *error)
+{
+    return parse_span(endpoint, trimmed(text, strlen(text)), error);
+}
+
+bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
+{
+    return strcasecmp(a->url, b->url) == 0;
+}
+
 bool endpoint_is_address(const struct endpoint *endpoint)
 {
     return is_address(AF_INET, endpoint->host) || is_address(AF_INET6, endpoint->host);
+}
+
+/* ---- lists ---- */
+
+bool endpoints_contain(const struct endpoints *endpoints, const struct endpoint *endpoint)
+{
+    for (size_t i = 0; i < endpoints->count; i++) {
+        if (endpoint_equal(&endpoints->items[i], endpoint))
+            return true;
+    }
+    return false;
+}
+
+static int add_span(struct endpoints *endpoints, struct span span, struct error *error)
+{
+    struct endpoint endpoint;
+
+    if (parse_span(&endpoint, span, error) != 0)
+        return -1;
+    if (endpoints_contain(endpoints, &endpoint))
+        return 0;
+    if (endpoints->count == ENDPOINTS_MAX)
+        return error_set(error, ERROR_INPUT, "more than %d endpoints", ENDPOINTS_MAX);
+    endpoints->items =
+        mem_resize(endpoints->items, (endpoints->count + 1) * sizeof *endpoints->items);
+    endpoints->items[endpoints->count++] = endpoint;
+    return 0;
+}
+
+int endpoints_add(struct endpoints *endpoints, const char *text, struct error *error)
+{
+    return add_span(endpoints, trimmed(text, strlen(text)), error);
+}
+
+int endpoints_parse(struct endpoints *endpoints, const char *text, struct error *error)
+{
+    *endpoints = (struct endpoints){0};
+    for (;;) {
+        size_t length = strcspn(text, ",");
+
+        if (add_span(endpoints, trimmed(text, length), error) != 0) {
+            endpoints_free(endpoints);
+            return -1;
+        }
+        if (text[length] == '\0')
+            return 0;
+        text += length + 1;
+    }
+}
+
+void endpoints_free(struct endpoints *endpoints)
+{
+    free(endpoints->items);
+    *endpoints = (struct endpoints){0};
 }

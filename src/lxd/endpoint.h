@@ -3,11 +3,13 @@
 #define LXD_ENDPOINT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
 
 #define ENDPOINT_DEFAULT_PORT 8443
+#define ENDPOINTS_MAX 64 /* in a list */
 
 /* Where an LXD server listens. */
 struct endpoint {
@@ -20,11 +22,29 @@ struct endpoint {
  * Accepts https://h:p, https://h, h:p, h, http://... (made https), [v6], [v6]:p, a trailing
  * slash and blanks around it; default port 8443. ERROR_INPUT quotes the value and says what is
  * wrong: unix:// and other schemes by name, empty, a path, a bad port, an IPv6 zone, what is no
- * host. A value with a user before the host is not quoted: there may be a password in it.
+ * host. Not quoted is what may hold a secret: a password before the host, or a key in the wrong
+ * place, which has blanks in it or is long.
  */
 int endpoint_parse(struct endpoint *endpoint, const char *text, struct error *error);
 
+/* Do both lead to the same place, as far as their text tells? */
+bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
+
 /* Is the host an IP address (so that it goes into no SNI)? */
 bool endpoint_is_address(const struct endpoint *endpoint);
+
+/* Distinct endpoints, in the order in which they were given. Zero-initialise. */
+struct endpoints {
+    struct endpoint *items;
+    size_t count;
+};
+
+/* One or more, separated by commas; one that is there twice counts once. */
+int endpoints_parse(struct endpoints *endpoints, const char *text, struct error *error);
+
+/* Add one, as endpoint_parse reads it. */
+int endpoints_add(struct endpoints *endpoints, const char *text, struct error *error);
+bool endpoints_contain(const struct endpoints *endpoints, const struct endpoint *endpoint);
+void endpoints_free(struct endpoints *endpoints);
 
 #endif

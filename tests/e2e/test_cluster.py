@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A cluster is one trust store with several nodes."""
+"""A cluster is one trust store with several nodes, of which any may be away."""
+
+import contextlib
+import time
 
 import pytest
 
@@ -8,11 +11,99 @@ from juju import lxd_cloud
 from lxd import LxdCluster
 from pki import bundle, identity
 
+PATIENCE = 60  # seconds; LXD calls a member Offline after 20 without a heartbeat
+
+
+@pytest.fixture
+def transport():
+    """One way to Juju will do: LXD is what these tests wait for."""
+    return "agent"
+
 
 @pytest.fixture(scope="module")
-def cluster():
-    with LxdCluster() as running:
-        yield running
+def running():
+    with LxdCluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cluster(running):
+    """A whole cluster that trusts nobody but its own members."""
+    start_all(running)
+    first = running.members[0]
+    for fingerprint, entry in first.trust_store.items():
+        if entry["type"] == "client":
+            first.distrust(fingerprint)
+    return running
+
+
+@pytest.fixture
+def administrator(cluster):
+    trusted = identity("juju")
+    cluster.members[0].trust(trusted, "juju")
+    return trusted
+
+
+@pytest.fixture
+def app(juju, cluster, administrator):
+    """The charm, by way of the second member."""
+    member = cluster.members[1]
+    return juju.deploy(trust=True, cloud=lxd_cloud(member.url, administrator, member.certificate))
+
+
+def start_all(cluster):
+    """Without a majority none of them gets ready."""
+    stopped = [member for member in cluster.members if not member.running]
+    for member in stopped:
+        member.launch()
+    for member in stopped:
+        member.wait_ready()
+    settle(cluster, "Online", "Online", "Online")
+
+
+def settle(cluster, *statuses):
+    """Wait until the cluster sees its members so."""
+    deadline = time.monotonic() + PATIENCE
+    asked = next(member for member, status in zip(cluster.members, statuses) if status == "Online")
+    while time.monotonic() < deadline:
+        members = asked.request("GET", "/1.0/cluster/members?recursion=1")
+        seen = {member["url"]: member["status"] for member in members}
+        if [seen.get(member.url) for member in cluster.members] == list(statuses):
+            return
+        time.sleep(0.2)
+    raise TimeoutError(f"the members are {seen}")
+
+
+@contextlib.contextmanager
+def hanging(member):
+    member.pause()
+    try:
+        yield
+    finally:
+        member.resume()
+
+
+def clients_of(member, administrator):
+    """The fingerprints of clients in the trust store, without the charm's own credential."""
+    entries = member.trust_store.values()
+    clients = {entry["fingerprint"] for entry in entries if entry["type"] == "client"}
+    return clients - {administrator.fingerprint}
+
+
+def nodes(cluster, numbers, *clients):
+    return [
+        {
+            "endpoint": cluster.members[number].url,
+            "name": cluster.name(number),
+            "trusted_certs_fp": sorted(client.fingerprint for client in clients),
+        }
+        for number in numbers
+    ]
+
+
+def active(certificates, count):
+    noun = "certificate" if certificates == 1 else "certificates"
+    return ("active", f"{certificates} {noun} trusted, LXD 5.0.2, {count} nodes")
 
 
 def test_every_member_is_a_node_and_admits_the_client(juju, cluster):
@@ -23,17 +114,132 @@ def test_every_member_is_a_node_and_admits_the_client(juju, cluster):
     app = juju.deploy(trust=True, cloud=cloud)
     relation = app.relate("builder")
     relation.join("builder/0", client_certificates=bundle(client))
-    assert published(relation)["nodes"] == [
-        {
-            "endpoint": member.url,
-            "name": cluster.name(number),
-            "trusted_certs_fp": [client.fingerprint],
-        }
-        for number, member in enumerate(cluster.members)
-    ]
-    status = f"1 certificate trusted, LXD {asked.version}, 3 nodes"
-    assert app.units[0].status == ("active", status)
+    assert published(relation)["nodes"] == nodes(cluster, range(3), client)
+    assert app.units[0].status == active(1, 3)
     assert {member.auth(client) for member in cluster.members} == {"trusted"}
     relation.remove()
     assert {member.auth(client) for member in cluster.members} == {"untrusted"}
     assert len(asked.trust_store) == 1 + len(cluster.members)
+
+
+def test_configured_member_is_down(cluster, administrator, app, relation):
+    old, new = identity(), identity()
+    relation.join("builder/0", client_certificates=bundle(old))
+    first, configured, _ = cluster.members
+    configured.stop()
+    # The others do not know yet: it is still a node.
+    (hook,) = relation.publish("builder/0", client_certificates=bundle(new))
+    assert app.units[0].status == active(1, 3)
+    assert published(relation)["nodes"] == nodes(cluster, range(3), new)
+    assert clients_of(first, administrator) == {new.fingerprint}
+    assert hook.logged("WARNING") == [
+        f"LXD at {configured.url} unreachable: connection refused: going on through {first.url}"
+    ]
+    settle(cluster, "Online", "Offline", "Online")
+    app.update_status()
+    assert app.units[0].status == active(1, 2)
+    assert published(relation)["nodes"] == nodes(cluster, [0, 2], new)
+    configured.start()
+    settle(cluster, "Online", "Online", "Online")
+    (hook,) = app.update_status()
+    assert published(relation)["nodes"] == nodes(cluster, range(3), new)
+    assert app.units[0].status == active(1, 3) and hook.logged("WARNING") == []
+
+
+def test_last_relation_breaks_while_the_configured_member_is_down(
+    cluster, administrator, app, relation
+):
+    """Its own databag on the relation that ends is all that the charm has to go by."""
+    relation.join("builder/0", client_certificates=bundle(identity()))
+    cluster.members[1].stop()
+    relation.remove()
+    assert clients_of(cluster.members[0], administrator) == set()
+    assert app.units[0].status[0] == "active"
+
+
+def test_configured_member_hangs(cluster, administrator, app, relation):
+    relation.join("builder/0", client_certificates=bundle(identity()))
+    client = identity()
+    with hanging(cluster.members[1]):
+        settle(cluster, "Online", "Offline", "Online")
+        (hook,) = relation.publish("builder/0", client_certificates=bundle(client))
+        assert clients_of(cluster.members[0], administrator) == {client.fingerprint}
+    assert hook.wall_seconds < 15
+    assert published(relation)["nodes"] == nodes(cluster, [0, 2], client)
+
+
+def test_another_member_hangs(cluster, administrator, app, relation):
+    """LXD commits a change and then waits for the one that hangs: GET decides."""
+    old, new = [identity() for _ in range(3)], [identity() for _ in range(4)]
+    relation.join("builder/0", client_certificates=bundle(*old))
+    with hanging(cluster.members[2]):
+        (hook,) = relation.publish("builder/0", client_certificates=bundle(*new))
+    assert hook.exit_code == 0 and hook.wall_seconds < 60
+    assert app.units[0].status == active(4, 3)
+    wanted = {client.fingerprint for client in new}
+    assert clients_of(cluster.members[0], administrator) == wanted
+    assert published(relation)["nodes"] == nodes(cluster, range(3), *new)
+    settle(cluster, "Online", "Online", "Online")
+    assert clients_of(cluster.members[2], administrator) == wanted
+
+
+def test_list_of_members_is_one_cluster(juju, cluster, administrator):
+    """The first that answers serves, and the others are not asked."""
+    client = identity()
+    first, second, third = cluster.members
+    config = {
+        "lxd_endpoint": ",".join(member.url for member in cluster.members),
+        "lxd_client_cert": administrator.certificate,
+        "lxd_client_key": administrator.key,
+        "lxd_server_cert": first.certificate,
+    }
+    first.stop()
+    with second.recording() as asked, third.recording() as unasked:
+        app = juju.deploy(config=config)
+        relation = app.relate("builder")
+        relation.join("builder/0", client_certificates=bundle(client))
+    assert "/1.0/certificates?recursion=1" in {request.url for request in asked}
+    assert "/1.0/certificates?recursion=1" not in {request.url for request in unasked}
+    assert app.units[0].status == active(1, 3)
+    assert client.fingerprint in second.trust_store
+    assert any(second.url in line for line in app.units[0].hooks[-1].logged("WARNING"))
+
+
+def test_member_that_is_evacuated_serves_on(cluster, app, relation):
+    first = cluster.members[0]
+    path = f"/1.0/cluster/members/{cluster.name(2)}/state"
+    wait(first, first.request("POST", path, {"action": "evacuate"}))
+    settle(cluster, "Online", "Online", "Evacuated")
+    app.update_status()
+    assert published(relation)["nodes"] == nodes(cluster, range(3))
+    wait(first, first.request("POST", path, {"action": "restore"}))
+
+
+def wait(member, operation):
+    done = member.request("GET", f"/1.0/operations/{operation['id']}/wait")
+    assert not done["err"], done["err"]
+
+
+def test_no_quorum(cluster, administrator, app, relation):
+    """Two of three members are away: the last one can read its database at most."""
+    stale, wanted = identity(), identity()
+    relation.join("builder/0", client_certificates=bundle(stale))
+    cluster.members[0].stop()
+    cluster.members[2].stop()
+    (hook,) = relation.publish("builder/0", client_certificates=bundle(wanted))
+    assert hook.exit_code == 0 and hook.wall_seconds < 62
+    assert app.units[0].status[0] == "waiting"
+    assert published(relation)["registered_certificates"] != [wanted.certificate]
+    start_all(cluster)
+    app.update_status()
+    assert clients_of(cluster.members[0], administrator) == {wanted.fingerprint}
+    assert app.units[0].status == active(1, 3)
+    assert published(relation)["nodes"] == nodes(cluster, range(3), wanted)
+
+
+def test_member_that_leaves_the_cluster(cluster, app, relation):
+    """The last test here: the cluster is smaller afterwards."""
+    cluster.members[0].request("DELETE", f"/1.0/cluster/members/{cluster.name(2)}?force=1")
+    app.update_status()
+    assert published(relation)["nodes"] == nodes(cluster, range(2))
+    assert app.units[0].status == active(0, 2)

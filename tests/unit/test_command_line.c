@@ -103,7 +103,7 @@ static void test_wrong_use(void **state)
     run(&outcome, "/dev/null", "frobnicate", NULL);
     assert_wrong_use(&outcome, "unknown command \"frobnicate\"");
     run(&outcome, "/dev/null", "--version", "x", NULL);
-    assert_wrong_use(&outcome, "--version takes no argument");
+    assert_wrong_use(&outcome, "--version takes no argument but --verbose");
     run(&outcome, "/dev/null", "fingerprint", "a", "b", NULL);
     assert_wrong_use(&outcome, "fingerprint takes one file, not 2");
     run(&outcome, "/dev/null", "fingerprint", "--all", NULL);

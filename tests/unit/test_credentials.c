@@ -83,7 +83,7 @@ static void assert_chosen(cJSON *cloud, cJSON *options, const char *source, cons
     if (credentials_choose(&credentials, cloud, options, "integrator", &error) != 0)
         fail_msg("%s", error.text);
     assert_string_equal(credentials.source, source);
-    assert_string_equal(credentials.endpoint.url, url);
+    assert_string_equal(credentials.endpoints.items[0].url, url);
     assert_int_equal(credentials.server.count, 1);
     credentials_wipe(&credentials);
     cJSON_Delete(cloud);
@@ -264,7 +264,7 @@ static void test_from_hook_commands(void **state)
 
     (void)state;
     assert_int_equal(credentials_read(&credentials, &juju, "integrator", &error), 0);
-    assert_string_equal(credentials.endpoint.host, ENDPOINT);
+    assert_string_equal(credentials.endpoints.items[0].host, ENDPOINT);
     assert_string_equal(credentials.certificate.fingerprint, certificate.fingerprint);
     certificate_free(&certificate);
     credentials_wipe(&credentials);

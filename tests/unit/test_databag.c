@@ -271,27 +271,63 @@ static void test_versions(void **state)
     }
 }
 
+static void assert_nodes(struct nodes *nodes, const char *text)
+{
+    char *value = databag_nodes(nodes);
+
+    assert_string_equal(value, text);
+    free(value);
+}
+
 static void test_nodes(void **state)
 {
-    const struct node nodes[] = {{"https://10.0.0.1:8443", "node-1"},
-                                 {"https://[fe80::1]:8443", "node \"2\""}};
     struct strings fingerprints = {0};
+    struct nodes nodes = {0};
 
     (void)state;
-    char *text = databag_nodes(nodes, 1, &fingerprints);
-    assert_string_equal(text, "[{\"endpoint\":\"https://10.0.0.1:8443\",\"name\":\"node-1\","
-                              "\"trusted_certs_fp\":[]}]");
-    free(text);
+    assert_nodes(&nodes, "[]");
+    nodes_add(&nodes, "https://[fe80::1]:8443", "node \"2\"", &fingerprints);
     strings_add(&fingerprints, LOWER);
     strings_add(&fingerprints, HIGHER);
-    text = databag_nodes(nodes, 2, &fingerprints);
-    assert_string_equal(text,
-                        "[{\"endpoint\":\"https://10.0.0.1:8443\",\"name\":\"node-1\","
-                        "\"trusted_certs_fp\":[\"" LOWER "\",\"" HIGHER "\"]},"
-                        "{\"endpoint\":\"https://[fe80::1]:8443\",\"name\":\"node \\\"2\\\"\","
-                        "\"trusted_certs_fp\":[\"" LOWER "\",\"" HIGHER "\"]}]");
-    free(text);
+    nodes_add(&nodes, "https://10.0.0.1:8443", "node-1", &fingerprints);
+    /* Sorted by endpoint, whatever the order in which they were found. */
+    assert_nodes(&nodes, "[{\"endpoint\":\"https://10.0.0.1:8443\",\"name\":\"node-1\","
+                         "\"trusted_certs_fp\":[\"" LOWER "\",\"" HIGHER "\"]},"
+                         "{\"endpoint\":\"https://[fe80::1]:8443\",\"name\":\"node \\\"2\\\"\","
+                         "\"trusted_certs_fp\":[]}]");
+    nodes_free(&nodes);
     strings_free(&fingerprints);
+}
+
+/* What we have published is read and written again to the same bytes. */
+static void test_nodes_published_before(void **state)
+{
+    static const struct {
+        const char *value;
+        const char *read;
+    } cases[] = {
+        {NULL, "[]"},
+        {"", "[]"},
+        {"{}", "[]"},
+        {"[", "[]"},
+        {"\"x\"", "[]"},
+        {"[1,null,{},{\"endpoint\":1},{\"endpoint\":\"e\"}]", "[{\"endpoint\":\"e\"}]"},
+        {"[{\"endpoint\":\"a\",\"name\":\"n\",\"trusted_certs_fp\":[\"f\"]},{\"endpoint\":\"b\"}]",
+         "[{\"endpoint\":\"a\",\"name\":\"n\",\"trusted_certs_fp\":[\"f\"]},{\"endpoint\":\"b\"}]"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cJSON *settings = cJSON_CreateObject();
+        struct nodes nodes = {0};
+
+        if (cases[i].value != NULL)
+            cJSON_AddStringToObject(settings, "nodes", cases[i].value);
+        nodes_read(&nodes, settings);
+        assert_nodes(&nodes, cases[i].read);
+        nodes_free(&nodes);
+        cJSON_Delete(settings);
+    }
 }
 
 static void test_registered(void **state)
@@ -345,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_certificates_over_the_limit),
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_nodes),
+        cmocka_unit_test(test_nodes_published_before),
         cmocka_unit_test(test_registered),
         cmocka_unit_test(test_rejected),
     };

@@ -230,13 +230,19 @@ static void test_members(void **state)
 
     answer(fixture, 0, 200,
            "{\"metadata\":[" MEMBER("n1", "https://10.0.0.1:8443", "Online") "," MEMBER(
-               "n2", "", "Offline") "," MEMBER("n3", "https://[fd42::3]:8443", "Evacuated") "]}");
+               "n2", "", "Offline") "," MEMBER("n3", "https://[fd42::3]:8443",
+                                               "Evacuated") "," MEMBER("n4", "https://10.0.0.4",
+                                                                       "Blocked") "]}");
     assert_int_equal(lxd_list_members(fixture->client, &list, &fixture->error), 0);
-    assert_int_equal(list.count, 2);
+    assert_int_equal(list.count, 3);
     assert_string_equal(list.items[0].name, "n1");
     assert_string_equal(list.items[0].endpoint.url, "https://10.0.0.1:8443");
+    assert_true(list.items[0].active);
     assert_string_equal(list.items[1].name, "n3");
     assert_string_equal(list.items[1].endpoint.host, "fd42::3");
+    assert_true(list.items[1].active);
+    assert_string_equal(list.items[2].name, "n4");
+    assert_false(list.items[2].active);
     assert_true(was_sent(fixture, 0, "GET /1.0/cluster/members?recursion=1 HTTP/1.1\r\n"));
     lxd_members_free(&list);
 }
@@ -520,6 +526,27 @@ static void test_add_times_out(void **state)
     assert_added(fixture, "juju.x", true);
 }
 
+/* Once an answer is held up, the next ones are not waited for as long; and GET has its turn. */
+static void test_time_for_a_change(void **state)
+{
+    struct fixture *fixture = *state;
+    struct lxd_client *client = fixture->client;
+    int64_t now = net_clock_ms();
+
+    client->deadline = now + 60000;
+    assert_in_range(deadline_for(client, "GET") - now, LXD_REQUEST_MS, LXD_REQUEST_MS + 1000);
+    assert_in_range(deadline_for(client, "POST") - now, LXD_REQUEST_MS, LXD_REQUEST_MS + 1000);
+    client->deadline = now + 10000;
+    assert_in_range(deadline_for(client, "GET") - now, 9999, 10001);
+    assert_in_range(deadline_for(client, "DELETE") - now, 4000, 6000);
+    client->deadline = now + 60000;
+    answer(fixture, 0, 500, REFUSAL("notify failed"));
+    answer(fixture, 0, 200, ONE(ENTRY(THEM, "juju.x")));
+    assert_added(fixture, "juju.x", true);
+    assert_in_range(deadline_for(client, "POST") - now, LXD_HELD_UP_MS, LXD_HELD_UP_MS + 1000);
+    assert_in_range(deadline_for(client, "GET") - now, LXD_REQUEST_MS, LXD_REQUEST_MS + 1000);
+}
+
 /* ---- removing ---- */
 
 static int remove_theirs(struct fixture *fixture)
@@ -697,6 +724,7 @@ int main(void)
         TEST(test_add_with_answer_that_is_cut),
         TEST(test_add_stays_unknown),
         TEST(test_add_times_out),
+        TEST(test_time_for_a_change),
         TEST(test_remove),
         TEST(test_remove_refused),
         TEST(test_remove_with_5xx),

@@ -101,6 +101,15 @@ static const struct plan_certificate *planned(const struct setting *setting, uns
     return found;
 }
 
+static size_t count_present(const struct plan *plan)
+{
+    size_t present = 0;
+
+    for (size_t i = 0; i < plan->count; i++)
+        present += plan->certificates[i].state == PLAN_PRESENT;
+    return present;
+}
+
 static bool is_removed(const struct setting *setting, unsigned number)
 {
     char *fingerprint = fingerprint_of(number);
@@ -122,7 +131,7 @@ static void test_nothing(void **state)
     assert_int_equal(setting.plan.count, 0);
     assert_int_equal(setting.plan.removal_count, 0);
     assert_null(planned(&setting, 1));
-    assert_int_equal(plan_present(&setting.plan), 0);
+    assert_int_equal(count_present(&setting.plan), 0);
     setting_close(&setting);
 }
 
@@ -171,7 +180,7 @@ static void test_withdrawn_from_one_of_two(void **state)
     make(&setting);
     assert_int_equal(setting.plan.removal_count, 1);
     assert_true(is_removed(&setting, 3));
-    assert_int_equal(plan_present(&setting.plan), 2);
+    assert_int_equal(count_present(&setting.plan), 2);
     setting_close(&setting);
 }
 
@@ -287,7 +296,7 @@ static void test_settling(void **state)
     assert_int_equal(planned(&setting, 2)->state, PLAN_REFUSED);
     assert_int_equal(planned(&setting, 3)->state, PLAN_REFUSED);
     assert_string_equal(planned(&setting, 3)->reason, "expired");
-    assert_int_equal(plan_present(&setting.plan), 1);
+    assert_int_equal(count_present(&setting.plan), 1);
     setting_close(&setting);
 }
 

@@ -20,8 +20,6 @@
 #define GET_APPLICATION "relation-get --format=json --app -r "
 #define DENIED "ERROR permission denied\n"
 
-static const struct node node = {"https://10.0.0.1:8443", "node-1"};
-
 /* What one pass reads. */
 struct setting {
     struct fake_juju fake;
@@ -204,8 +202,30 @@ static void test_poisoned_settings(void **state)
     setting_free(&setting);
 }
 
-/* One relation with one unit; the plan has refused the second of its certificates. */
-static void publish(struct setting *setting, const char *asking, const char *published)
+/* A standalone server with its plan, or one that could not be asked. */
+static void open_server(struct server *server, const char *url, bool observed)
+{
+    struct error error;
+
+    *server = (struct server){.observed = observed};
+    assert_int_equal(endpoint_parse(&server->endpoint, url, &error), 0);
+    server->info.name = mem_string("node-1");
+}
+
+static void plan_server(struct server *server, const struct relation *relation)
+{
+    struct plan_self self = {"9f1c1ab0-1d2e-4f3a-8b4c-5d6e7f801234", "integrator", "own"};
+    struct plan_demand demand = {relation->number, relation->application, &relation->request};
+
+    plan_make(&server->plan, &self, &demand, 1, &server->store);
+    if (server->plan.count > 0)
+        server->plan.certificates[0].state = PLAN_PRESENT;
+    if (server->plan.count > 1)
+        plan_refuse(&server->plan.certificates[1], "too weak");
+}
+
+/* One relation with one unit is read. */
+static void read_one(struct setting *setting, const char *asking, const char *published)
 {
     const struct fake_answer answers[] = {{IDS, 0, "[\"api:3\"]", NULL},
                                           {LIST "api:3", 0, "[\"x/0\"]", NULL},
@@ -213,21 +233,29 @@ static void publish(struct setting *setting, const char *asking, const char *pub
                                           {GET_APPLICATION "api:3 - x", 0, "{}", NULL},
                                           {GET "api:3 - integrator/0", 0, published, NULL},
                                           {0}};
-    struct plan_self self = {"9f1c1ab0-1d2e-4f3a-8b4c-5d6e7f801234", "integrator", "own"};
-    struct lxd_certificates store = {0};
-    struct plan plan;
 
     assert_int_equal(read_all(setting, answers), 0);
-    struct relation *relation = &setting->relations.items[0];
-    struct plan_demand demand = {relation->number, relation->application, &relation->request};
-    plan_make(&plan, &self, &demand, 1, &store);
-    if (plan.count > 0)
-        plan.certificates[0].state = PLAN_PRESENT;
-    if (plan.count > 1)
-        plan_refuse(&plan.certificates[1], "too weak");
-    assert_int_equal(relation_publish(relation, &setting->juju, &plan, &node, 1, &setting->error),
-                     0);
-    plan_free(&plan);
+    setting->fake.answers = NULL;
+}
+
+static void publish_to(struct setting *setting, const struct servers *servers)
+{
+    assert_int_equal(
+        relation_publish(&setting->relations.items[0], &setting->juju, servers, &setting->error),
+        0);
+}
+
+/* One relation with one unit; its first certificate is trusted, its second one refused. */
+static void publish(struct setting *setting, const char *asking, const char *published)
+{
+    struct server server;
+    struct servers servers = {.items = &server, .count = 1};
+
+    read_one(setting, asking, published);
+    open_server(&server, "10.0.0.1", true);
+    plan_server(&server, &setting->relations.items[0]);
+    publish_to(setting, &servers);
+    server_free(&server);
 }
 
 /* What relation-set got as its input; NULL where it was not called. */
@@ -284,6 +312,142 @@ static void test_only_changes_are_written(void **state)
     free(asking);
 }
 
+/* ---- several servers ---- */
+
+static void assert_written(const struct setting *setting, const char *key, const char *value)
+{
+    cJSON *settings = cJSON_Parse(written(setting));
+
+    assert_string_equal(json_string(settings, key), value);
+    cJSON_Delete(settings);
+}
+
+#define NODE(number, trusted)                                                         \
+    "{\"endpoint\":\"https://10.0.0." number ":8443\",\"name\":\"node-1\",\"trusted_" \
+    "certs_fp\":[" trusted "]}"
+
+/* Each node has what its own server trusts; registered is what all trust. */
+static void test_two_servers(void **state)
+{
+    char *asking = settings_asking("ec-p256.crt", "ec-p384.crt");
+    struct server items[2];
+    struct servers servers = {.items = items, .count = 2};
+    struct setting setting = {0};
+
+    (void)state;
+    read_one(&setting, asking, "{}");
+    const struct relation *relation = &setting.relations.items[0];
+    const char *first = relation->request.wishes[0].certificate.fingerprint;
+    const char *second = relation->request.wishes[1].certificate.fingerprint;
+    for (int i = 0; i < 2; i++) {
+        open_server(&items[i], i == 0 ? "10.0.0.2" : "10.0.0.1", true);
+        plan_server(&items[i], relation);
+    }
+    items[1].plan.certificates[1].state = PLAN_PRESENT;
+    publish_to(&setting, &servers);
+
+    char *nodes = mem_printf("[" NODE("1", "\"%s\",\"%s\"") "," NODE("2", "\"%s\"") "]", first,
+                             second, first);
+    char *rejected = mem_printf(
+        "[{\"fingerprint\":\"%s\",\"reason\":\"LXD at https://10.0.0.2:8443: too weak\"}]", second);
+    cJSON *list = cJSON_CreateArray();
+    cJSON_AddItemToArray(list, cJSON_CreateString(relation->request.wishes[0].text));
+    char *registered = json_print(list);
+    assert_written(&setting, "nodes", nodes);
+    assert_written(&setting, "registered_certificates", registered);
+    assert_written(&setting, "rejected_certificates", rejected);
+    assert_int_equal(relation->rejected, 1);
+    cJSON_Delete(list);
+    free(registered);
+    free(rejected);
+    free(nodes);
+    server_free(&items[0]);
+    server_free(&items[1]);
+    setting_free(&setting);
+    free(asking);
+}
+
+#define PUBLISHED                                                                              \
+    "{\"nodes\":\"[{\\\"endpoint\\\":\\\"https://10.0.0.2:8443\\\",\\\"trusted_certs_fp\\\":[" \
+    "\\\"f\\\"]},{\\\"endpoint\\\":\\\"https://10.0.0.9:8443\\\"}]\"}"
+
+/* What was said of a server that cannot be asked stays; what is new waits. */
+static void test_server_that_cannot_be_asked(void **state)
+{
+    struct server items[2];
+    struct servers servers = {.items = items, .count = 2};
+    struct setting setting = {0};
+
+    (void)state;
+    read_one(&setting, "{}", PUBLISHED);
+    open_server(&items[0], "10.0.0.1", true);
+    open_server(&items[1], "10.0.0.2", false);
+    publish_to(&setting, &servers);
+    assert_written(&setting, "nodes",
+                   "[" NODE("1", "") ",{\"endpoint\":\"https://10.0.0.2:8443\",\"trusted_certs_"
+                                     "fp\":[\"f\"]},{\"endpoint\":\"https://10.0.0.9:8443\"}]");
+    assert_written(&setting, "registered_certificates", "[]");
+    server_free(&items[0]);
+    server_free(&items[1]);
+    setting_free(&setting);
+}
+
+/* Only active members are nodes; one that is not is no reason to keep what was said of it. */
+static void test_cluster(void **state)
+{
+    static const char *const urls[] = {"10.0.0.9", "10.0.0.1", "10.0.0.2"};
+    struct server items[2];
+    struct servers servers = {.items = items, .count = 2};
+    struct setting setting = {0};
+
+    (void)state;
+    read_one(&setting, "{}", PUBLISHED);
+    open_server(&items[0], "10.0.0.1", true);
+    open_server(&items[1], "10.0.0.3", false);
+    items[0].info.clustered = true;
+    items[0].members.items = mem_alloc(3 * sizeof *items[0].members.items);
+    for (; items[0].members.count < 3; items[0].members.count++) {
+        struct lxd_member *member = &items[0].members.items[items[0].members.count];
+
+        member->name = mem_string("node-1");
+        member->active = items[0].members.count != 2;
+        endpoint_parse(&member->endpoint, urls[items[0].members.count], &setting.error);
+    }
+    publish_to(&setting, &servers);
+    assert_written(&setting, "nodes", "[" NODE("1", "") "," NODE("9", "") "]");
+    server_free(&items[0]);
+    server_free(&items[1]);
+    setting_free(&setting);
+}
+
+/* ---- known nodes ---- */
+
+static void test_known_nodes(void **state)
+{
+    static const struct fake_answer answers[] = {
+        {GET "api:4 - integrator/0", 0,
+         "{\"nodes\":\"[{\\\"endpoint\\\":\\\"https://10.0.0.3:8443\\\"}]\"}", NULL},
+        {0}};
+    struct endpoints known = {0};
+    struct setting setting = {0};
+
+    (void)state;
+    read_one(&setting, "{}", PUBLISHED);
+    setting.fake.answers = answers;
+    relations_known_nodes(&setting.relations, &setting.juju, &setting.event, &known);
+    assert_int_equal(known.count, 2);
+    assert_string_equal(known.items[0].url, "https://10.0.0.2:8443");
+    assert_string_equal(known.items[1].url, "https://10.0.0.9:8443");
+    /* The databag of a relation that ends can still be read. */
+    setting.event.kind = EVENT_RELATION_BROKEN;
+    setting.event.relation_id = "api:4";
+    relations_known_nodes(&setting.relations, &setting.juju, &setting.event, &known);
+    assert_int_equal(known.count, 3);
+    assert_string_equal(known.items[2].url, "https://10.0.0.3:8443");
+    endpoints_free(&known);
+    setting_free(&setting);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +460,10 @@ int main(void)
         cmocka_unit_test(test_poisoned_settings),
         cmocka_unit_test(test_answer_to_one_that_asks_nothing),
         cmocka_unit_test(test_only_changes_are_written),
+        cmocka_unit_test(test_two_servers),
+        cmocka_unit_test(test_server_that_cannot_be_asked),
+        cmocka_unit_test(test_cluster),
+        cmocka_unit_test(test_known_nodes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CHARM_SERVER_H
+#define CHARM_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "charm/plan.h"
+#include "lxd/client.h"
+
+/*
+ * One trust store and the work on it: a standalone LXD server, or a cluster by way of one of its
+ * members. It knows nothing of Juju and nothing of other servers. Zero-initialise, then observe,
+ * make the plan, apply, free.
+ */
+struct server {
+    struct endpoint endpoint; /* where it is asked */
+    struct lxd_client *client;
+    struct lxd_server info;
+    struct lxd_members members;    /* of a cluster, else none */
+    struct lxd_certificates store; /* as it was found */
+    struct plan plan;              /* the caller makes it, applying keeps it true */
+    bool observed;                 /* all that is above is known */
+    bool troubled;                 /* it is not, or the plan is not carried out */
+    struct error trouble;          /* the first thing that went wrong */
+    struct strings changes;        /* what was changed, a sentence each */
+};
+
+/*
+ * Log in and read everything, until deadline. The credentials are borrowed for the server's life.
+ * Returns -1 with the reason in trouble.
+ */
+int server_observe(struct server *server, const struct endpoint *endpoint,
+                   const struct lxd_credentials *credentials, int64_t deadline);
+
+/*
+ * Carry out the plan, until deadline; with `removing` first of all take away what nobody wants. A
+ * certificate that LXD refuses becomes part of the plan; whatever else goes wrong with one does not
+ * keep the others from their turn, as long as LXD answers. What the plan says is true, also where
+ * this returns -1 with the reason in trouble.
+ */
+int server_apply(struct server *server, bool removing, int64_t deadline);
+
+/* Is this the endpoint of a member, active or not, of the cluster? */
+bool server_has_member(const struct server *server, const struct endpoint *endpoint);
+
+/* One sentence to log, or NULL: lxd_warning. */
+const char *server_warning(const struct server *server);
+
+/* How many nodes it is. */
+size_t server_nodes(const struct server *server);
+
+void server_free(struct server *server);
+
+#endif

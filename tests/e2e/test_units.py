@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several units of the charm: all of them add, the leader removes, and one that goes leaves alone what
+the others still need."""
+
+import pytest
+
+from agent import Event
+from expectations import published, served
+from hook_commands import Reply
+from juju import Juju
+from pki import bundle, identity
+
+
+@pytest.fixture
+def follower(app, unit):
+    """A second unit, which is not the leader."""
+    return app.add_unit()
+
+
+@pytest.fixture
+def registered(lxd, admin):
+    """The fingerprints in the trust store beside the charm's own credential."""
+    return lambda: set(lxd.trust_store) - {admin.fingerprint}
+
+
+def publish_unseen(relation, value):
+    """A remote unit publishes; no hook has run for it yet."""
+    relation.settings["builder/0"]["client_certificates"] = value
+    return Event("relation-changed", relation, "builder/0")
+
+
+def test_every_unit_answers_in_its_own_databag(lxd, unit, follower, relation):
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client))
+    assert published(relation, unit) == published(relation, follower) == served(lxd, client)
+
+
+def test_follower_adds(lxd, unit, follower, relation, registered):
+    relation.join("builder/0")
+    client = identity()
+    follower.run(publish_unseen(relation, bundle(client)))
+    assert registered() == {client.fingerprint}
+    assert published(relation, follower) == served(lxd, client)
+    assert published(relation, unit) == served(lxd)
+
+
+def test_only_one_unit_says_that_it_added(unit, follower, relation):
+    client = identity()
+    hooks = relation.join("builder/0", client_certificates=bundle(client))
+    lines = [line for hook in hooks for line in hook.logged("INFO")]
+    assert sum("is now in the trust store" in line for line in lines) == 1
+
+
+def test_removal_waits_for_the_leader(unit, follower, relation, registered):
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client))
+    changed = publish_unseen(relation, "[]")
+    follower.run(changed)
+    assert registered() == {client.fingerprint}
+    assert published(relation, follower)["registered_certificates"] == []
+    unit.run(changed)
+    assert registered() == set()
+
+
+def test_leadership_moves_before_the_leader_saw_the_change(app, follower, relation, registered):
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client))
+    follower.run(publish_unseen(relation, "[]"))
+    assert registered() == {client.fingerprint}
+    app.elect(follower)
+    assert registered() == set()
+
+
+def test_former_leader_removes_nothing(app, unit, follower, relation, registered):
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client))
+    app.elect(follower)
+    unit.run(publish_unseen(relation, "[]"))
+    assert registered() == {client.fingerprint}
+
+
+def test_relation_breaks_for_follower_and_leader(unit, follower, relation, registered):
+    relation.join("builder/0", client_certificates=bundle(identity()))
+    hooks = relation.remove()
+    assert registered() == set()
+    assert {hook.exit_code for hook in hooks} == {0}
+
+
+@pytest.mark.parametrize("who", ["leader", "follower"])
+def test_unit_that_goes_takes_nothing_along(lxd, app, unit, follower, relation, registered, who):
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client))
+    going, staying = (unit, follower) if who == "leader" else (follower, unit)
+    app.remove_unit(going)
+    assert registered() == {client.fingerprint}
+    assert published(relation, staying) == served(lxd, client)
+    app.update_status()
+    assert registered() == {client.fingerprint}
+
+
+def test_leader_that_goes_leaves_removals_to_the_next(app, unit, follower, relation, registered):
+    stale, wanted = identity(), identity()
+    relation.join("builder/0", client_certificates=bundle(stale, wanted))
+    publish_unseen(relation, bundle(wanted))
+    hooks = app.remove_unit(unit)
+    assert [hook.name for hook in hooks][-2:] == ["remove", "leader-elected"]
+    assert registered() == {wanted.fingerprint}
+    asked = [hook.name for hook in hooks if hook.called("goal-state")]
+    assert asked and "leader-elected" not in asked
+
+
+def test_remote_unit_departs_while_ours_stays(unit, follower, relation, registered):
+    leaving, staying = identity(), identity()
+    relation.join("builder/0", client_certificates=bundle(leaving))
+    relation.join("builder/1", client_certificates=bundle(staying))
+    relation.depart("builder/0")
+    assert registered() == {staying.fingerprint}
+
+
+def test_last_unit_cleans_up(app, unit, follower, relation, registered):
+    relation.join("builder/0", client_certificates=bundle(identity()))
+    app.remove_unit(follower)
+    assert len(registered()) == 1
+    app.remove_unit(unit)
+    assert registered() == set()
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_all_units_go_at_once(app, unit, follower, relation, registered, first):
+    third = app.add_unit()
+    other = app.relate("deployer")
+    relation.join("builder/0", client_certificates=bundle(identity()))
+    other.join("deployer/0", client_certificates=bundle(identity()))
+    assert len(registered()) == 2
+    going = [unit, follower, third]
+    app.remove_unit(*going[first:], *going[:first])
+    assert registered() == set()
+
+
+def test_unit_that_comes_back_serves_again(lxd, app, unit, relation):
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client))
+    app.remove_unit(unit)
+    assert client.fingerprint not in lxd.trust_store
+    next_unit = app.add_unit()
+    assert client.fingerprint in lxd.trust_store
+    assert published(relation, next_unit) == served(lxd, client)
+
+
+@pytest.mark.parametrize("command", ["goal-state", "is-leader"])
+def test_doubt_removes_nothing(app, unit, relation, registered, command):
+    other = app.relate("deployer")
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client))
+    other.join("deployer/0")
+    app.faults[command] = Reply(1, stderr=b"ERROR lost the controller\n")
+    hooks = relation.remove()
+    assert registered() == {client.fingerprint}
+    assert any("nothing is removed" in line for hook in hooks for line in hook.logged("WARNING"))
+    app.faults.clear()
+    app.update_status()
+    assert registered() == set()
+
+
+def test_application_of_the_same_name_inherits(
+    lxd, charm, juju, cloud, app, unit, relation, registered
+):
+    """An application that went while LXD was away left entries behind; the next one of its name
+    adopts what is wanted again, and removes the rest."""
+    first, second = identity(), identity()
+    relation.join("builder/0", client_certificates=bundle(first, second))
+    lxd.stop()
+    app.remove_unit(unit)
+    lxd.start()
+    assert registered() == {first.fingerprint, second.fingerprint}
+    with Juju(charm) as later:
+        later.model_uuid = juju.model_uuid
+        successor = later.deploy(trust=True, cloud=cloud, units=0)
+        successor.relate("builder").join("builder/0", client_certificates=bundle(second))
+        successor.add_unit()
+        assert registered() == {second.fingerprint}
+
+
+def test_applications_do_not_touch_each_other_s_entries(juju, cloud, app, relation, registered):
+    neighbour = juju.deploy("lxd-integrator-two", trust=True, cloud=cloud)
+    ours, theirs = identity(), identity()
+    relation.join("builder/0", client_certificates=bundle(ours))
+    neighbour.relate("builder").join("builder/0", client_certificates=bundle(theirs))
+    app.update_status()
+    neighbour.update_status()
+    assert registered() == {ours.fingerprint, theirs.fingerprint}
+    relation.remove()
+    assert registered() == {theirs.fingerprint}
+
+
+def test_rejection_is_told_once(app, unit, relation):
+    expired = identity(start=-10, end=-1)
+    joined, changed = relation.join("builder/0", client_certificates=bundle(expired))
+    assert any(expired.fingerprint[:12] in line for line in joined.logged("WARNING"))
+    (again,) = app.update_status()
+    assert changed.logged("WARNING") == again.logged("WARNING") == []
+    assert unit.status[1].endswith(f"; 1 certificate rejected ({relation.id})")

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "charm/server.h"
+
+#define lxd_open fake_open
+#define lxd_close fake_close
+#define lxd_get_server fake_get_server
+#define lxd_list_members fake_list_members
+#define lxd_list_certificates fake_list_certificates
+#define lxd_add_certificate fake_add_certificate
+#define lxd_remove_certificate fake_remove_certificate
+#define lxd_set_deadline fake_set_deadline
+#define lxd_is_connected fake_is_connected
+#define lxd_warning fake_warning
+
+/* An LXD as the client shows it: what it answers, and a word for each request. */
+struct lxd_client {
+    bool untrusted, clustered, restricted, gone;
+    const char *faulty; /* the request that fails, ... */
+    enum error_kind fault;
+    bool breaks; /* ... and takes the connection with it */
+    struct buffer requests;
+};
+
+static int ask(struct lxd_client *client, const char *request, struct error *error)
+{
+    buffer_printf(&client->requests, "%s ", request);
+    if (client->faulty == NULL || strcmp(client->faulty, request) != 0)
+        return 0;
+    client->gone = client->breaks;
+    return error_set(error, client->fault, "%s fails", request);
+}
+
+static int change(struct lxd_client *client, char sign, const char *fingerprint,
+                  struct error *error)
+{
+    const char request[] = {sign, fingerprint[0], '\0'};
+
+    return ask(client, request, error);
+}
+
+static struct lxd_client lxd;
+
+static int fake_open(struct lxd_client **client, const struct endpoint *endpoint,
+                     const struct lxd_credentials *credentials, int64_t deadline,
+                     struct error *error)
+{
+    (void)endpoint;
+    (void)credentials;
+    (void)deadline;
+    if (ask(&lxd, "open", error) != 0)
+        return -1;
+    *client = &lxd;
+    return 0;
+}
+
+static void fake_close(struct lxd_client *client)
+{
+    (void)client;
+}
+
+static void fake_set_deadline(struct lxd_client *client, int64_t deadline)
+{
+    (void)client;
+    (void)deadline;
+}
+
+static bool fake_is_connected(const struct lxd_client *client)
+{
+    return !client->gone;
+}
+
+static const char *fake_warning(const struct lxd_client *client)
+{
+    (void)client;
+    return "old";
+}
+
+static int fake_get_server(struct lxd_client *client, struct lxd_server *server,
+                           struct error *error)
+{
+    if (ask(client, "server", error) != 0)
+        return -1;
+    *server = (struct lxd_server){.trusted = !client->untrusted, .clustered = client->clustered};
+    return 0;
+}
+
+static int fake_list_members(struct lxd_client *client, struct lxd_members *list,
+                             struct error *error)
+{
+    (void)list;
+    return ask(client, "members", error);
+}
+
+static int fake_list_certificates(struct lxd_client *client, struct lxd_certificates *list,
+                                  struct error *error)
+{
+    if (ask(client, "certificates", error) != 0)
+        return -1;
+    list->items = mem_alloc(sizeof *list->items);
+    list->count = 1;
+    list->items[0] = (struct lxd_certificate){.fingerprint = "own",
+                                              .name = mem_string("juju"),
+                                              .type = mem_string("client"),
+                                              .restricted = client->restricted};
+    return 0;
+}
+
+static int fake_add_certificate(struct lxd_client *client, const struct certificate *certificate,
+                                const char *name, struct lxd_certificate *entry,
+                                struct error *error)
+{
+    if (change(client, '+', certificate->fingerprint, error) != 0)
+        return -1;
+    *entry = (struct lxd_certificate){.name = mem_string(name), .type = mem_string("client")};
+    memcpy(entry->fingerprint, certificate->fingerprint, sizeof entry->fingerprint);
+    return 0;
+}
+
+static int fake_remove_certificate(struct lxd_client *client, const char *fingerprint,
+                                   struct error *error)
+{
+    return change(client, '-', fingerprint, error);
+}
+
+#include "charm/server.c"
+
+/* ---- observing ---- */
+
+static void assert_observed(struct lxd_client fake, const char *requests, const char *trouble)
+{
+    struct certificate ours = {.fingerprint = "own"};
+    struct lxd_credentials credentials = {.certificate = &ours};
+    struct endpoint endpoint = {.url = "https://h:8443"};
+    struct server server = {0};
+    bool observed = trouble == NULL;
+
+    lxd = fake;
+    assert_int_equal(server_observe(&server, &endpoint, &credentials, 1), observed ? 0 : -1);
+    assert_int_equal(server.observed, observed);
+    assert_int_equal(server.troubled, !observed);
+    assert_string_equal(lxd.requests.data, requests);
+    if (!observed)
+        assert_string_equal(server.trouble.text, trouble);
+    if (server.client != NULL)
+        assert_string_equal(server_warning(&server), "old");
+    else
+        assert_null(server_warning(&server));
+    server_free(&server);
+    buffer_free(&lxd.requests);
+}
+
+static void test_observing(void **state)
+{
+    (void)state;
+    assert_observed((struct lxd_client){0}, "open server certificates ", NULL);
+    assert_observed((struct lxd_client){.clustered = true}, "open server members certificates ",
+                    NULL);
+    assert_observed((struct lxd_client){.untrusted = true}, "open server ",
+                    "LXD at https://h:8443 does not trust the client certificate own...: run \"lxc "
+                    "config trust add\"");
+    assert_observed((struct lxd_client){.restricted = true}, "open server certificates ",
+                    "LXD at https://h:8443 restricts the client certificate own... to projects: it "
+                    "may not manage the trust store");
+}
+
+static void test_observing_fails(void **state)
+{
+    static const char *const requests[] = {"open", "server", "members", "certificates"};
+    struct buffer before = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
+        char *trouble = mem_printf("%s fails", requests[i]);
+
+        buffer_printf(&before, "%s ", requests[i]);
+        assert_observed((struct lxd_client){.clustered = true,
+                                            .faulty = requests[i],
+                                            .fault = ERROR_UNAVAILABLE},
+                        before.data, trouble);
+        free(trouble);
+    }
+    buffer_free(&before);
+}
+
+/* ---- applying ---- */
+
+static char ours[] = "juju.9f1c1ab0.integrator.x.1", client[] = "client", bob[] = "bob";
+
+/* Certificates 1, 2, 3 are wanted, 7 and 8 are there; what becomes of that, and of 1, 2, 3. */
+static void assert_applied(struct lxd_client fake, bool removing, const char *requests,
+                           const char *states, const char *trouble)
+{
+    struct wish wishes[3] = {0};
+    struct request request = {.wishes = wishes, .count = 3};
+    struct plan_demand demand = {1, "x", &request};
+    struct plan_self self = {"9f1c1ab0", "integrator", "own"};
+    struct lxd_certificate entries[2] = {{.fingerprint = "7", .name = ours, .type = client},
+                                         {.fingerprint = "8", .name = ours, .type = client}};
+    struct lxd_certificates store = {.items = entries, .count = 2};
+    struct server server = {.client = &lxd, .observed = true};
+
+    lxd = fake;
+    for (size_t i = 0; i < 3; i++) {
+        wishes[i].certificate.fingerprint[0] = (char)('1' + i);
+        wishes[i].certificate.common_name = bob;
+    }
+    plan_make(&server.plan, &self, &demand, 1, &store);
+    assert_int_equal(server_apply(&server, removing, 1), trouble == NULL ? 0 : -1);
+    assert_string_equal(lxd.requests.data, requests);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal("MPR"[server.plan.certificates[i].state], states[i]);
+    assert_int_equal(server.troubled, trouble != NULL);
+    if (trouble != NULL)
+        assert_string_equal(server.trouble.text, trouble);
+    server_free(&server);
+    buffer_free(&lxd.requests);
+}
+
+static void test_applying(void **state)
+{
+    (void)state;
+    assert_applied((struct lxd_client){0}, true, "-7 -8 +1 +2 +3 ", "PPP", NULL);
+    assert_applied((struct lxd_client){0}, false, "+1 +2 +3 ", "PPP", NULL);
+}
+
+/* LXD refuses one certificate: that is told on its relation. */
+static void test_refusal(void **state)
+{
+    (void)state;
+    assert_applied((struct lxd_client){.faulty = "+2", .fault = ERROR_REFUSED}, true,
+                   "-7 -8 +1 +2 +3 ", "PRP", NULL);
+}
+
+/* One certificate on which LXD fails keeps no other from going or coming. */
+static void test_failure_of_one(void **state)
+{
+    struct lxd_client fake = {.faulty = "+1", .fault = ERROR_UNAVAILABLE};
+
+    (void)state;
+    assert_applied(fake, true, "-7 -8 +1 +2 +3 ", "MPP", "+1 fails");
+    fake.faulty = "-7";
+    assert_applied(fake, true, "-7 -8 +1 +2 +3 ", "PPP", "-7 fails");
+    fake.fault = ERROR_REFUSED;
+    assert_applied(fake, true, "-7 -8 +1 +2 +3 ", "PPP",
+                   "LXD at  keeps certificate 7..., which no relation wants any more: -7 fails");
+}
+
+/* Where LXD answers no more, or does not let us, nothing further is tried. */
+static void test_end_of_service(void **state)
+{
+    struct lxd_client fake = {.faulty = "+1", .fault = ERROR_UNAVAILABLE, .breaks = true};
+
+    (void)state;
+    assert_applied(fake, true, "-7 -8 +1 ", "MMM", "+1 fails");
+    fake.faulty = "-7";
+    assert_applied(fake, true, "-7 ", "MMM", "-7 fails");
+    assert_applied((struct lxd_client){.faulty = "-7", .fault = ERROR_UNTRUSTED}, true, "-7 ",
+                   "MMM", "-7 fails");
+}
+
+static void test_changes_are_noted(void **state)
+{
+    struct certificate certificate = {.fingerprint = "1", .common_name = bob};
+    struct plan_certificate wanted = {.certificate = &certificate, .name = ours};
+    struct lxd_certificate entry = {.fingerprint = "7", .name = ours};
+    struct server server = {.client = &lxd, .endpoint.url = "https://h:8443"};
+    struct error error;
+
+    (void)state;
+    lxd = (struct lxd_client){0};
+    assert_int_equal(add(&server, &wanted, &error), 0);
+    assert_int_equal(take_away(&server, &entry, &error), 0);
+    assert_int_equal(server.changes.count, 2);
+    assert_string_equal(server.changes.items[0],
+                        "certificate 1... (bob) is now in the trust store "
+                        "of LXD at https://h:8443 as juju.9f1c1ab0.integrator.x.1");
+    assert_string_equal(server.changes.items[1],
+                        "certificate 7... (juju.9f1c1ab0.integrator.x.1) is removed from the "
+                        "trust store of LXD at https://h:8443");
+    server_free(&server);
+    buffer_free(&lxd.requests);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_observing),         cmocka_unit_test(test_observing_fails),
+        cmocka_unit_test(test_applying),          cmocka_unit_test(test_refusal),
+        cmocka_unit_test(test_failure_of_one),    cmocka_unit_test(test_end_of_service),
+        cmocka_unit_test(test_changes_are_noted),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
