@@ -4,6 +4,8 @@
 set -euo pipefail
 shopt -s nullglob globstar
 export LC_ALL=C
+# What decides about the bytes is written here, not in the caller's environment.
+unset CFLAGS CPPFLAGS LDFLAGS LIBCC CROSS_COMPILE CPATH C_INCLUDE_PATH LIBRARY_PATH COMPILER_PATH MAKEFLAGS ZIPOPT
 
 cache=$(realpath -m "${LXD_INTEGRATOR_CACHE:-$(dirname "$0")/build/cache}")
 cd "$(dirname "$0")"
@@ -11,6 +13,7 @@ root=$PWD
 
 release=1.0.0
 size_limit=262144 # bytes, of the binary and of the charm, on amd64
+architectures=(amd64 arm64 armhf ppc64el riscv64 s390x)
 jobs=$(nproc)
 
 usage() {
@@ -21,18 +24,31 @@ usage: ./build.sh [--arch ARCH] [--bases RELEASES] [VERB [ARGUMENT...]]
   charm                 the same
   binary                only build the binary
   vendor                only bring and check the third-party sources (for a build without network)
+  vendor --bundle FILE  the same, and write all that such a build needs into one archive
+  release               charms for all architectures, SBOMs, checksums and notes, in build/release
   demo                  build, and show the main job against a throw-away LXD
   test                  all tests
   test unit [NAME]      unit tests, or one of them
   test bogo [ARGUMENT]  BoringSSL's TLS tests; arguments go to its runner
   test wycheproof       Wycheproof's test vectors
+  test peers            the TLS client against OpenSSL, GnuTLS and Go
+  test fuzz [TARGET [SECONDS]]
+                        fuzzing, briefly, or of one target for longer; see tests/fuzz/README.md
+  test constant_time    that no branch and no address depends on a secret
   test e2e [ARGUMENT]   end-to-end tests against a real LXD; arguments go to pytest
-  lint                  clang-format, clang-tidy, cppcheck
+  test model [SEED [EVENTS]]
+                        random events on real LXDs, as many as you like; see tests/e2e/README.md
+  test kill             the charm is killed at each of its system calls
+  test emulated         what "--arch s390x test" runs, as part of all tests
+  reproduce             build again in other circumstances, without network, and compare
+  container             build with Dockerfile.build in a container, and compare
+  lint                  clang-format, clang-tidy, cppcheck, gcc -fanalyzer
   bench                 time and memory of a hook
   clean                 remove what was built; the cache of archives stays
   help                  this text
 
-  --arch ARCH           build for arm64, armhf, ppc64el, riscv64 or s390x (this machine's)
+  --arch ARCH           build for amd64, arm64, armhf, ppc64el, riscv64, s390x or all of them (this machine's);
+                        what is built for another machine runs in an emulator
   --bases RELEASES      Ubuntu releases that the charm may run on ("20.04 22.04 24.04")
 
   LXD_INTEGRATOR_CACHE  folder of third-party archives (build/cache)
@@ -46,6 +62,7 @@ refuse() { printf 'build.sh: %s; see ./build.sh help\n' "$*" >&2; exit 2; }
 
 . vendor/sources.sh
 . vendor/libraries.sh
+. vendor/inventory.sh
 
 # One build at a time in this tree. What only reads the results runs unlocked.
 lock_tree() {
@@ -78,24 +95,28 @@ need_packages() { # PACKAGE...
 warnings=(-Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wwrite-strings
     -Wpointer-arith -Wformat=2 -Wvla -Wundef -Wduplicated-cond -Wno-format-truncation -Werror)
 
-# Which machine is built for. Debian's name for it; the compiler for another one is a cross compiler.
+# Which machine is built for, by Debian's name. For another one than this, a cross compiler compiles and qemu runs.
 choose_target() { # ARCH
-    host=$(dpkg --print-architecture)
-    arch=${1:-$host}
+    arch=$1
+    machine_flags=()
     case $arch in
-    amd64) triplet=x86_64-linux-gnu ;;
-    arm64) triplet=aarch64-linux-gnu ;;
-    armhf) triplet=arm-linux-gnueabihf ;;
-    ppc64el) triplet=powerpc64le-linux-gnu ;;
-    riscv64) triplet=riscv64-linux-gnu ;;
-    s390x) triplet=s390x-linux-gnu ;;
+    amd64) triplet=x86_64-linux-gnu qemu=qemu-x86_64 ;;
+    arm64) triplet=aarch64-linux-gnu qemu=qemu-aarch64 ;;
+    armhf) triplet=arm-linux-gnueabihf qemu=qemu-arm ;;
+    ppc64el) triplet=powerpc64le-linux-gnu qemu=qemu-ppc64le machine_flags=(-mlong-double-64) ;; # as musl has it
+    riscv64) triplet=riscv64-linux-gnu qemu=qemu-riscv64 ;;
+    s390x) triplet=s390x-linux-gnu qemu=qemu-s390x ;;
     *) refuse "no architecture '$arch'" ;;
     esac
-    prefix=
-    [ "$arch" = "$host" ] || prefix=$triplet-
-    CC=${prefix}gcc AR=${prefix}ar RANLIB=${prefix}ranlib STRIP=${prefix}strip
     out=build/$arch
-    [ -z "$prefix" ] || build_packages+=("gcc-${triplet//_/-}" "binutils-${triplet//_/-}")
+    prefix= emulator=() cross_packages=() emulator_packages=()
+    if [ "$arch" != "$host" ]; then
+        prefix=$triplet-
+        emulator=("$qemu")
+        cross_packages=("gcc-${triplet//_/-}" "binutils-${triplet//_/-}")
+        emulator_packages=(qemu-user)
+    fi
+    CC=${prefix}gcc AR=${prefix}ar RANLIB=${prefix}ranlib STRIP=${prefix}strip
 }
 
 # Git in this tree, whoever owns it; fails in a tree from an archive.
@@ -106,7 +127,7 @@ in_repository() { # ARGUMENT...
 version() {
     local commit
 
-    if commit=$(in_repository describe --always --dirty --exclude '*'); then
+    if commit=$(in_repository describe --always --abbrev=12 --dirty --exclude '*'); then
         echo "$release+$commit"
     else
         echo "$release"
@@ -154,30 +175,48 @@ compile() { # FOLDER FILE...
 
 # ---------------------------------------------------------------- the binary
 
-code_flags=(-std=c11 -Os -fPIE -ffunction-sections -fdata-sections -fstack-protector-strong -fno-asynchronous-unwind-tables
+code_flags=(-std=c11 -Os -fPIE -fvisibility=hidden -ffunction-sections -fdata-sections -fstack-protector-strong -fno-asynchronous-unwind-tables
     "-ffile-prefix-map=$root=.")
 library_flags=(-DBR_RDRAND=0 -DBR_USE_URANDOM=0 -DCJSON_NESTING_LIMIT=32)
 source_flags=(-Isrc -D_GNU_SOURCE "${warnings[@]}")
 
-verb_binary() {
-    local binary=$out/lxd-integrator compiler_headers
+# Our code is compiled with c_flags then, against musl and LIBRARY..., which are in libraries.
+use_musl() { # LIBRARY...
+    local compiler_headers
 
-    need_packages "${build_packages[@]}"
     compiler_headers=$("$CC" -print-file-name=include)
-    third_party_flags=("${code_flags[@]}" -nostdinc -idirafter "$compiler_headers" "${library_flags[@]}")
-    build_libraries "$arch" musl bearssl cjson
+    third_party_flags=("${code_flags[@]}" -fasm "${machine_flags[@]}" -nostdinc -idirafter "$compiler_headers" "${library_flags[@]}")
+    build_libraries "$arch" musl "$@"
+    c_flags=("${code_flags[@]}" "${machine_flags[@]}" -nostdinc -isystem "$libraries/include" -idirafter "$compiler_headers"
+        "${source_flags[@]}")
+}
 
-    printf '%q\n' "${code_flags[@]}" -nostdinc -isystem "$libraries/include" -idirafter "$compiler_headers" \
-        "${source_flags[@]}" "-DVERSION=\"$(version)\"" | write_if_changed "$out/flags"
+# With musl's start files and library in the place of gcc's, and no dynamic linker: not every machine's gcc knows that
+# -static-pie means that. The start files relocate by RELATIVE alone, so nothing may be left to look up by its name.
+link_with_musl() { # PROGRAM OBJECT...
+    "$CC" -static-pie -nostdlib -Wl,--gc-sections,--exclude-libs,ALL,-z,relro,-z,now,-z,noexecstack,-z,text \
+        -Wl,--no-dynamic-linker,--build-id=none -o "$1" "$libraries"/lib/{rcrt1,crti}.o "${@:2}" \
+        -L"$libraries/lib" -lbearssl -lcjson -lc "$("$CC" -print-libgcc-file-name)" "$libraries/lib/crtn.o"
+    ! readelf --relocs --wide "$1" | grep ' R_' | grep -v _RELATIVE || die "$1 has symbols to be looked up when it starts"
+}
+
+verb_binary() {
+    local binary=$out/lxd-integrator
+
+    need_packages "${build_packages[@]}" "${cross_packages[@]}"
+    use_musl bearssl cjson
+    printf '%q\n' "${c_flags[@]}" "-DVERSION=\"$(version)\"" "-DPARTS=\"$(describe_parts | sed 's/$/\\n/' | tr -d '\n')\"" |
+        write_if_changed "$out/flags"
     compile "$out" src/**/*.c || die "compilation failed"
-    # musl's start files and library in the place of gcc's.
-    "$CC" -static-pie -nostdlib -Wl,--gc-sections,-z,relro,-z,now,-z,noexecstack,--build-id=none \
-        -o "$binary.part" "$libraries"/lib/{rcrt1,crti}.o "${objects[@]}" -L"$libraries/lib" -lbearssl -lcjson -lc \
-        "$("$CC" -print-libgcc-file-name)" "$libraries/lib/crtn.o"
+    link_with_musl "$binary.part" "${objects[@]}" "-Wl,-Map=$out/map"
     "$STRIP" --strip-all "$binary.part"
     mv "$binary.part" "$binary"
     check_size "$binary"
-    write_manifest "$binary" >"$out/manifest"
+    {
+        echo "lxd-integrator $(version) for $arch, SHA-256 $(sha256sum <"$binary" | cut -c -64)"
+        describe_parts
+    } >"$out/manifest"
+    write_sbom "$binary" >"$out/sbom.spdx.json"
 }
 
 check_size() { # FILE
@@ -188,44 +227,51 @@ check_size() { # FILE
     [ "$arch" != amd64 ] || [ "$size" -le "$size_limit" ] || die "$1 is larger than $size_limit bytes"
 }
 
-# What the binary was made from.
-write_manifest() { # BINARY
-    local name patch
-
-    echo "lxd-integrator $(version) for $arch, SHA-256 $(sha256sum <"$1" | cut -c -64)"
-    "$CC" --version | head -n 1
-    for name in bearssl cjson musl; do
-        pins "$name" | awk '$5 == "distribution" { print $1, $2 ", patch level of Debian", $6 }'
-        for patch in vendor/"$name"/*.patch; do
-            sha256sum "$patch"
-        done
-    done
-}
-
 # ---------------------------------------------------------------- the charm
 
+# What is packed lies in build/charm/ARCH; with charmcraft.yaml beside it, "charmcraft pack" in build/charm does the same.
 verb_charm() {
-    local charm=build/lxd-integrator_$arch.charm folder=$out/charm base
+    local charm=build/lxd-integrator_$arch.charm folder=build/charm/$arch
 
     verb_binary
     rm -rf "$folder" "$charm.part"
     mkdir -p "$folder"
-    cp charm/* LICENSE "$folder"
-    rm -f "$folder/charmcraft.yaml" # for charmcraft alone
+    cp charm/charmcraft.yaml build/charm
+    cp charm/{README.md,icon.svg} LICENSE "$out/sbom.spdx.json" "$folder"
     cp "$out/lxd-integrator" "$folder/dispatch"
+    copy_licences "$folder"
+    write_metadata >"$folder/metadata.yaml"
+    write_config >"$folder/config.yaml"
+    write_manifest >"$folder/manifest.yaml"
     version >"$folder/version"
-    {
-        echo "bases:"
-        for base in $bases; do
-            printf -- '- name: ubuntu\n  channel: "%s"\n  architectures: [%s]\n' "$base" "$arch"
-        done
-    } >"$folder/manifest.yaml"
     chmod 0644 "$folder"/*
     chmod 0755 "$folder/dispatch"
     touch --date="@$(source_date)" "$folder"/*
     (cd "$folder" && TZ=UTC zip -q -X -9 "$root/$charm.part" -- *)
     mv "$charm.part" "$charm"
     check_size "$charm"
+}
+
+# Juju's files are sections of charmcraft.yaml.
+sections() { # NAME...
+    awk -v names=" $* " '/^[a-z]/ { wanted = index(names, " " substr($1, 1, length($1) - 1) " ") } wanted' charm/charmcraft.yaml
+}
+
+write_metadata() {
+    sections name title summary description provides assumes | sed 's/^title:/display-name:/'
+}
+
+write_config() {
+    sections config | sed '1d; s/^  //'
+}
+
+write_manifest() {
+    local base
+
+    echo "bases:"
+    for base in $bases; do
+        printf -- '- name: ubuntu\n  channel: "%s"\n  architectures: [%s]\n' "$base" "$arch"
+    done
 }
 
 # The commit's time; in a tree from an archive every file has it.
@@ -238,38 +284,82 @@ source_date() {
 }
 
 . tests/suites.sh
+. tests/reproduce.sh
 
 # ---------------------------------------------------------------- other verbs
 
 verb_test() { # [SUITE [ARGUMENT...]]
-    local suite failed=()
+    local suite due=("${suites[@]}") failed=()
 
+    [ "$arch" = "$host" ] || due=("${foreign_suites[@]}")
     if [ $# -gt 0 ]; then
         [ "$(type -t "suite_$1")" = function ] || refuse "no test suite '$1'"
+        [ "$arch" = "$host" ] || [[ " ${foreign_suites[*]} " = *" $1 "* ]] || refuse "no test suite '$1' for $arch on $host"
         "suite_$1" "${@:2}"
         return
     fi
     unlock_tree
-    for suite in "${suites[@]}"; do
+    for suite in "${due[@]}"; do
         step "$suite"
-        ./build.sh test "$suite" || failed+=("$suite")
+        ./build.sh --arch "$arch" --bases "$bases" test "$suite" || failed+=("$suite")
     done
     [ ${#failed[@]} = 0 ] || die "failed: ${failed[*]}"
-    echo "passed: ${suites[*]}"
+    echo "passed: ${due[*]}"
 }
 
 verb_lint() {
     suite_lint
 }
 
-verb_vendor() {
+verb_vendor() { # [--bundle FILE]
     local name
 
     need_packages "${build_packages[@]}"
-    for name in bearssl cjson musl; do
+    for name in "${parts[@]}"; do
         bring_source "$name"
         step "$name: $(source_directory "$name")"
     done
+    case ${1:-} in
+    '') ;;
+    --bundle) [ $# = 2 ] || refuse "--bundle needs a file"; write_bundle "$2" ;;
+    *) refuse "vendor has no option '$1'" ;;
+    esac
+}
+
+# For "tar -xf FILE" in a clone: the archives at their place in the cache, and build/packages, what to install before.
+write_bundle() { # FILE
+    local folder=build/bundle name
+
+    rm -rf "$folder"
+    mkdir -p "$folder/build/cache"
+    for name in "${parts[@]}" "${parts[@]/%/-patches}"; do
+        [ -z "$(pins "$name")" ] || { find_archive "$name"; cp "$source_archive" "$folder/build/cache"; }
+    done
+    [ ! -e "$cache/pins" ] || cp "$cache/pins" "$folder/build/cache"
+    for name in "${targets[@]}"; do
+        choose_target "$name"
+        printf '%s\n' "${build_packages[@]}" "${cross_packages[@]}"
+    done | sort -u >"$folder/build/packages"
+    tar -cf "$1" -C "$folder" --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX "--mtime=@$(source_date)" build
+    step "$1: $(stat -c %s "$1") bytes"
+}
+
+verb_release() {
+    local folder=build/release target
+
+    [[ $(version) != *-dirty ]] || step "note: this is a release of uncommitted changes"
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    for target in "${architectures[@]}"; do
+        choose_target "$target"
+        verb_charm
+        cp "build/lxd-integrator_$arch.charm" "$folder"
+        cp "$out/sbom.spdx.json" "$folder/lxd-integrator_$arch.spdx.json"
+    done
+    awk -v heading="## [$release]" 'index($0, "## ") == 1 { wanted = index($0, heading) == 1 } wanted' CHANGELOG.md >"$folder/NOTES.md"
+    [ -s "$folder/NOTES.md" ] || die "CHANGELOG.md has nothing on $release"
+    (cd "$folder" && sha256sum -- * >SHA256SUMS)
+    step "$folder: $(version)"
 }
 
 verb_demo() {
@@ -277,6 +367,7 @@ verb_demo() {
 }
 
 verb_bench() {
+    [ "$arch" = "$host" ] || refuse "an emulator's time and memory say nothing on $arch"
     run_python tests/bench/bench.py "$@"
 }
 
@@ -291,23 +382,32 @@ verb_help() {
 
 # ---------------------------------------------------------------- command line
 
-wanted_arch=
+host=$(dpkg --print-architecture)
+targets=("$host")
 bases="20.04 22.04 24.04"
 while [ $# -gt 0 ]; do
     case $1 in
-    --arch) [ $# -ge 2 ] || refuse "--arch needs an architecture"; wanted_arch=$2; shift 2 ;;
+    --arch) [ $# -ge 2 ] || refuse "--arch needs an architecture"; targets=("$2"); shift 2 ;;
     --bases) [ $# -ge 2 ] || refuse "--bases needs a list of Ubuntu releases"; bases=$2; shift 2 ;;
     -h | --help) usage; exit ;;
     -*) refuse "no option '$1'" ;;
     *) break ;;
     esac
 done
+[ "${targets[0]}" != all ] || targets=("${architectures[@]}")
 verb=${1:-charm}
 shift $(($# > 0))
 [ "$(type -t "verb_$verb")" = function ] || refuse "no verb '$verb'"
-choose_target "$wanted_arch"
+[ "$verb" = help ] || lock_tree
 case $verb in
-test | demo | bench) [ "$arch" = "$host" ] || refuse "$verb runs the binary, and this machine is $host" ;;
+vendor | container | release | lint | clean | help) # these look after the machines themselves, if they care
+    choose_target "$host"
+    "verb_$verb" "$@"
+    ;;
+*)
+    for target in "${targets[@]}"; do
+        choose_target "$target"
+        "verb_$verb" "$@"
+    done
+    ;;
 esac
-lock_tree
-"verb_$verb" "$@"

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # The test suites: a function suite_NAME each, run by "./build.sh test NAME [ARGUMENT...]". Read by build.sh.
 
-# What "./build.sh test" runs.
-suites=(unit bogo wycheproof lint e2e)
+# What "./build.sh test" runs, and what of it on a charm for another machine than this.
+suites=(unit bogo wycheproof peers fuzz constant_time lint e2e sources reproduce emulated)
+foreign_suites=(unit e2e)
 
 unit_packages=("${build_packages[@]}" libc6-dev libcmocka-dev)
 bogo_packages=("${unit_packages[@]}" golang-go golang-golang-x-crypto-dev)
-e2e_packages=("${build_packages[@]}" libc6-dev iproute2 lxd lxd-client openssl python3 python3-cryptography python3-pylxd python3-pytest python3-yaml)
+peers_packages=("${unit_packages[@]}" gnutls-bin golang-go openssl python3)
+constant_time_packages=("${unit_packages[@]}" valgrind)
+fuzz_packages=("${unit_packages[@]}" clang libclang-rt-dev python3)
+e2e_packages=("${build_packages[@]}" libc6-dev golang-go iproute2 lxd lxd-client openssl python3 python3-cryptography python3-pylxd python3-pytest python3-yaml strace)
 lint_packages=("${build_packages[@]}" clang-format clang-tidy cppcheck libc6-dev)
 
 # ---------------------------------------------------------------- unit
@@ -19,14 +23,19 @@ suite_unit() { # [NAME]
 
     [ -z "${1:-}" ] || tests=("tests/unit/test_$1.c")
     [ -e "${tests[0]:-}" ] || die "there is no tests/unit/test_${1:-*}.c"
-    need_packages "${unit_packages[@]}"
-    # One test may run while another module does not compile; all tests may not.
-    build_test_library || [ -n "${1:-}" ] || die "compilation failed"
-    compile build/unit "${tests[@]}" || die "compilation failed"
-    programs=("${objects[@]%.o}")
-    printf '%s\0' "${programs[@]}" | xargs -0 -P "$jobs" -I {} "$CC" "${sanitizers[@]}" -o {} {}.o "${test_libraries[@]}" -lcmocka ||
-        die "linking failed"
-    printf '%s\0' "${programs[@]}" | xargs -0 -n 1 -P "$jobs" sh -c '"$0" >"$0.log" 2>&1; echo $? >"$0.status"'
+    if [ "$arch" = "$host" ]; then
+        need_packages "${unit_packages[@]}"
+        # One test may run while another module does not compile; all tests may not.
+        build_test_library || [ -n "${1:-}" ] || die "compilation failed"
+        compile build/unit "${tests[@]}" || die "compilation failed"
+        programs=("${objects[@]%.o}")
+        printf '%s\0' "${programs[@]}" | xargs -0 -P "$jobs" -I {} "$CC" "${sanitizers[@]}" -o {} {}.o "${test_libraries[@]}" -lcmocka ||
+            die "linking failed"
+    else
+        build_foreign_tests "build/unit-$arch" "${tests[@]}"
+    fi
+    printf '%s\0' "${programs[@]}" |
+        xargs -0 -P "$jobs" -I {} sh -c '"$@" >"$0.log" 2>&1; echo $? >"$0.status"' {} "${emulator[@]}" {}
     for program in "${programs[@]}"; do
         report_unit_test "$program"
     done
@@ -34,26 +43,58 @@ suite_unit() { # [NAME]
     [ "$failed" = 0 ]
 }
 
-# An archive of src/ without main.c and of the helpers in tests/unit, with the sanitizers; an archive, so that a test
-# which includes a module's .c file replaces that module. Sets test_libraries; fails if something does not compile.
+# The unit tests' archive, with the sanitizers. Sets test_libraries; fails if something does not compile.
 build_test_library() {
-    local archive=build/unit/libsrc.a file files=() status=0
-
     third_party_flags=(-O1 -g "${library_flags[@]}")
     build_libraries unit bearssl cjson
-    printf '%q\n' -std=c11 -O1 -g "${sanitizers[@]}" "${source_flags[@]}" -Itests/unit -isystem "$libraries/include" \
-        "${before_cmocka[@]}" '-DVERSION="test"' "-DVECTORS_DIR=\"$root/tests/vectors\"" | write_if_changed build/unit/flags
+    printf '%q\n' -std=c11 -O1 -g "${sanitizers[@]}" "${test_flags[@]}" -isystem "$libraries/include" |
+        write_if_changed build/unit/flags
+    archive_sources build/unit
+}
+
+test_flags=("${source_flags[@]}" -Itests/unit "${before_cmocka[@]}" '-DVERSION="test"' "-DVECTORS_DIR=\"$root/tests/vectors\"")
+
+# An archive of src/ without main.c and of the helpers in tests/unit, as FOLDER/flags has it; an archive, so that a test
+# which includes a module's .c file replaces that module. Sets test_libraries; fails if something does not compile.
+archive_sources() { # FOLDER
+    local archive=$1/libsrc.a file files=() status=0
+
     for file in src/**/*.c tests/unit/*.c; do
         case $file in
         src/main.c | tests/unit/test_*) ;;
         *) files+=("$file") ;;
         esac
     done
-    compile build/unit "${files[@]}" || status=1
+    compile "$1" "${files[@]}" || status=1
     rm -f "$archive"
     find "${objects[@]}" -print0 2>/dev/null | xargs -0 "$AR" rcs "$archive"
     test_libraries=("$archive" "-L$libraries/lib" -lbearssl -lcjson)
     return "$status"
+}
+
+# For another machine all is linked as the binary is, with musl; cmocka comes from its source. Sets programs.
+build_foreign_tests() { # FOLDER FILE...
+    local folder=$1 cmocka file files=() object
+
+    for file in "${@:2}"; do
+        # The kernel would confine the emulator, not what it runs.
+        [ "$file" = tests/unit/test_sandbox.c ] || files+=("$file")
+    done
+    need_packages "${build_packages[@]}" "${cross_packages[@]}" "${emulator_packages[@]}"
+    use_musl bearssl cjson
+    bring_source cmocka
+    cmocka=$(source_directory cmocka)
+    # Its header would define uintptr_t.
+    printf '%q\n' "${c_flags[@]}" -D_UINTPTR_T -include stdint.h "${test_flags[@]}" -isystem "$cmocka/include" |
+        write_if_changed "$folder/flags"
+    archive_sources "$folder" || die "compilation failed"
+    compile "$folder" "${files[@]}" || die "compilation failed"
+    "$CC" "@$folder/flags" -w -DHAVE_SIGNAL_H -DHAVE_STRUCT_TIMESPEC -c -o "$folder/cmocka.o" "$cmocka/src/cmocka.c" ||
+        die "cmocka does not compile"
+    for object in "${objects[@]}"; do
+        link_with_musl "${object%.o}" "$object" "$folder/libsrc.a" "$folder/cmocka.o" || die "linking failed"
+    done
+    programs=("${objects[@]%.o}")
 }
 
 # cmocka prints "[  PASSED  ] 3 test(s)." for a group of tests, and "[  FAILED  ] 1 test(s)" too where there are some.
@@ -94,19 +135,143 @@ run_with_test_library() { # SCRIPT [ARGUMENT...]
     CC=$CC TEST_FLAGS=build/unit/flags TEST_LIBRARIES="${test_libraries[*]}" LXD_INTEGRATOR_CACHE=$cache "$@"
 }
 
+# ---------------------------------------------------------------- servers of others
+
+suite_peers() {
+    need_packages "${peers_packages[@]}"
+    run_with_test_library tests/peers/run
+}
+
+# ---------------------------------------------------------------- fuzzing
+
+fuzz_inputs=50000 # of each target, and
+fuzz_seconds=12   # for that long at most
+
+suite_fuzz() { # [corpus | TARGET [SECONDS]]
+    need_packages "${fuzz_packages[@]}"
+    if [ "${1:-}" = corpus ]; then
+        run_with_test_library tests/fuzz/make_corpus
+        return
+    fi
+    [ -z "${1:-}" ] || [ -e "tests/fuzz/fuzz_$1.c" ] || die "there is no tests/fuzz/fuzz_$1.c"
+    build_fuzz_targets
+    unlock_tree
+    if [ $# -gt 0 ]; then
+        mkdir -p "build/fuzz/corpus/$1"
+        "build/fuzz/$1" "${fuzz_options[@]}" "-max_total_time=${2:-60}" "-artifact_prefix=build/fuzz/$1-" \
+            "build/fuzz/corpus/$1" "tests/fuzz/corpus/$1"
+        return
+    fi
+    run_fuzz_targets
+}
+
+# No allocation may be as large as an input says: the largest that is due is a response of 16 MiB in a growing buffer.
+fuzz_options=(-timeout=10 -malloc_limit_mb=64 -print_final_stats=1)
+
+# Sets fuzz_targets to their names.
+build_fuzz_targets() {
+    local CC=clang target
+
+    third_party_flags=(-O1 -g "-fsanitize=fuzzer-no-link,address" "${library_flags[@]}")
+    build_libraries fuzz bearssl cjson
+    printf '%q\n' -std=c11 -O1 -g "-fsanitize=fuzzer-no-link,address,undefined" -fno-sanitize-recover=all \
+        -Wno-unknown-warning-option "${test_flags[@]}" -Itests/fuzz -isystem "$libraries/include" |
+        write_if_changed build/fuzz/flags
+    archive_sources build/fuzz || die "compilation failed"
+    compile build/fuzz tests/fuzz/fuzz_*.c || die "compilation failed"
+    fuzz_targets=()
+    for target in "${objects[@]##*/fuzz_}"; do
+        target=${target%.o}
+        fuzz_targets+=("$target")
+        "$CC" "-fsanitize=fuzzer,address,undefined" -o "build/fuzz/$target" "build/fuzz/tests/fuzz/fuzz_$target.o" \
+            "${test_libraries[@]}" || die "$target does not link"
+    done
+}
+
+# Every target, always from the committed inputs on.
+run_fuzz_targets() {
+    local target log failed=()
+
+    printf '%s\0' "${fuzz_targets[@]}" | xargs -0 -P "$jobs" -I {} sh -c '"$0" "$@" >"$0.log" 2>&1; echo $? >"$0.status"' \
+        build/fuzz/{} "${fuzz_options[@]}" -seed=1 "-runs=$fuzz_inputs" "-max_total_time=$fuzz_seconds" \
+        "-artifact_prefix=build/fuzz/{}-" "tests/fuzz/corpus/{}"
+    for target in "${fuzz_targets[@]}"; do
+        log=build/fuzz/$target.log
+        if [ "$(<"build/fuzz/$target.status")" = 0 ] && grep -q '^#.*DONE ' "$log"; then
+            awk -v name="$target" '/^#.*DONE / { sub("#", ""); printf "  %-20s %8d inputs, coverage %d\n", name, $1, $4 }' "$log"
+        else
+            tail -n 40 "$log"
+            printf '  %-20s FAILED (output in %s)\n' "$target" "$log"
+            failed+=("$target")
+        fi
+    done
+    echo "fuzz: $((${#fuzz_targets[@]} - ${#failed[@]})) passed, ${#failed[@]} failed"
+    [ ${#failed[@]} = 0 ]
+}
+
+# ---------------------------------------------------------------- constant time
+
+# Compiled as the binary is: the compiler decides too whether a branch depends on a secret.
+suite_constant_time() {
+    local folder=build/constant_time
+
+    need_packages "${constant_time_packages[@]}"
+    third_party_flags=("${code_flags[@]}" -g "${library_flags[@]}")
+    build_libraries constant_time bearssl cjson
+    printf '%q\n' "${code_flags[@]}" -g "${test_flags[@]}" -Itests/constant_time -isystem "$libraries/include" |
+        write_if_changed "$folder/flags"
+    archive_sources "$folder" || die "compilation failed"
+    compile "$folder" tests/constant_time/*.c || die "compilation failed"
+    "$CC" -o "$folder/constant_time" "${objects[@]}" "${test_libraries[@]}" || die "linking failed"
+    valgrind --quiet --log-file="$folder/log" --suppressions=tests/constant_time/valgrind.supp \
+        "$folder/constant_time" || { cat "$folder/log"; return 1; }
+}
+
 # ---------------------------------------------------------------- end to end
 
 suite_e2e() { # [PYTEST ARGUMENT...]
-    run_python -m pytest tests/e2e "$@"
+    local files=(tests/e2e)
+
+    # In an emulator, what the charm says and does; other files measure its process, watch it or kill it.
+    [ "$arch" = "$host" ] || files=(tests/e2e/test_{charm,command_line,credentials,relations,server_identity}.py)
+    run_python -m pytest "${files[@]}" "$@"
+}
+
+# The end-to-end tests that can go on for longer.
+suite_model() { # [SEED [EVENTS]]
+    run_python tests/e2e/model_run.py "$@"
+}
+suite_kill() { # [PYTEST ARGUMENT...]
+    run_python -m pytest tests/e2e/test_kill.py --all-system-calls "$@"
 }
 
 # The distribution's Python, whose packages these are, with the charm that was just built.
 run_python() { # ARGUMENT...
-    need_packages "${e2e_packages[@]}"
+    need_packages "${e2e_packages[@]}" "${emulator_packages[@]}"
     verb_charm
     unlock_tree
     LXD_INTEGRATOR_CHARM=$root/build/lxd-integrator_$arch.charm LXD_INTEGRATOR_BINARY=$root/$out/lxd-integrator \
+        LXD_INTEGRATOR_EMULATOR=${emulator[*]} \
         PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$@"
+}
+
+# ---------------------------------------------------------------- the build
+
+suite_sources() {
+    need_packages "${build_packages[@]}"
+    tests/sources/run
+}
+
+suite_reproduce() {
+    verb_reproduce
+}
+
+# A part of "./build.sh --arch s390x test": of all machines this one differs most, its bytes go the other way. The rest,
+# and the other machines, are for "./build.sh --arch all test".
+suite_emulated() {
+    unlock_tree
+    ./build.sh --arch s390x test unit
+    ./build.sh --arch s390x test e2e -k "agent and (logs_in or log_in)"
 }
 
 # ---------------------------------------------------------------- lint
@@ -128,6 +293,10 @@ suite_lint() {
     # It does not define what a compiler does, such as the machine.
     cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -j "$jobs" \
         --suppress="*:$libraries/*" "${flags[@]}" "-D__$(uname -m)__" "${sources[@]}" || failed+=(cppcheck)
+    step "gcc -fanalyzer"
+    # What leaks is LeakSanitizer's to find: the analyzer takes every list for a leak.
+    printf '%s\0' "${sources[@]}" | xargs -0 -P "$jobs" -n 1 "$CC" -std=c11 -Os -fanalyzer -Wno-analyzer-malloc-leak -Werror \
+        "${flags[@]}" -c -o /dev/null || failed+=(-fanalyzer)
     [ ${#failed[@]} = 0 ] || die "lint: ${failed[*]} found something"
     echo "lint: clean"
 }

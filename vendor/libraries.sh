@@ -6,6 +6,9 @@ build_libraries() { # FOLDER NAME...
     local folder=$1 name key final
 
     shift
+    for name; do
+        bring_source "$name"
+    done
     key=$({
         "$CC" --version
         echo "$CC ${third_party_flags[*]}"
@@ -19,7 +22,6 @@ build_libraries() { # FOLDER NAME...
     rm -rf "$libraries"
     mkdir -p "$libraries/include" "$libraries/lib"
     for name; do
-        bring_source "$name"
         step "building $name for $folder"
         "build_$name" "$(source_directory "$name")"
     done
@@ -34,7 +36,7 @@ build_musl() { # SOURCE
     (
         cd "$work"
         "../../../../$1/configure" --target="$triplet" --prefix= --disable-shared --disable-wrapper \
-            CC="$CC" AR="$AR" RANLIB="$RANLIB" CFLAGS="-Os -fPIE -fstack-protector-strong" >log 2>&1 &&
+            CC="$CC" AR="$AR" RANLIB="$RANLIB" CFLAGS="-Os -fPIE -fstack-protector-strong ${machine_flags[*]}" >log 2>&1 &&
             make -j "$jobs" install DESTDIR=.. >>log 2>&1
     ) || die "musl does not build: see $work/log"
     rm -rf "$work"

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The packed charm, read as Juju 2.9 to 4.0 read it."""
 
+import hashlib
+import json
 import re
 import stat
 import zipfile
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pytest
 import yaml
@@ -12,6 +14,12 @@ import yaml
 from expectations import active
 
 BASES = {"ubuntu", "centos", "windows", "osx", "opensuse", "genericlinux"}
+ARCHITECTURES = {"amd64", "arm64", "armhf", "ppc64el", "riscv64", "s390x"}
+CHARM_NAME = r"[a-z][a-z0-9]*(-[a-z0-9]*[a-z][a-z0-9]*)*"
+ENDPOINT_NAME = r"[a-z][a-z0-9]*([_-][a-z0-9]+)*"
+PYTHON_TYPES = {"string": str, "int": int, "float": float, "boolean": bool}
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +38,22 @@ def mode(archive, name):
 
 
 def test_files(archive):
-    names = set(archive.namelist())
-    assert names >= {"metadata.yaml", "config.yaml", "manifest.yaml", "dispatch"}
-    assert names >= {"LICENSE", "icon.svg", "README.md"}
-    assert not [name for name in names if name.startswith("hooks/")]
+    """Juju takes a meaning from actions.yaml, revision and others if they are there, and would run
+    hooks/ if there were no dispatch; charmcraft.yaml is for packing."""
+    assert set(archive.namelist()) == {
+        "LICENSE",
+        "LICENSE.bearssl",
+        "LICENSE.cjson",
+        "LICENSE.musl",
+        "README.md",
+        "config.yaml",
+        "dispatch",
+        "icon.svg",
+        "manifest.yaml",
+        "metadata.yaml",
+        "sbom.spdx.json",
+        "version",
+    }
     assert archive.testzip() is None
 
 
@@ -60,10 +80,21 @@ def test_archive_is_the_same_whenever_it_is_packed(archive):
 
 def test_metadata_of_format_2(parse):
     metadata = parse("metadata.yaml")
+    assert parse("manifest.yaml")["bases"]  # makes it format 2
+    assert not {"series", "min-juju-version", "deployment"} & set(metadata)
     assert metadata["name"] == "lxd-integrator"
     assert metadata["summary"] and metadata["description"]
-    assert metadata["provides"]["api"]["interface"] == "lxd"
-    assert not {"series", "min-juju-version", "deployment"} & set(metadata)
+    assert metadata["provides"]["api"] == {"interface": "lxd"}
+
+
+def test_legal_names(parse):
+    metadata = parse("metadata.yaml")
+    assert re.fullmatch(CHARM_NAME, metadata["name"])
+    for role in ("provides", "requires", "peers"):
+        for name, endpoint in metadata.get(role, {}).items():
+            assert re.fullmatch(ENDPOINT_NAME, name)
+            assert name != "juju" and not name.startswith("juju-")
+            assert re.fullmatch(ENDPOINT_NAME, endpoint["interface"])
 
 
 def test_assumes_what_juju_can_parse(parse):
@@ -71,24 +102,114 @@ def test_assumes_what_juju_can_parse(parse):
         assert re.fullmatch(r"juju (>=|<) \d+(\.\d+)*", assumption)
 
 
-def test_bases_that_every_juju_knows(parse):
+def test_bases_that_every_juju_knows(parse, charm):
     bases = parse("manifest.yaml")["bases"]
     assert [base["channel"] for base in bases] == ["20.04", "22.04", "24.04"]
     for base in bases:
-        assert base["name"] in BASES and base["architectures"]
-        assert all(isinstance(architecture, str) for architecture in base["architectures"])
+        assert set(base) == {"name", "channel", "architectures"}
+        assert base["name"] in BASES and isinstance(base["channel"], str)
+        (architecture,) = base["architectures"]
+        assert architecture in ARCHITECTURES
+        assert charm.name == f"lxd-integrator_{architecture}.charm"
 
 
 def test_options_of_the_python_charm_in_types_of_juju_2_9(parse):
-    options = parse("config.yaml")["options"]
-    assert {"lxd_endpoint", "lxd_client_cert", "lxd_client_key", "lxd_server_cert"} <= set(options)
-    for option in options.values():
-        assert option["type"] in ("string", "int", "float", "boolean")
+    config = parse("config.yaml")
+    assert set(config) == {"options"}
+    assert set(config["options"]) >= {
+        "lxd_endpoint",
+        "lxd_client_cert",
+        "lxd_client_key",
+        "lxd_server_cert",
+    }
+    for option in config["options"].values():
+        assert set(option) <= {"type", "description", "default"}
         assert option["description"]
+        python_type = PYTHON_TYPES[option["type"]]
+        assert isinstance(option.get("default", python_type()), python_type)
 
 
 def test_icon_is_svg(archive):
     assert b"<svg" in archive.read("icon.svg")
+
+
+def test_packed_by_charmcraft_it_is_the_same_charm(parse):
+    """charmcraft writes metadata.yaml and config.yaml out of charmcraft.yaml."""
+    project = yaml.safe_load((ROOT / "charm/charmcraft.yaml").read_text())
+    metadata = parse("metadata.yaml")
+    assert project["type"] == "charm"
+    assert project["title"] == metadata.pop("display-name")
+    assert {key: project[key] for key in metadata} == metadata
+    assert project["config"] == parse("config.yaml")
+    packed = {platform["build-for"][0] for platform in project["platforms"].values()}
+    bases = [base["channel"] for base in parse("manifest.yaml")["bases"]]
+    assert packed == {f"ubuntu@{base}:{arch}" for base in bases for arch in ARCHITECTURES}
+
+
+# --- what is inside ---
+
+
+@pytest.fixture(scope="module")
+def sbom(archive):
+    return json.loads(archive.read("sbom.spdx.json"))
+
+
+def checksum(element, algorithm="SHA256"):
+    (value,) = (
+        entry["checksumValue"] for entry in element["checksums"] if entry["algorithm"] == algorithm
+    )
+    return value
+
+
+def test_sbom_is_about_this_binary(archive, sbom):
+    assert (sbom["spdxVersion"], sbom["dataLicense"]) == ("SPDX-2.3", "CC0-1.0")
+    (dispatch,) = (entry for entry in sbom["files"] if entry["fileName"] == "./dispatch")
+    binary = archive.read("dispatch")
+    assert checksum(dispatch, "SHA1") == hashlib.sha1(binary).hexdigest()
+    assert checksum(dispatch) == hashlib.sha256(binary).hexdigest()
+    assert checksum(dispatch) in sbom["documentNamespace"]
+
+
+def test_sbom_holds_together(sbom):
+    elements = [sbom, *sbom["packages"], *sbom["files"]]
+    names = [element["SPDXID"] for element in elements]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"SPDXRef-[A-Za-z0-9.-]+", name) for name in names)
+    related = set()
+    for relation in sbom["relationships"]:
+        related |= {relation["spdxElementId"], relation["relatedSpdxElement"]}
+    assert related == set(names)
+
+
+def test_sbom_names_the_pinned_parts_and_our_patches(sbom):
+    pins = [line.split() for line in (ROOT / "vendor/pins").read_text().splitlines()]
+    pinned = {fields[3]: fields[1] for fields in pins if len(fields) > 4 and fields[0] != "#"}
+    parts = {part["name"]: part for part in sbom["packages"]}
+    for name in ("musl", "BearSSL", "cJSON"):
+        assert parts[name]["licenseDeclared"] == "MIT"
+        assert parts[name]["versionInfo"] == pinned[checksum(parts[name])]
+        assert "Copyright" in parts[name]["copyrightText"]
+    assert parts["Debian's patches of cJSON"]["versionInfo"].startswith("1.7.15-")
+    patches = {f"./{path.relative_to(ROOT)}" for path in ROOT.glob("vendor/*/*.patch")}
+    assert {entry["fileName"] for entry in sbom["files"]} == {"./dispatch", *patches}
+
+
+def test_binary_tells_what_is_inside(sbom, command_line, archive):
+    version, *lines = command_line("--version", "--verbose").stdout.splitlines()
+    assert version == f"lxd-integrator {archive.read('version').decode().strip()}"
+    assert lines[-1].startswith("compiled by ") and "gcc" in lines[-1]
+    for part in sbom["packages"]:
+        if part["name"] in ("musl", "BearSSL", "cJSON"):
+            (line,) = (line for line in lines if line.startswith(f"{part['name']} "))
+            assert {part["versionInfo"], "MIT", checksum(part)} <= set(re.split(r",? ", line))
+
+
+def test_licences_of_the_parts(archive):
+    for part in ("bearssl", "cjson", "musl"):
+        assert b"Permission is hereby granted" in archive.read(f"LICENSE.{part}")
+
+
+# --- at work ---
 
 
 def test_every_hook_of_a_unit_s_life_exits_with_0(lxd, app, unit):
