@@ -176,6 +176,11 @@ class HookContext:
 # --- running a hook ---
 
 
+def emulator():
+    """The command that runs the charm's program where that was built for another machine."""
+    return os.environ.get("LXD_INTEGRATOR_EMULATOR", "").split()
+
+
 def run_hook(unit, event):
     """Run one hook of a unit, and say how it went. Never raises for what the charm does."""
     hook = Hook(event.hook_name, hook_environment(unit, event))
@@ -369,6 +374,10 @@ class CommandHandler(socketserver.StreamRequestHandler):
     """The agent's side of hook_command.c."""
 
     def handle(self):
+        with contextlib.suppress(ConnectionError):  # who was killed hears no answer
+            self._answer()
+
+    def _answer(self):
         fields = self._read_message().decode().split("\0")[:-1]
         context_id, directory, name, *arguments = fields
         request = Request(context_id, directory, name, tuple(arguments))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agent import emulator
 from juju import Juju, lxd_cloud
 from lxd import Lxd
 from pki import identity
@@ -47,7 +48,7 @@ def command_line(binary):
 
     def run(*arguments, stdin=None):
         return subprocess.run(
-            [binary, *arguments],
+            [*emulator(), binary, *arguments],
             env={"PATH": os.environ["PATH"]},
             input=stdin,
             capture_output=True,

@@ -333,7 +333,7 @@ class Unit:
         self.dying = False
         self.pending = collections.deque()
         self.hooks = []  # all that ran, in order
-        self.wrapper = []  # a command that runs the charm instead: what is to run comes last
+        self.wrapper = agent.emulator()  # runs the charm instead: what is to run comes last
         self._left = set()  # relations that are ending for this unit, or have ended
         tag = f"unit-{application.name}-{number}"
         self.agent_directory = application.juju.directory / "agents" / tag

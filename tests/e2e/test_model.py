@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Histories of random events: whatever comes, the trust store and the databags end up right.
+
+./build.sh test model [SEED [EVENTS]] plays as many as you like.
+"""
+
+import pylxd
+import pytest
+
+from model import History, shrink
+from pki import identity
+from trust_store import TOPOLOGIES, TrustStore
+
+
+@pytest.mark.parametrize(
+    "topology, transport, seed, events",
+    [("server", "exec", 1, 80), ("servers", "agent", 2, 80), ("cluster", "agent", 3, 60)],
+    ids=list(TOPOLOGIES),
+)
+def test_history(charm, topology, transport, seed, events):
+    history = History(seed, events)
+    with TOPOLOGIES[topology]() as stores:
+        try:
+            history.play(charm, stores, transport)
+        except Exception:
+            print(*history.lines, f"seed {seed}", sep="\n")
+            raise
+    assert len(history.played) == events
+    assert history.tally["settlings"] > 1 and history.tally["hooks killed"] > 0
+
+
+def test_history_is_shortened_to_what_fails():
+    def fails(history):
+        return {3, 17, 18} <= set(history.numbers)
+
+    assert shrink(1, list(range(50)), fails) == [3, 17, 18]
+
+
+def test_change_to_a_foreign_entry_is_noticed(lxd, tmp_path, monkeypatch):
+    """Also where the entry is there again, as it was."""
+    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):  # they would beat `verify`
+        monkeypatch.delenv(variable, raising=False)
+    server = tmp_path / "server.crt"
+    server.write_text(lxd.certificate)
+    administrator, alice = identity(), identity()
+    store = TrustStore(lxd)
+    store.add(administrator, "juju")
+    store.add(alice, "alice")
+    assert store.violations() == []
+    cert = tuple(map(str, administrator.write(tmp_path, "client")))
+    client = pylxd.Client(endpoint=lxd.url, cert=cert, verify=str(server))
+    client.certificates.get(alice.fingerprint).delete()
+    lxd.trust(alice, "alice")
+    (change,) = store.violations()
+    assert (change.action, change.fingerprint) == ("deleted", alice.fingerprint)
+    assert store.violations() == []
+    store.close()
