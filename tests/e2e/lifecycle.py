@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 TIMEOUT = 30  # seconds, until an event that LXD has to send is here
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10  # opcodes (RFC 6455 5.2)
-MARK = "user.mark"  # an option that means nothing to LXD: changing it makes an event
 
 
 @dataclass(frozen=True)
@@ -46,16 +45,11 @@ class Lifecycle:
         self._events = queue.Queue()  # None at the end
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+        self._wait_for_begin()
 
     def changes(self):
         """All changes since the last call, in no order: LXD sends each event on its own."""
-        self._lxd.set_config(MARK, f"{id(self)}-{next(self._marks)}")
-        changes = []
-        while event := self._events.get(timeout=TIMEOUT):
-            if event["metadata"]["action"] == "config-updated":
-                return changes
-            changes += changes_of(event)
-        raise OSError("LXD's events have ended")
+        return self._changes_until(self._mark(), TIMEOUT)
 
     def rest(self):
         """All changes since the last call. LXD has died."""
@@ -86,6 +80,29 @@ class Lifecycle:
         answer = list(iter(self._stream.readline, b"\r\n"))
         if b" 101 " not in answer[0]:
             raise OSError(f"LXD does not offer its events: {answer[0]}")
+
+    def _wait_for_begin(self):
+        """LXD promises its events somewhat before it sends them."""
+        for _ in range(TIMEOUT):
+            with contextlib.suppress(queue.Empty):
+                self._changes_until(self._mark(), 1)
+                return
+        raise OSError("LXD does not send its events")
+
+    def _mark(self):
+        """Have LXD send an event that is known by its source: a profile comes, and goes again."""
+        name = f"mark-{id(self)}-{next(self._marks)}"
+        self._lxd.request("POST", "/1.0/profiles", {"name": name})
+        self._lxd.request("DELETE", f"/1.0/profiles/{name}")
+        return f"/1.0/profiles/{name}"
+
+    def _changes_until(self, source, timeout):
+        changes = []
+        while event := self._events.get(timeout=timeout):
+            if source_of(event) == source:
+                return changes
+            changes += changes_of(event)
+        raise OSError("LXD's events have ended")
 
     def _read(self):
         """Take in this daemon's own events as they come: LXD ends it with who leaves its pings
@@ -120,14 +137,17 @@ class Lifecycle:
         self._socket.sendall(bytes([0x80 | PONG, 0x80 | len(data)]) + mask + data)
 
 
+def source_of(event):
+    return event["metadata"]["source"].partition("?")[0]
+
+
 def changes_of(event):
     """The change to the trust store that the event is about, if it is."""
-    told = event["metadata"]
-    action = told["action"]
+    action = event["metadata"]["action"]
     if not action.startswith("certificate-"):
         return []
     moment = event["timestamp"].removesuffix("Z")[:26]  # microseconds will do
     time = datetime.datetime.fromisoformat(moment).replace(tzinfo=datetime.timezone.utc)
-    fingerprint = told["source"].rpartition("/")[2].partition("?")[0]
-    protocol = told["requestor"]["protocol"]
+    fingerprint = source_of(event).rpartition("/")[2]
+    protocol = event["metadata"]["requestor"]["protocol"]
     return [Change(time.timestamp(), action.removeprefix("certificate-"), fingerprint, protocol)]

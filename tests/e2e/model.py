@@ -16,6 +16,7 @@ import oracle
 from hook_commands import Reply
 from oracle import Wish
 from pki import constant_identity
+from trust_store import TOPOLOGIES
 from world import ADMINISTRATOR, DISPENSABLE, INDISPENSABLE, KILLED, REFUSED, World
 
 SETTLE_EVERY = 10  # events, on average
@@ -417,15 +418,18 @@ class History:
 
     def __init__(self, seed, events=None, numbers=None):
         self.seed = seed
+        self.topology = list(TOPOLOGIES)[seed % 3]
+        self.transport = ["exec", "agent"][seed // 3 % 2]
         self.events = events
         self.numbers = numbers
         self.played = []  # numbers of events
         self.lines = []  # what happened, to be read
         self.tally = {}
 
-    def play(self, charm, stores, transport):
-        """Play it from an empty world. Raises Failure where something does not hold."""
-        with World(charm, stores, self.seed, transport) as world:
+    def play(self, charm, stores):
+        """Play it from an empty world, in trust stores of its topology. Raises Failure where
+        something does not hold."""
+        with World(charm, stores, self.seed, self.transport) as world:
             self.lines, self.tally = world.lines, world.tally
             for number in itertools.count(1) if self.numbers is None else self.numbers:
                 if len(self.played) == self.events:

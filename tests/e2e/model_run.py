@@ -18,25 +18,20 @@ SHRINKING_SECONDS = 600
 
 
 class Runner:
-    """Plays histories; a seed tells on which LXD, and how hook commands are reached."""
+    """Plays histories, on LXDs that it starts once they are needed."""
 
     def __init__(self, charm, stack):
         self._charm = charm
         self._stack = stack
-        self._stores = {}  # by topology, once it is needed
-
-    @staticmethod
-    def setting(seed):
-        """A name of TOPOLOGIES, and a transport of hook commands."""
-        return list(TOPOLOGIES)[seed % 3], ["exec", "agent"][seed // 3 % 2]
+        self._stores = {}  # by topology
 
     def play(self, history):
         """Returns why it failed, or None."""
-        topology, transport = self.setting(history.seed)
+        topology = history.topology
         if topology not in self._stores:
             self._stores[topology] = self._stack.enter_context(TOPOLOGIES[topology]())
         try:
-            history.play(self._charm, self._stores[topology], transport)
+            history.play(self._charm, self._stores[topology])
         except Exception:
             return traceback.format_exc(limit=-3)
         return None
@@ -70,8 +65,8 @@ def main(seed=1, events=1000):
             history = History(seed, min(events, EVENTS_OF_HISTORY))
             reason = runner.play(history)
             print(
-                f"seed {seed}: {len(history.played)} events, {' '.join(runner.setting(seed))},"
-                f" {history.tally.get('hooks', 0)} hooks, {time.monotonic() - start:.0f} s",
+                f"seed {seed}: {len(history.played)} events, {history.tally.get('hooks', 0)} hooks,"
+                f" {history.topology}, {history.transport}, {time.monotonic() - start:.0f} s",
                 flush=True,
             )
             if reason is not None:
