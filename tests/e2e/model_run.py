@@ -5,6 +5,7 @@ many events are played. A history that fails is printed, and then shortened."""
 import collections
 import contextlib
 import os
+import signal
 import sys
 import time
 import traceback
@@ -80,4 +81,5 @@ def main(seed=1, events=1000):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the LXDs end with it
     sys.exit(main(*map(int, sys.argv[1:])))
