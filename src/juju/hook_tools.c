@@ -110,6 +110,8 @@ static int ask_strings(const struct juju_transport *juju, const char *const argu
                                arguments[0]);
     }
     cJSON_Delete(list);
+    if (result != 0)
+        strings_free(strings); /* no half a list: a caller may go by what is in it */
     return result;
 }
 

@@ -14,7 +14,7 @@ from trust_store import TOPOLOGIES, TrustStore
 EVENTS = 60
 
 
-@pytest.mark.parametrize("seed", [6, 4, 5], ids=["server", "servers", "cluster"])
+@pytest.mark.parametrize("seed", [12, 16, 14], ids=["server", "servers", "cluster"])
 def test_history(charm, seed):
     history = History(seed, EVENTS)
     with TOPOLOGIES[history.topology]() as stores:
@@ -24,7 +24,7 @@ def test_history(charm, seed):
             print(*history.lines, f"seed {seed}", sep="\n")
             raise
     assert len(history.played) == EVENTS
-    assert history.tally["settlings"] > 1
+    assert history.tally["settlings"] > 1 and history.tally["hooks killed"] > 0
 
 
 def test_history_is_shortened_to_what_fails():

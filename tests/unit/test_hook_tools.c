@@ -202,6 +202,22 @@ static void test_relations(void **state)
     fake_juju_free(&fake);
 }
 
+static void test_list_with_more_than_strings(void **state)
+{
+    struct fake_answer answers[] = {
+        {"relation-ids --format=json api", 0, "[\"api:7\", [], \"api:8\"]\n", NULL}, {0}};
+    struct fake_juju fake = {.answers = answers};
+    struct juju_transport juju = fake_juju_transport(&fake);
+    struct strings ids = {0};
+    struct error error;
+
+    (void)state;
+    assert_int_equal(juju_relation_ids(&juju, "api", &ids, &error), -1);
+    assert_int_equal(error.kind, ERROR_INPUT);
+    assert_string_equal(error.text, "relation-ids answers a list with more than strings");
+    assert_int_equal(ids.count, 0);
+}
+
 static void test_settings_of_a_unit_and_of_an_application(void **state)
 {
     static const struct fake_answer answers[] = {
@@ -367,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_credential),
         cmocka_unit_test(test_leader),
         cmocka_unit_test(test_relations),
+        cmocka_unit_test(test_list_with_more_than_strings),
         cmocka_unit_test(test_settings_of_a_unit_and_of_an_application),
         cmocka_unit_test(test_settings_go_through_stdin),
         cmocka_unit_test(test_what_yaml_would_not_take),
