@@ -216,6 +216,7 @@ static void test_list_with_more_than_strings(void **state)
     assert_int_equal(error.kind, ERROR_INPUT);
     assert_string_equal(error.text, "relation-ids answers a list with more than strings");
     assert_int_equal(ids.count, 0);
+    fake_juju_free(&fake);
 }
 
 static void test_settings_of_a_unit_and_of_an_application(void **state)
