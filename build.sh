@@ -23,6 +23,7 @@ usage: ./build.sh [--arch ARCH] [--bases RELEASES] [VERB [ARGUMENT...]]
   (none)                build the binary and pack the charm
   charm                 the same
   binary                only build the binary
+  requirer              pack the example of a requirer as well, out of the same binary
   vendor                only bring and check the third-party sources (for a build without network)
   vendor --bundle FILE  the same, and write all that such a build needs into one archive
   release               charms for all architectures, SBOMs, checksums and notes, in build/release
@@ -194,7 +195,7 @@ use_musl() { # LIBRARY...
 # With musl's start files and library in the place of gcc's, and no dynamic linker: not every machine's gcc knows that
 # -static-pie means that. The start files relocate by RELATIVE alone, so nothing may be left to look up by its name.
 link_with_musl() { # PROGRAM OBJECT...
-    "$CC" -static-pie -nostdlib -Wl,--gc-sections,--exclude-libs,ALL,-z,relro,-z,now,-z,noexecstack,-z,text \
+    "$CC" -static-pie -nostdlib -Wl,--gc-sections,--exclude-libs,ALL,-z,relro,-z,now,-z,noexecstack,-z,noseparate-code,-z,text \
         -Wl,--no-dynamic-linker,--build-id=none -o "$1" "$libraries"/lib/{rcrt1,crti}.o "${@:2}" \
         -L"$libraries/lib" -lbearssl -lcjson -lc "$("$CC" -print-libgcc-file-name)" "$libraries/lib/crtn.o"
     ! readelf --relocs --wide "$1" | grep ' R_' | grep -v _RELATIVE || die "$1 has symbols to be looked up when it starts"
@@ -231,10 +232,10 @@ check_size() { # FILE
 
 # What is packed lies in build/charm/ARCH; with charmcraft.yaml beside it, "charmcraft pack" in build/charm does the same.
 verb_charm() {
-    local charm=build/lxd-integrator_$arch.charm folder=build/charm/$arch
+    local folder=build/charm/$arch
 
     verb_binary
-    rm -rf "$folder" "$charm.part"
+    rm -rf "$folder"
     mkdir -p "$folder"
     cp charm/charmcraft.yaml build/charm
     cp charm/{README.md,icon.svg} LICENSE "$out/sbom.spdx.json" "$folder"
@@ -242,14 +243,31 @@ verb_charm() {
     copy_licences "$folder"
     write_metadata >"$folder/metadata.yaml"
     write_config >"$folder/config.yaml"
+    write_actions >"$folder/actions.yaml"
     write_manifest >"$folder/manifest.yaml"
     version >"$folder/version"
-    chmod 0644 "$folder"/*
-    chmod 0755 "$folder/dispatch"
-    touch --date="@$(source_date)" "$folder"/*
-    (cd "$folder" && TZ=UTC zip -q -X -9 "$root/$charm.part" -- *)
-    mv "$charm.part" "$charm"
-    check_size "$charm"
+    pack "$folder" "build/lxd-integrator_$arch.charm"
+}
+
+pack() { # FOLDER CHARM
+    chmod 0644 "$1"/*
+    chmod 0755 "$1/dispatch"
+    touch --date="@$(source_date)" "$1"/*
+    rm -f "$2.part"
+    (cd "$1" && TZ=UTC zip -q -X -9 "$root/$2.part" -- *)
+    mv "$2.part" "$2"
+    check_size "$2"
+}
+
+# The other end of the interface: the same program with its own metadata.
+verb_requirer() {
+    local folder=$out/requirer
+
+    verb_charm
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    cp "build/charm/$arch"/{dispatch,manifest.yaml,version,LICENSE*} tests/requirer/*.yaml "$folder"
+    pack "$folder" "build/lxd-requirer_$arch.charm"
 }
 
 # Juju's files are sections of charmcraft.yaml.
@@ -263,6 +281,10 @@ write_metadata() {
 
 write_config() {
     sections config | sed '1d; s/^  //'
+}
+
+write_actions() {
+    sections actions | sed '1d; s/^  //'
 }
 
 write_manifest() {

@@ -189,8 +189,9 @@ static void describe_own_entry(const struct lxd_certificates *store, const char 
 
         if (strcmp(entry->fingerprint, fingerprint) == 0) {
             printf("Our entry:          \"%s\", %s\n", entry->name,
-                   entry->restricted ? "restricted to projects: it may not manage the trust store"
-                                     : "unrestricted");
+                   entry->projects.restricted
+                       ? "restricted to projects: it may not manage the trust store"
+                       : "unrestricted");
             return;
         }
     }

@@ -4,11 +4,23 @@
 #include <sys/stat.h>
 
 #include "base/sandbox.h"
+#include "charm/actions.h"
 #include "charm/event.h"
 #include "charm/reconcile.h"
+#include "charm/requirer.h"
 #include "command_line.h"
 #include "juju/channel.h"
 #include "juju/hook_tools.h"
+
+static int run_charm(const struct juju_transport *juju, const struct event *event,
+                     struct error *error)
+{
+    if (requirer_is_charm(event->charm_folder))
+        return requirer_run(juju, event, error);
+    if (event->kind == EVENT_ACTION)
+        return action_run(juju, event, error);
+    return reconcile(juju, event, error);
+}
 
 /* 0 for all that a person or time will mend; -1 has Juju drop the hook's writes and try again. */
 static int run_event(const struct juju_transport *juju)
@@ -19,12 +31,7 @@ static int run_event(const struct juju_transport *juju)
 
     if (event_read(&event, &error) != 0)
         goto out;
-    if (event.kind == EVENT_ACTION) {
-        juju_log(juju, JUJU_LOG_WARNING, "action \"%s\" is unknown", event.name);
-        result = 0;
-        goto out;
-    }
-    result = reconcile(juju, &event, &error);
+    result = run_charm(juju, &event, &error);
 out:
     if (result != 0)
         juju_log(juju, JUJU_LOG_ERROR, "hook \"%s\" failed: %s", event.name, error.text);
@@ -47,6 +54,7 @@ static int run_hook(void)
     struct channel channel;
 
     channel_open(&channel, shut_in);
+    channel.juju.captured = event_is_action();
     int result = run_event(&channel.juju);
     if (channel_close(&channel) != 0)
         result = -1;

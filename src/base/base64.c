@@ -5,9 +5,24 @@
 
 #include "base/buffer.h"
 
+/* All ones where low <= c <= high, else 0. */
+static int within(int c, int low, int high)
+{
+    return ((low - 1 - c) & (c - high - 1)) >> 8;
+}
+
+static char digit(uint32_t group, int shift)
+{
+    int value = (int)(group >> shift & 63);
+
+    return (char)(value + 'A' + (within(value, 26, 63) & ('a' - 'A' - 26)) +
+                  (within(value, 52, 63) & ('0' - 'a' - 26)) +
+                  (within(value, 62, 62) & ('+' - '0' - 10)) +
+                  (within(value, 63, 63) & ('/' - '0' - 11)));
+}
+
 char *base64_encode(const uint8_t *data, size_t length)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     char *text = mem_alloc((length + 2) / 3 * 4 + 1);
     char *out = text;
 
@@ -19,18 +34,12 @@ char *base64_encode(const uint8_t *data, size_t length)
             group |= (uint32_t)data[i + 1] << 8;
         if (third)
             group |= data[i + 2];
-        *out++ = digits[group >> 18];
-        *out++ = digits[group >> 12 & 63];
-        *out++ = second ? digits[group >> 6 & 63] : '=';
-        *out++ = third ? digits[group & 63] : '=';
+        *out++ = digit(group, 18);
+        *out++ = digit(group, 12);
+        *out++ = second ? digit(group, 6) : '=';
+        *out++ = third ? digit(group, 0) : '=';
     }
     return text;
-}
-
-/* All ones where low <= c <= high, else 0. */
-static int within(int c, int low, int high)
-{
-    return ((low - 1 - c) & (c - high - 1)) >> 8;
 }
 
 /* The value of a digit, or -1. */

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Base64 (RFC 4648 4), padded, in one line. Owned by the caller (free). For public data: the
- * time depends on the bytes. */
+/* Base64 (RFC 4648 4), padded, in one line. Owned by the caller (free). What the bytes are shows in
+ * no branch and no index. */
 char *base64_encode(const uint8_t *data, size_t length);
 
 /* Room that length characters of base64 need at most. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/bytes.h"
 
 /* Out of memory inside cJSON shall end the process as everywhere else. */
 __attribute__((constructor)) static void use_our_memory(void)
@@ -71,6 +72,13 @@ const char *json_string(const cJSON *object, const char *name)
     return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
 }
 
+int json_int(const cJSON *object, const char *name, int fallback)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+
+    return cJSON_IsNumber(item) ? item->valueint : fallback;
+}
+
 bool json_bool(const cJSON *object, const char *name, bool fallback)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
@@ -95,4 +103,25 @@ const cJSON *json_object(const cJSON *object, const char *name)
 char *json_print(const cJSON *value)
 {
     return cJSON_PrintUnformatted(value);
+}
+
+/* The depth is bounded by the parser's. */
+static void wipe_strings(cJSON *value)
+{
+    cJSON *item;
+
+    if (value == NULL)
+        return;
+    if (cJSON_IsString(value))
+        bytes_wipe(value->valuestring, strlen(value->valuestring));
+    cJSON_ArrayForEach(item, value)
+    {
+        wipe_strings(item);
+    }
+}
+
+void json_wipe(cJSON *value)
+{
+    wipe_strings(value);
+    cJSON_Delete(value);
 }

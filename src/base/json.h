@@ -19,9 +19,13 @@ int json_parse(cJSON **value, const char *text, size_t length, const char *what,
 
 /* Members of an object; NULL or the fallback where absent or of another type. */
 const char *json_string(const cJSON *object, const char *name);
+int json_int(const cJSON *object, const char *name, int fallback);
 bool json_bool(const cJSON *object, const char *name, bool fallback);
 const cJSON *json_array(const cJSON *object, const char *name);
 const cJSON *json_object(const cJSON *object, const char *name);
+
+/* Overwrite all strings of a value that holds secrets, and delete it. */
+void json_wipe(cJSON *value);
 
 /* Unformatted text, owned by the caller (free). */
 char *json_print(const cJSON *value);

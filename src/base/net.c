@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/net.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
 #include <netdb.h>
@@ -70,6 +71,26 @@ static struct addrinfo *resolve(const char *host, uint16_t port, struct error *e
     else
         error_set(error, ERROR_UNAVAILABLE, "name does not resolve (%s)", gai_strerror(code));
     return NULL;
+}
+
+int net_resolve(const char *host, struct strings *addresses, struct error *error)
+{
+    struct addrinfo *list = resolve(host, 0, error);
+
+    if (list == NULL)
+        return -1;
+    for (const struct addrinfo *each = list; each != NULL; each = each->ai_next) {
+        bool six = each->ai_family == AF_INET6;
+        char text[INET6_ADDRSTRLEN];
+
+        inet_ntop(each->ai_family,
+                  six ? (const void *)&((struct sockaddr_in6 *)each->ai_addr)->sin6_addr
+                      : (const void *)&((struct sockaddr_in *)each->ai_addr)->sin_addr,
+                  text, sizeof text);
+        strings_add(addresses, text);
+    }
+    freeaddrinfo(list);
+    return 0;
 }
 
 /* 0 where the connection stands, else an errno. */

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "base/buffer.h"
 #include "base/error.h"
 
 /* Milliseconds of CLOCK_MONOTONIC. A deadline is an absolute value of this clock. */
@@ -17,6 +18,9 @@ int64_t net_clock_ms(void);
  * "no route to host", "name does not resolve", ...).
  */
 int net_connect(const char *host, uint16_t port, int64_t deadline, struct error *error);
+
+/* The addresses of a host, as text. ERROR_UNAVAILABLE where it has none. */
+int net_resolve(const char *host, struct strings *addresses, struct error *error);
 
 /* Wait until fd is ready for events (POLLIN, POLLOUT). ERROR_UNAVAILABLE at the deadline. */
 int net_wait(int fd, short events, int64_t deadline, struct error *error);

@@ -9,6 +9,9 @@
 #include "base/json.h"
 #include "juju/hook_tools.h"
 
+#define SECRET_OPTION "lxd_credentials"
+#define SECRET_SCHEME "secret:"
+
 static const char *const option_names[CREDENTIAL_PARTS] = {"lxd_endpoint", "lxd_client_cert",
                                                            "lxd_client_key", "lxd_server_cert"};
 static const char *const attribute_names[CREDENTIAL_PARTS] = {"endpoint", "client-cert",
@@ -119,36 +122,54 @@ int credentials_choose(struct credentials *credentials, const cJSON *cloud, cons
     return 0;
 }
 
-/* Overwrite all strings below value; its depth is bounded by the parser's. */
-static void wipe_strings(cJSON *value)
+/* A secret's content has the parts by their attributes' names. */
+static int from_secret(struct credentials *credentials, const cJSON *content, struct error *error)
 {
-    cJSON *item;
+    const char *texts[CREDENTIAL_PARTS];
 
-    if (value == NULL)
-        return;
-    if (cJSON_IsString(value))
-        bytes_wipe(value->valuestring, strlen(value->valuestring));
-    cJSON_ArrayForEach(item, value)
-    {
-        wipe_strings(item);
-    }
+    for (int part = 0; part < CREDENTIAL_PARTS; part++)
+        texts[part] = json_string(content, attribute_names[part]);
+    if (credentials_parse(credentials, attribute_names, texts, error) != 0)
+        return -1;
+    credentials->source = "secret";
+    return 0;
+}
+
+static int read_secret(struct credentials *credentials, const struct juju_transport *juju,
+                       const struct event *event, const char *uri, struct error *error)
+{
+    cJSON *content;
+
+    if (strncmp(uri, SECRET_SCHEME, strlen(SECRET_SCHEME)) != 0)
+        return error_set(error, ERROR_INPUT, "not a secret's URI (secret:...)");
+    if (event->juju_major < 3)
+        return error_set(error, ERROR_INPUT, "this Juju has no secrets, Juju 3.3 and later do");
+    if (juju_secret_get(juju, uri, &content, error) != 0)
+        return -1;
+    if (content == NULL)
+        return error_set(error, ERROR_INPUT,
+                         "the secret is not granted: run \"juju grant-secret %s %s\"",
+                         uri + strlen(SECRET_SCHEME), event->application);
+    int result = from_secret(credentials, content, error);
+    json_wipe(content);
+    return result;
 }
 
 int credentials_read(struct credentials *credentials, const struct juju_transport *juju,
-                     const char *application, struct error *error)
+                     const struct event *event, const cJSON *options, struct error *error)
 {
-    cJSON *cloud = NULL, *options = NULL;
-    int result = -1;
+    const char *uri = json_string(options, SECRET_OPTION);
+    cJSON *cloud;
 
-    if (juju_credential_get(juju, &cloud, error) != 0 ||
-        juju_config_get(juju, &options, error) != 0)
-        goto out;
-    result = credentials_choose(credentials, cloud, options, application, error);
-out:
-    wipe_strings(cloud);
-    wipe_strings(options);
-    cJSON_Delete(cloud);
-    cJSON_Delete(options);
+    if (!is_blank(uri)) {
+        if (read_secret(credentials, juju, event, uri, error) == 0)
+            return 0;
+        return error->kind == ERROR_HOOK ? -1 : error_prefix(error, SECRET_OPTION);
+    }
+    if (juju_credential_get(juju, &cloud, error) != 0)
+        return -1;
+    int result = credentials_choose(credentials, cloud, options, event->application, error);
+    json_wipe(cloud);
     return result;
 }
 

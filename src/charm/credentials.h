@@ -5,6 +5,7 @@
 #include <cJSON.h>
 
 #include "base/error.h"
+#include "charm/event.h"
 #include "juju/transport.h"
 #include "lxd/endpoint.h"
 #include "x509/certificate.h"
@@ -44,9 +45,10 @@ int credentials_parse(struct credentials *credentials, const char *const names[C
 int credentials_choose(struct credentials *credentials, const cJSON *cloud, const cJSON *options,
                        const char *application, struct error *error);
 
-/* The same with what credential-get and config-get say. */
+/* The same with what credential-get says; but before all others comes the secret that the option
+ * lxd_credentials names. */
 int credentials_read(struct credentials *credentials, const struct juju_transport *juju,
-                     const char *application, struct error *error);
+                     const struct event *event, const cJSON *options, struct error *error);
 
 void credentials_wipe(struct credentials *credentials);
 

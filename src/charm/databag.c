@@ -101,7 +101,7 @@ static int parse_entry(struct certificate *certificate, const cJSON *entry, stru
 }
 
 static void read_entry(struct request *request, const char *member, size_t number,
-                       const cJSON *entry)
+                       const cJSON *entry, const struct projects *projects)
 {
     struct certificate certificate;
     struct error error;
@@ -112,16 +112,17 @@ static void read_entry(struct request *request, const char *member, size_t numbe
         return;
     }
     request->wishes = mem_resize(request->wishes, (request->count + 1) * sizeof *request->wishes);
-    request->wishes[request->count++] = (struct wish){
-        .certificate = certificate,
-        .text = mem_string(entry->valuestring),
-    };
+    struct wish *wish = &request->wishes[request->count++];
+    *wish = (struct wish){.certificate = certificate, .text = mem_string(entry->valuestring)};
+    projects_copy(&wish->projects, projects);
 }
 
 void request_read(struct request *request, const char *member, const cJSON *settings)
 {
     const char *value = json_string(settings, "client_certificates");
     const char *version = json_string(settings, "version");
+    const char *names = json_string(settings, "projects");
+    struct projects projects;
     struct error error;
     const cJSON *entry;
     size_t number = 0;
@@ -132,11 +133,12 @@ void request_read(struct request *request, const char *member, const cJSON *sett
         request_reject(request, member, error.text);
         return;
     }
+    projects_parse(&projects, names != NULL ? names : "");
     cJSON *list = value != NULL ? parse_list(request, member, value) : NULL;
     cJSON_ArrayForEach(entry, list)
     {
         if (++number <= DATABAG_MAX_CERTIFICATES)
-            read_entry(request, member, number, entry);
+            read_entry(request, member, number, entry, &projects);
     }
     if (number > DATABAG_MAX_CERTIFICATES) {
         error_set(&error, ERROR_INPUT,
@@ -145,6 +147,7 @@ void request_read(struct request *request, const char *member, const cJSON *sett
         request_reject(request, member, error.text);
     }
     cJSON_Delete(list);
+    projects_free(&projects);
 }
 
 static int compare_wishes(const void *a, const void *b)
@@ -158,6 +161,7 @@ static int compare_wishes(const void *a, const void *b)
 static void wish_free(struct wish *wish)
 {
     certificate_free(&wish->certificate);
+    projects_free(&wish->projects);
     free(wish->text);
 }
 
@@ -169,10 +173,14 @@ void request_sort(struct request *request)
         return;
     qsort(request->wishes, request->count, sizeof *request->wishes, compare_wishes);
     for (size_t i = 1; i < request->count; i++) {
-        if (compare_wishes(&request->wishes[kept], &request->wishes[i]) == 0)
-            wish_free(&request->wishes[i]);
-        else
-            request->wishes[++kept] = request->wishes[i];
+        struct wish *last = &request->wishes[kept], *next = &request->wishes[i];
+
+        if (compare_wishes(last, next) == 0) {
+            projects_narrow(&last->projects, &next->projects);
+            wish_free(next);
+        } else {
+            request->wishes[++kept] = *next;
+        }
     }
     request->count = kept + 1;
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "base/buffer.h"
+#include "lxd/projects.h"
 #include "x509/certificate.h"
 
 /*
@@ -37,6 +38,7 @@ void rejections_free(struct rejections *rejections);
 /* A certificate that a member asks for, and the string it came as. */
 struct wish {
     struct certificate certificate;
+    struct projects projects; /* that the member wants it restricted to */
     char *text;
 };
 
@@ -53,7 +55,8 @@ void request_read(struct request *request, const char *member, const cJSON *sett
 /* Add a rejection of a member's settings as a whole. */
 void request_reject(struct request *request, const char *member, const char *reason);
 
-/* When all is read: sort the wishes by fingerprint, then text; drop what is there twice. */
+/* When all is read: sort the wishes by fingerprint, then text; of what is there twice the narrower
+ * projects stay. */
 void request_sort(struct request *request);
 void request_free(struct request *request);
 

@@ -33,9 +33,14 @@ static bool ends_with(const char *text, const char *end)
     return length >= end_length && strcmp(text + length - end_length, end) == 0;
 }
 
+bool event_is_action(void)
+{
+    return *variable("JUJU_ACTION_NAME") != '\0';
+}
+
 static enum event_kind find_kind(const char *name)
 {
-    if (*variable("JUJU_ACTION_NAME") != '\0')
+    if (event_is_action())
         return EVENT_ACTION;
     if (ends_with(name, "-relation-departed"))
         return EVENT_RELATION_DEPARTED;
@@ -81,6 +86,7 @@ int event_read(struct event *event, struct error *error)
         .charm_folder = *folder != '\0' ? folder : ".",
     };
     event->kind = find_kind(event->name);
+    event->juju_major = strtoul(variable("JUJU_VERSION"), NULL, 10);
 
     size_t length = application_length(event->unit);
     if (length == 0)

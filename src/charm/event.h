@@ -28,7 +28,11 @@ struct event {
     const char *relation_id;  /* "api:3" */
     const char *remote_unit;  /* "" in -created and -broken */
     const char *charm_folder; /* "." if unset */
+    unsigned long juju_major; /* Juju's version: 2, 3, 4; 0 if it is not told */
 };
+
+/* Is this run an action? */
+bool event_is_action(void);
 
 /* ERROR_HOOK where Juju's own variables are missing or malformed. */
 int event_read(struct event *event, struct error *error);

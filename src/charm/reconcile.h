@@ -4,6 +4,8 @@
 
 #include "base/error.h"
 #include "charm/event.h"
+#include "charm/pass.h"
+#include "charm/status.h"
 #include "juju/transport.h"
 
 /*
@@ -15,5 +17,8 @@
  * unit's status. Returns -1 with ERROR_HOOK where Juju must drop what was written in this hook.
  */
 int reconcile(const struct juju_transport *juju, const struct event *event, struct error *error);
+
+/* The same with a pass that has begun; the status that it ended in is the caller's to look at. */
+int reconcile_pass(struct pass *pass, struct status *status, struct error *error);
 
 #endif

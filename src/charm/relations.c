@@ -295,7 +295,7 @@ static void log_rejections(const struct juju_transport *juju, const char *id,
     }
 }
 
-static int write_changes(const struct relation *relation, const struct juju_transport *juju,
+static int write_changes(struct relation *relation, const struct juju_transport *juju,
                          const cJSON *changes, struct error *error)
 {
     struct buffer keys = {0};
@@ -308,7 +308,7 @@ static int write_changes(const struct relation *relation, const struct juju_tran
         buffer_printf(&keys, "%s%s", keys.length != 0 ? ", " : "", item->string);
     }
     juju_log(juju, JUJU_LOG_INFO, "relation %s: published %s", relation->id, keys.data);
-    buffer_free(&keys);
+    relation->written = keys.data;
     return 0;
 }
 
@@ -339,6 +339,7 @@ void relations_free(struct relations *relations)
         free(relation->application);
         request_free(&relation->request);
         cJSON_Delete(relation->published);
+        free(relation->written);
     }
     free(relations->items);
     *relations = (struct relations){0};

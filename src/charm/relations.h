@@ -19,6 +19,7 @@ struct relation {
     bool readable;        /* false: what its members want is not known in this pass */
     struct request request;
     cJSON *published; /* our unit's own settings */
+    char *written;    /* which keys relation_publish has changed: "nodes, version"; or NULL */
     size_t rejected;  /* how many rejections relation_publish has reported */
 };
 

@@ -26,7 +26,7 @@ static int check_permission(const struct server *server, const char *own, struct
     for (size_t i = 0; i < server->store.count; i++) {
         const struct lxd_certificate *entry = &server->store.items[i];
 
-        if (entry->restricted && strcmp(entry->fingerprint, own) == 0)
+        if (entry->projects.restricted && strcmp(entry->fingerprint, own) == 0)
             return error_set(error, ERROR_UNTRUSTED,
                              "LXD at %s restricts the client certificate %.12s... to projects: it "
                              "may not manage the trust store",
@@ -78,8 +78,8 @@ static int add(struct server *server, struct plan_certificate *wanted, struct er
 {
     struct lxd_certificate entry;
 
-    if (lxd_add_certificate(server->client, wanted->certificate, wanted->name, &entry, error) !=
-        0) {
+    if (lxd_add_certificate(server->client, wanted->certificate, wanted->name, &wanted->projects,
+                            &entry, error) != 0) {
         if (error->kind != ERROR_REFUSED)
             return -1;
         plan_refuse(wanted, error->text);
@@ -96,32 +96,73 @@ static int add(struct server *server, struct plan_certificate *wanted, struct er
     return 0;
 }
 
-static void add_all(struct server *server)
+static int restrict_to_plan(struct server *server, struct plan_certificate *wanted,
+                            struct error *error)
+{
+    const char *fingerprint = wanted->certificate->fingerprint;
+
+    if (lxd_change_certificate(server->client, fingerprint, wanted->name, &wanted->projects,
+                               error) != 0) {
+        if (error->kind != ERROR_REFUSED)
+            return -1;
+        plan_refuse(wanted, error->text);
+        return 0;
+    }
+    wanted->state = PLAN_PRESENT;
+    char *projects = projects_describe(&wanted->projects);
+    note(server,
+         mem_printf("certificate %.12s... (%s) in the trust store of LXD at %s now opens %s",
+                    fingerprint, wanted->name, server->endpoint.url, projects));
+    free(projects);
+    return 0;
+}
+
+/* An addition may turn out to be a change. */
+static int bring(struct server *server, struct plan_certificate *wanted, struct error *error)
+{
+    if (wanted->state == PLAN_MISSING && add(server, wanted, error) != 0)
+        return -1;
+    return wanted->state == PLAN_CHANGED ? restrict_to_plan(server, wanted, error) : 0;
+}
+
+static void bring_all(struct server *server)
 {
     struct error error;
 
     for (size_t i = 0; i < server->plan.count; i++) {
-        struct plan_certificate *wanted = &server->plan.certificates[i];
-
-        if (wanted->state == PLAN_MISSING && add(server, wanted, &error) != 0 &&
-            !survives(server, &error))
+        if (bring(server, &server->plan.certificates[i], &error) != 0 && !survives(server, &error))
             return;
     }
 }
 
-static int take_away(struct server *server, const struct lxd_certificate *entry,
-                     struct error *error)
+/* LXD's own reason, with what it is about. */
+static int say_refused(const struct server *server, const struct lxd_certificate *entry,
+                       const char *what, struct error *error)
 {
-    if (lxd_remove_certificate(server->client, entry->fingerprint, error) != 0) {
-        if (error->kind == ERROR_REFUSED)
-            error_prefix(error,
-                         "LXD at %s keeps certificate %.12s..., which no relation wants any more",
-                         server->endpoint.url, entry->fingerprint);
-        return -1;
-    }
+    if (error->kind == ERROR_REFUSED)
+        error_prefix(error, "LXD at %s does not let certificate %.12s... be %s",
+                     server->endpoint.url, entry->fingerprint, what);
+    return -1;
+}
+
+int server_remove(struct server *server, const struct lxd_certificate *entry, struct error *error)
+{
+    if (lxd_remove_certificate(server->client, entry->fingerprint, error) != 0)
+        return say_refused(server, entry, "removed", error);
     note(server,
          mem_printf("certificate %.12s... (%s) is removed from the trust store of LXD at %s",
                     entry->fingerprint, entry->name, server->endpoint.url));
+    return 0;
+}
+
+int server_rename(struct server *server, const struct lxd_certificate *entry, const char *name,
+                  struct error *error)
+{
+    if (lxd_change_certificate(server->client, entry->fingerprint, name, NULL, error) != 0)
+        return say_refused(server, entry, "renamed", error);
+    note(server,
+         mem_printf("certificate %.12s... (%s) in the trust store of LXD at %s is now called %s",
+                    entry->fingerprint, entry->name, server->endpoint.url, name));
     return 0;
 }
 
@@ -131,7 +172,8 @@ static bool remove_all(struct server *server)
     struct error error;
 
     for (size_t i = 0; i < server->plan.removal_count; i++) {
-        if (take_away(server, server->plan.removals[i], &error) != 0 && !survives(server, &error))
+        if (server_remove(server, server->plan.removals[i], &error) != 0 &&
+            !survives(server, &error))
             return false;
     }
     return true;
@@ -141,11 +183,20 @@ int server_apply(struct server *server, bool removing, int64_t deadline)
 {
     lxd_set_deadline(server->client, deadline);
     if (!removing || remove_all(server))
-        add_all(server);
+        bring_all(server);
     return server->troubled ? -1 : 0;
 }
 
 /* ---- what it is ---- */
+
+const struct lxd_certificate *server_find(const struct server *server, const char *fingerprint)
+{
+    for (size_t i = 0; i < server->store.count; i++) {
+        if (strcmp(server->store.items[i].fingerprint, fingerprint) == 0)
+            return &server->store.items[i];
+    }
+    return NULL;
+}
 
 bool server_has_member(const struct server *server, const struct endpoint *endpoint)
 {

@@ -42,6 +42,14 @@ int server_observe(struct server *server, const struct endpoint *endpoint,
  */
 int server_apply(struct server *server, bool removing, int64_t deadline);
 
+/* Single changes on a person's word; what is done is noted. The entry is one of the store. */
+int server_remove(struct server *server, const struct lxd_certificate *entry, struct error *error);
+int server_rename(struct server *server, const struct lxd_certificate *entry, const char *name,
+                  struct error *error);
+
+/* The entry of the store, as it was found, or NULL. */
+const struct lxd_certificate *server_find(const struct server *server, const char *fingerprint);
+
 /* Is this the endpoint of a member, active or not, of the cluster? */
 bool server_has_member(const struct server *server, const struct endpoint *endpoint);
 

@@ -162,7 +162,7 @@ void servers_plan(struct servers *servers, const struct plan_self *self,
         struct server *server = &servers->items[i];
 
         if (server->observed)
-            plan_make(&server->plan, self, demands, count, &server->store);
+            plan_make(&server->plan, self, demands, count, &server->info, &server->store);
     }
 }
 

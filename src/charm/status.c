@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "x509/certificate.h"
+
 /* One line that fits, whatever LXD said. */
 static void set_message(struct status *status, struct buffer *message)
 {
@@ -33,6 +35,19 @@ static void append_ids(struct buffer *out, const struct strings *ids)
         buffer_append_string(out, ")");
 }
 
+static void append_expiring(struct buffer *out, const struct status_summary *summary)
+{
+    char date[CERTIFICATE_DATE_SIZE];
+
+    if (summary->expiring == 0)
+        return;
+    certificate_date(date, summary->first_expiry);
+    buffer_append_string(out, "; ");
+    append_count(out, summary->expiring, "certificate");
+    buffer_printf(out, summary->expiring == 1 ? " expires on %s" : " expire soon, the first on %s",
+                  date);
+}
+
 static void append_summary(struct buffer *out, const struct status_summary *summary)
 {
     append_count(out, summary->certificates, "certificate");
@@ -53,6 +68,7 @@ static void append_summary(struct buffer *out, const struct status_summary *summ
         buffer_append_string(out, " unreadable");
         append_ids(out, &summary->unreadable);
     }
+    append_expiring(out, summary);
 }
 
 void status_of_summary(struct status *status, const struct status_summary *summary)

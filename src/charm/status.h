@@ -3,6 +3,7 @@
 #define CHARM_STATUS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
@@ -21,6 +22,8 @@ struct status_summary {
     size_t rejected;
     struct strings rejecting;  /* ids of the relations with rejections */
     struct strings unreadable; /* ids of the relations that could not be read */
+    size_t expiring;           /* certificates that end soon, */
+    int64_t first_expiry;      /* the first of them then: seconds since 1970 */
 };
 
 /* active: "3 certificates trusted, LXD 5.0.2, 1 node; 1 certificate rejected (api:3)" */

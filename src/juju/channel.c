@@ -44,6 +44,7 @@ static int channel_call(void *context, const char *const arguments[], const void
         if (channel->way == CHANNEL_AGENT || channel->forced == CHANNEL_AGENT)
             return -1;
         leave_agent(channel);
+        decide(channel, CHANNEL_COMMANDS);
         juju_log(&channel->juju, JUJU_LOG_DEBUG,
                  "the unit agent is reached through hook commands: %s", error->text);
     }

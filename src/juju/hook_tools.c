@@ -3,12 +3,14 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "juju/yaml.h"
 
 #define MAX_LINE 1024
+#define MAX_RESULTS 500 /* of an action, in one call */
 
 static void reply_wipe(struct juju_reply *reply)
 {
@@ -138,6 +140,24 @@ int juju_credential_get(const struct juju_transport *juju, cJSON **cloud, struct
     return result;
 }
 
+int juju_secret_get(const struct juju_transport *juju, const char *uri, cJSON **content,
+                    struct error *error)
+{
+    const char *const arguments[] = {"secret-get", "--refresh", "--format=json", uri, NULL};
+    struct juju_reply reply = {0};
+
+    *content = NULL;
+    int result = call(juju, arguments, NULL, &reply, error);
+    if (result == 0)
+        result = parse(arguments[0], &reply, cJSON_Object, content, error);
+    else if (reply.code != 0 && strstr(error->text, "permission denied") != NULL)
+        result = 0;
+    else if (reply.code != 0 && strstr(error->text, "not found") != NULL)
+        error->kind = ERROR_INPUT;
+    reply_wipe(&reply);
+    return result;
+}
+
 int juju_is_leader(const struct juju_transport *juju, bool *leader, struct error *error)
 {
     const char *const arguments[] = {"is-leader", "--format=json", NULL};
@@ -226,12 +246,80 @@ int juju_application_version_set(const struct juju_transport *juju, const char *
     return run(juju, arguments, NULL, error);
 }
 
-static int log_by_command(const struct juju_transport *juju, const char *level, const char *line)
+/* ---- in actions ---- */
+
+int juju_action_get(const struct juju_transport *juju, cJSON **parameters, struct error *error)
 {
-    const char *const arguments[] = {"juju-log", "-l", level, "--", line, NULL};
+    const char *const arguments[] = {"action-get", "--format=json", NULL};
+
+    return ask(juju, arguments, cJSON_Object, parameters, error);
+}
+
+static void flatten(struct strings *pairs, const char *prefix, const cJSON *results)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, results)
+    {
+        char *key = mem_printf("%s%s%s", prefix, *prefix != '\0' ? "." : "", item->string);
+
+        if (cJSON_IsString(item)) {
+            char *pair = mem_printf("%s=%s", key, item->valuestring);
+
+            strings_add(pairs, pair);
+            free(pair);
+        } else {
+            flatten(pairs, key, item);
+        }
+        free(key);
+    }
+}
+
+/* What one call sets stays, so many results go by and by: a command line has its limits. */
+int juju_action_set(const struct juju_transport *juju, const cJSON *results, struct error *error)
+{
+    struct strings pairs = {0};
+    int result = 0;
+
+    flatten(&pairs, "", results);
+    for (size_t i = 0; i < pairs.count && result == 0;) {
+        const char *arguments[MAX_RESULTS + 3] = {"action-set", "--"};
+
+        for (size_t j = 2; j < MAX_RESULTS + 2 && i < pairs.count; j++)
+            arguments[j] = pairs.items[i++];
+        result = run(juju, arguments, NULL, error);
+    }
+    strings_free(&pairs);
+    return result;
+}
+
+int juju_action_fail(const struct juju_transport *juju, const char *message, struct error *error)
+{
+    const char *const arguments[] = {"action-fail", "--", message, NULL};
+
+    return run(juju, arguments, NULL, error);
+}
+
+/* ---- log ---- */
+
+static int log_by_command(const struct juju_transport *juju, enum juju_log_level level,
+                          const char *line)
+{
+    static const char *const names[] = {"DEBUG", "INFO", "WARNING", "ERROR"};
+    const char *const arguments[] = {"juju-log", "-l", names[level], "--", line, NULL};
     struct error ignored;
 
     return run(juju, arguments, NULL, &ignored);
+}
+
+/* Does Juju log, at this level, what is written to stdout or stderr? */
+static FILE *stream_for(const struct juju_transport *juju, enum juju_log_level level)
+{
+    if (juju->captured)
+        return NULL;
+    if (level == JUJU_LOG_DEBUG)
+        return stdout;
+    return level == JUJU_LOG_WARNING ? stderr : NULL;
 }
 
 static void make_one_line(char *text)
@@ -252,11 +340,12 @@ void juju_log(const struct juju_transport *juju, enum juju_log_level level, cons
     va_end(arguments);
     make_one_line(line);
 
-    if (level == JUJU_LOG_DEBUG) {
-        puts(line);
-        fflush(stdout);
-    } else if (level == JUJU_LOG_WARNING ||
-               log_by_command(juju, level == JUJU_LOG_INFO ? "INFO" : "ERROR", line) != 0) {
-        fprintf(stderr, "%s\n", line);
+    FILE *stream = stream_for(juju, level);
+    if (stream == NULL) {
+        if (log_by_command(juju, level, line) == 0)
+            return;
+        stream = stderr;
     }
+    fprintf(stream, "%s\n", line);
+    fflush(stream);
 }

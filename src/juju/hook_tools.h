@@ -24,6 +24,11 @@ int juju_config_get(const struct juju_transport *juju, cJSON **options, struct e
  * a kind that has no such credential. It is params.CloudSpec and holds a private key: wipe it. */
 int juju_credential_get(const struct juju_transport *juju, cJSON **cloud, struct error *error);
 
+/* The newest revision of a secret (Juju 3): an object of strings, to be wiped. *content is NULL
+ * where the application may not read it; ERROR_INPUT where there is no such secret. */
+int juju_secret_get(const struct juju_transport *juju, const char *uri, cJSON **content,
+                    struct error *error);
+
 int juju_is_leader(const struct juju_transport *juju, bool *leader, struct error *error);
 int juju_relation_ids(const struct juju_transport *juju, const char *endpoint, struct strings *ids,
                       struct error *error);
@@ -50,11 +55,23 @@ int juju_status_set(const struct juju_transport *juju, const char *status, const
 int juju_application_version_set(const struct juju_transport *juju, const char *version,
                                  struct error *error);
 
+/* ---- in actions ---- */
+
+/* The parameters: an object. */
+int juju_action_get(const struct juju_transport *juju, cJSON **parameters, struct error *error);
+
+/* Results, an object of strings and of such objects: {"a":{"b":"c"}} is "a.b=c". Keys are
+ * lower-case letters, digits and hyphens. */
+int juju_action_set(const struct juju_transport *juju, const cJSON *results, struct error *error);
+int juju_action_fail(const struct juju_transport *juju, const char *message, struct error *error);
+
+/* ---- log ---- */
+
 enum juju_log_level { JUJU_LOG_DEBUG, JUJU_LOG_INFO, JUJU_LOG_WARNING, JUJU_LOG_ERROR };
 
 /* One log line. Juju itself logs a hook's stdout at DEBUG and its stderr at WARNING, so those
- * two levels cost no call; INFO and ERROR are juju-log. Control characters become '?'. Never
- * fails: a line that cannot be logged goes to stderr. */
+ * two levels cost no call, unless both are captured; all else is juju-log. Control characters
+ * become '?'. Never fails: a line that cannot be logged goes to stderr. */
 __attribute__((format(printf, 3, 4))) void
 juju_log(const struct juju_transport *juju, enum juju_log_level level, const char *format, ...);
 

@@ -30,6 +30,7 @@ struct juju_reply {
  */
 struct juju_transport {
     void *context;
+    bool captured; /* stdout and stderr are not Juju's log, but go into an action's result */
     int (*call)(void *context, const char *const arguments[], const void *input, size_t length,
                 struct juju_reply *reply, struct error *error);
 };

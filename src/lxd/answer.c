@@ -35,6 +35,18 @@ static char *copy_string(const cJSON *object, const char *name)
 
 /* ---- server ---- */
 
+static bool has_extension(const cJSON *metadata, const char *name)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, json_array(metadata, "api_extensions"))
+    {
+        if (cJSON_IsString(item) && strcmp(item->valuestring, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 int answer_server(const struct buffer *body, struct lxd_server *server, struct error *error)
 {
     cJSON *json;
@@ -49,6 +61,7 @@ int answer_server(const struct buffer *body, struct lxd_server *server, struct e
         server->name = copy_string(environment, "server_name");
         server->version = copy_string(environment, "server_version");
         server->clustered = json_bool(environment, "server_clustered", false);
+        server->restricts = has_extension(metadata_of(json), "certificate_project");
     }
     cJSON_Delete(json);
     return auth != NULL ? 0 : wrong_shape("server information", error);
@@ -135,6 +148,20 @@ static bool is_fingerprint(const char *text)
            strspn(text, "0123456789abcdef") == FINGERPRINT_LENGTH;
 }
 
+/* LXD may accept what is none here: it is known by its fingerprint and name all the same. */
+static void read_content(const cJSON *object, struct lxd_certificate *certificate)
+{
+    const char *pem = json_string(object, "certificate");
+    struct certificate content = {0};
+    struct error ignored;
+
+    if (pem != NULL)
+        certificate_from_pem(&content, pem, &ignored);
+    certificate->common_name = mem_string(content.common_name != NULL ? content.common_name : "");
+    certificate->not_after = content.not_after;
+    certificate_free(&content);
+}
+
 static int read_certificate(const cJSON *object, struct lxd_certificate *certificate)
 {
     const char *fingerprint = json_string(object, "fingerprint");
@@ -144,7 +171,8 @@ static int read_certificate(const cJSON *object, struct lxd_certificate *certifi
     memcpy(certificate->fingerprint, fingerprint, FINGERPRINT_LENGTH + 1);
     certificate->name = copy_string(object, "name");
     certificate->type = copy_string(object, "type");
-    certificate->restricted = json_bool(object, "restricted", false);
+    projects_from_json(&certificate->projects, object);
+    read_content(object, certificate);
     return 0;
 }
 
@@ -168,6 +196,8 @@ void lxd_certificate_free(struct lxd_certificate *certificate)
 {
     free(certificate->name);
     free(certificate->type);
+    free(certificate->common_name);
+    projects_free(&certificate->projects);
     *certificate = (struct lxd_certificate){0};
 }
 

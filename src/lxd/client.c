@@ -26,6 +26,7 @@ struct lxd_client {
     struct stream stream;
     struct http_connection connection;
     struct error refusal; /* why the server's certificate was refused */
+    struct certificate presented;
     char *warning;
     unsigned requests;
     bool held_up; /* a change took place, and its answer did not come */
@@ -40,20 +41,19 @@ static int with_subject(const struct lxd_client *client, struct error *error)
     return error_set(error, plain.kind, "LXD at %s %s", client->endpoint.url, plain.text);
 }
 
-/* A pinned certificate is accepted whatever its dates. */
-static void note_dates(struct lxd_client *client, const uint8_t *der, size_t length)
+/* A pinned certificate is accepted whatever its dates, and no other is that is outside of them. */
+static int note_presented(struct lxd_client *client, const uint8_t *der, size_t length)
 {
-    const struct server_identity *server = client->credentials.server;
+    struct certificate *presented = &client->presented;
 
-    for (size_t i = 0; i < server->count; i++) {
-        const struct certificate *pinned = &server->expected[i];
-        if (pinned->length != length || memcmp(pinned->der, der, length) != 0)
-            continue;
-        if (client->warning == NULL && !certificate_is_current(pinned, time(NULL)))
-            client->warning = mem_printf("LXD at %s presents the expected certificate %.12s..., "
-                                         "which is outside its dates: renew it",
-                                         client->endpoint.url, pinned->fingerprint);
-    }
+    certificate_free(presented);
+    if (certificate_from_der(presented, der, length, &client->refusal) != 0)
+        return -1;
+    if (client->warning == NULL && !certificate_is_current(presented, time(NULL)))
+        client->warning = mem_printf("LXD at %s presents the expected certificate %.12s..., "
+                                     "which is outside its dates: renew it",
+                                     client->endpoint.url, presented->fingerprint);
+    return 0;
 }
 
 static int check_server(void *context, const uint8_t *const der[], const size_t length[],
@@ -62,9 +62,9 @@ static int check_server(void *context, const uint8_t *const der[], const size_t 
     struct lxd_client *client = context;
 
     if (server_identity_check(client->credentials.server, der, length, count, &client->refusal) !=
-        0)
+            0 ||
+        note_presented(client, der[0], length[0]) != 0)
         return TLS_ALERT_CERTIFICATE_UNKNOWN;
-    note_dates(client, der[0], length[0]);
     return 0;
 }
 
@@ -127,6 +127,7 @@ void lxd_close(struct lxd_client *client)
         return;
     stream_close(&client->stream);
     http_connection_free(&client->connection);
+    certificate_free(&client->presented);
     free(client->warning);
     free(client);
 }
@@ -144,6 +145,11 @@ bool lxd_is_connected(const struct lxd_client *client)
 const char *lxd_warning(const struct lxd_client *client)
 {
     return client->warning;
+}
+
+const struct certificate *lxd_presented(const struct lxd_client *client)
+{
+    return &client->presented;
 }
 
 unsigned lxd_requests(const struct lxd_client *client)
@@ -289,10 +295,10 @@ int lxd_list_certificates(struct lxd_client *client, struct lxd_certificates *li
 
 /* A request for /1.0/certificates/<fingerprint>. */
 static int request_entry(struct lxd_client *client, const char *method, const char *fingerprint,
-                         struct http_response *response, struct error *error)
+                         const char *body, struct http_response *response, struct error *error)
 {
     char *path = mem_printf(CERTIFICATES "/%s", fingerprint);
-    int result = request(client, method, path, NULL, response, error);
+    int result = request(client, method, path, body, response, error);
 
     free(path);
     return result;
@@ -305,7 +311,7 @@ int lxd_get_certificate(struct lxd_client *client, const char *fingerprint, bool
 
     *found = false;
     *certificate = (struct lxd_certificate){0};
-    if (request_entry(client, "GET", fingerprint, &response, error) != 0)
+    if (request_entry(client, "GET", fingerprint, NULL, &response, error) != 0)
         return -1;
     if (response.status == 404) {
         buffer_free(&response.body);
@@ -338,7 +344,8 @@ static bool is_settled(struct lxd_client *client, const char *fingerprint, bool 
     return true;
 }
 
-static char *new_entry_json(const struct certificate *certificate, const char *name)
+static char *new_entry_json(const struct certificate *certificate, const char *name,
+                            const struct projects *projects)
 {
     cJSON *object = cJSON_CreateObject();
     char *base64 = base64_encode(certificate->der, certificate->length);
@@ -346,6 +353,8 @@ static char *new_entry_json(const struct certificate *certificate, const char *n
     cJSON_AddStringToObject(object, "type", "client");
     cJSON_AddStringToObject(object, "name", name);
     cJSON_AddStringToObject(object, "certificate", base64);
+    if (projects->restricted)
+        projects_to_json(projects, object);
     char *text = json_print(object);
     free(base64);
     cJSON_Delete(object);
@@ -376,7 +385,8 @@ static int get_existing(struct lxd_client *client, const char *fingerprint,
 }
 
 static int finish_addition(struct lxd_client *client, const struct http_response *response,
-                           const char *fingerprint, const char *name, struct lxd_certificate *entry,
+                           const char *fingerprint, const char *name,
+                           const struct projects *projects, struct lxd_certificate *entry,
                            struct error *error)
 {
     if (exists_already(response))
@@ -386,20 +396,23 @@ static int finish_addition(struct lxd_client *client, const struct http_response
     memcpy(entry->fingerprint, fingerprint, sizeof entry->fingerprint);
     entry->name = mem_string(name);
     entry->type = mem_string("client");
+    entry->common_name = mem_string("");
+    projects_copy(&entry->projects, projects);
     return 0;
 }
 
 int lxd_add_certificate(struct lxd_client *client, const struct certificate *certificate,
-                        const char *name, struct lxd_certificate *entry, struct error *error)
+                        const char *name, const struct projects *projects,
+                        struct lxd_certificate *entry, struct error *error)
 {
     const char *fingerprint = certificate->fingerprint;
     struct http_response response;
-    char *body = new_entry_json(certificate, name);
+    char *body = new_entry_json(certificate, name, projects);
 
     *entry = (struct lxd_certificate){0};
     int result = request(client, "POST", CERTIFICATES, body, &response, error);
     if (result == 0) {
-        result = finish_addition(client, &response, fingerprint, name, entry, error);
+        result = finish_addition(client, &response, fingerprint, name, projects, entry, error);
         buffer_free(&response.body);
     }
     free(body);
@@ -413,7 +426,7 @@ int lxd_remove_certificate(struct lxd_client *client, const char *fingerprint, s
 {
     struct lxd_certificate entry = {0};
     struct http_response response;
-    int result = request_entry(client, "DELETE", fingerprint, &response, error);
+    int result = request_entry(client, "DELETE", fingerprint, NULL, &response, error);
 
     if (result == 0) {
         if (response.status != 200 && response.status != 404)
@@ -424,5 +437,26 @@ int lxd_remove_certificate(struct lxd_client *client, const char *fingerprint, s
         is_settled(client, fingerprint, false, &entry))
         return 0;
     lxd_certificate_free(&entry);
+    return result;
+}
+
+int lxd_change_certificate(struct lxd_client *client, const char *fingerprint, const char *name,
+                           const struct projects *projects, struct error *error)
+{
+    struct http_response response;
+    cJSON *object = cJSON_CreateObject();
+
+    cJSON_AddStringToObject(object, "name", name);
+    if (projects != NULL)
+        projects_to_json(projects, object);
+    char *body = json_print(object);
+    int result = request_entry(client, "PATCH", fingerprint, body, &response, error);
+    if (result == 0) {
+        if (response.status != 200)
+            result = change_error(client, &response, error);
+        buffer_free(&response.body);
+    }
+    free(body);
+    cJSON_Delete(object);
     return result;
 }

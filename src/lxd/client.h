@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "lxd/endpoint.h"
+#include "lxd/projects.h"
 #include "x509/certificate.h"
 #include "x509/private_key.h"
 #include "x509/server_identity.h"
@@ -31,6 +32,7 @@ struct lxd_server {
     char *name;     /* environment.server_name; owned, "" where absent (untrusted) */
     char *version;  /* environment.server_version; the same */
     bool clustered; /* environment.server_clustered */
+    bool restricts; /* certificates to projects: extension certificate_project, LXD 5.0 */
 };
 
 /* One element of GET /1.0/cluster/members?recursion=1 */
@@ -48,9 +50,11 @@ struct lxd_members {
 /* One element of GET /1.0/certificates?recursion=1 */
 struct lxd_certificate {
     char fingerprint[65];
-    char *name; /* owned */
-    char *type; /* "client", "server", "metrics"; owned */
-    bool restricted;
+    char *name;               /* owned */
+    char *type;               /* "client", "server", "metrics"; owned */
+    struct projects projects; /* that it is restricted to */
+    char *common_name; /* the certificate's own, owned; "" where it has none or cannot be read */
+    int64_t not_after; /* the same: seconds since 1970, 0 */
 };
 
 struct lxd_certificates {
@@ -80,6 +84,9 @@ bool lxd_is_connected(const struct lxd_client *client);
 /* One sentence to log once, or NULL. Borrowed. */
 const char *lxd_warning(const struct lxd_client *client);
 
+/* What the server presented last. */
+const struct certificate *lxd_presented(const struct lxd_client *client);
+
 /* How many requests went out so far. */
 unsigned lxd_requests(const struct lxd_client *client);
 
@@ -98,7 +105,8 @@ int lxd_get_certificate(struct lxd_client *client, const char *fingerprint, bool
                         struct lxd_certificate *certificate, struct error *error);
 
 /*
- * POST /1.0/certificates: type client, base64 DER, no password key. Success also where the
+ * POST /1.0/certificates: type client, base64 DER, no password key; restricted and projects only
+ * where it is restricted, which an LXD that does not know them would ignore. Success also where the
  * certificate turns out to be there already (409, or 400 on old versions): *entry is then what
  * GET says, else what was sent. After a time-out, a broken connection or 5xx, GET decides: a
  * cluster with a member that hangs commits at once and answers much later, or never. A change is
@@ -107,10 +115,16 @@ int lxd_get_certificate(struct lxd_client *client, const char *fingerprint, bool
  * at all (403).
  */
 int lxd_add_certificate(struct lxd_client *client, const struct certificate *certificate,
-                        const char *name, struct lxd_certificate *entry, struct error *error);
+                        const char *name, const struct projects *projects,
+                        struct lxd_certificate *entry, struct error *error);
 
 /* DELETE; 404 is success. After a time-out, a broken connection or 5xx, GET decides. */
 int lxd_remove_certificate(struct lxd_client *client, const char *fingerprint, struct error *error);
+
+/* PATCH: give an entry another name and other projects (NULL: as they are). A 404 is
+ * ERROR_REFUSED. */
+int lxd_change_certificate(struct lxd_client *client, const char *fingerprint, const char *name,
+                           const struct projects *projects, struct error *error);
 
 void lxd_server_free(struct lxd_server *server);
 void lxd_members_free(struct lxd_members *list);

@@ -5,26 +5,16 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/net.h"
+#include "base/random.h"
 
-static void random_bytes(void *context, void *data, size_t length)
+static void fill_random(void *context, void *out, size_t length)
 {
-    uint8_t *out = data;
-
     (void)context;
-    while (length != 0) {
-        ssize_t count = getrandom(out, length, 0);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count <= 0)
-            abort(); /* no kernel we run on; and nothing may go on without */
-        out += count;
-        length -= (size_t)count;
-    }
+    random_bytes(out, length);
 }
 
 static const char *phase(const struct stream *stream)
@@ -161,7 +151,7 @@ int stream_open(struct stream *stream, const struct endpoint *endpoint,
     }
     struct tls_configuration complete = *configuration;
     complete.server_name = endpoint_is_address(endpoint) ? NULL : endpoint->host;
-    complete.random = random_bytes;
+    complete.random = fill_random;
     tls_start(&stream->tls, &complete);
     if (shake_hands(stream, deadline, error) != 0) {
         stream_close(stream);

@@ -333,6 +333,13 @@ bool certificate_is_current(const struct certificate *certificate, int64_t now)
     return certificate->not_before <= now && now <= certificate->not_after;
 }
 
+void certificate_date(char date[CERTIFICATE_DATE_SIZE], int64_t seconds)
+{
+    time_t time = seconds;
+
+    strftime(date, CERTIFICATE_DATE_SIZE, "%Y-%m-%d", gmtime(&time));
+}
+
 void certificate_free(struct certificate *certificate)
 {
     free(certificate->der);

@@ -40,6 +40,10 @@ int certificate_from_pem(struct certificate *certificate, const char *pem, struc
 /* Is now (seconds since 1970) within its dates? */
 bool certificate_is_current(const struct certificate *certificate, int64_t now);
 
+/* A date as people read it, "2026-01-31", of any year up to 9999. */
+#define CERTIFICATE_DATE_SIZE 11
+void certificate_date(char date[CERTIFICATE_DATE_SIZE], int64_t seconds);
+
 void certificate_free(struct certificate *certificate);
 
 #endif

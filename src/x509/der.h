@@ -23,6 +23,7 @@ enum der_tag {
     DER_BIT_STRING = 0x03,
     DER_OCTET_STRING = 0x04,
     DER_OID = 0x06,
+    DER_UTF8_STRING = 0x0c,
     DER_UTC_TIME = 0x17,
     DER_GENERALIZED_TIME = 0x18,
     DER_SEQUENCE = 0x30,

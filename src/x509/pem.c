@@ -108,6 +108,7 @@ char *pem_encode(const char *label, const uint8_t *der, size_t length)
     for (const char *line = base64; *line != '\0'; line += strnlen(line, COLUMNS))
         buffer_printf(&text, "%.*s\n", COLUMNS, line);
     buffer_printf(&text, END "%s" DASHES "\n", label);
+    bytes_wipe(base64, strlen(base64));
     free(base64);
     return text.data;
 }

@@ -31,7 +31,8 @@ bool pem_is_private_key(const struct pem_block *block);
 
 void pem_block_free(struct pem_block *block); /* wipes: it may have been a key */
 
-/* One "CERTIFICATE"-style block, 64 columns, LF; owned by the caller (free). */
+/* One "CERTIFICATE"-style block, 64 columns, LF; owned by the caller (free; a key's is to be
+ * wiped). */
 char *pem_encode(const char *label, const uint8_t *der, size_t length);
 
 #endif

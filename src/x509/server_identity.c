@@ -171,10 +171,9 @@ static void describe_dates(char *reason, size_t size, const char *whose,
                            const struct certificate *certificate, int64_t now)
 {
     bool early = now < certificate->not_before;
-    time_t edge = early ? certificate->not_before : certificate->not_after;
-    char date[sizeof "2026-01-31"];
+    char date[CERTIFICATE_DATE_SIZE];
 
-    strftime(date, sizeof date, "%Y-%m-%d", gmtime(&edge));
+    certificate_date(date, early ? certificate->not_before : certificate->not_after);
     snprintf(reason, size, ", %s%s %s", whose, early ? "not valid before" : "expired on", date);
 }
 

@@ -42,10 +42,34 @@ class Event:
     relation: object = None
     remote_unit: str = ""
     departing_unit: str = ""
+    secret: object = None
 
     @property
     def hook_name(self):
         return f"{self.relation.endpoint}-{self.kind}" if self.relation else self.kind
+
+
+@dataclass(frozen=True)
+class ActionEvent:
+    """juju run: no hook, but run like one."""
+
+    name: str
+    parameters: dict
+    kind: str = "action"
+    relation: object = None
+    remote_unit: str = ""
+    departing_unit: str = ""
+    hook_name: str = ""
+
+
+@dataclass
+class Outcome:
+    """What came of an action: what juju run shows."""
+
+    status: str = "completed"
+    message: str = ""
+    results: dict = field(default_factory=dict)
+    hook: object = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -77,6 +101,7 @@ class Hook:
     exit_code: int | None = None
     calls: list = field(default_factory=list, repr=False)
     log: list = field(default_factory=list)
+    printed: list = field(default_factory=list, repr=False)  # what of the log came by stdout, stderr
     wall_seconds: float = 0.0
     own_cpu_seconds: float = 0.0
     children_cpu_seconds: float = 0.0
@@ -95,8 +120,10 @@ class HookContext:
     def __init__(self, unit, event, hook):
         self.event = event
         self.state = dict(unit.state)
+        self.tracked = dict(unit.tracked)
         self.config = unit.application.config
         self.process = None
+        self.outcome = Outcome(hook=hook) if event.kind == "action" else None
         self._unit = unit
         self._hook = hook
         self._bags = {}
@@ -117,6 +144,7 @@ class HookContext:
         for (relation, owner), settings in self._bags.items():
             relation.settings[owner] = settings
         self._unit.state = self.state
+        self._unit.tracked = self.tracked
 
     # --- what is read ---
 
@@ -143,6 +171,13 @@ class HookContext:
     def members(self, relation):
         breaking = self.event.kind == "relation-broken" and self.event.relation is relation
         return [] if breaking else relation.seen_by(self._unit)
+
+    @property
+    def application_name(self):
+        return self._unit.application.name
+
+    def find_secret(self, identifier):
+        return self._unit.application.juju.secrets.get(identifier)
 
     def goal_state(self):
         return self._unit.application.goal_state()
@@ -174,6 +209,25 @@ class HookContext:
 
 
 # --- running a hook ---
+
+
+def run_action(unit, event):
+    """Run an action. What it prints is part of its results."""
+    hook = Hook(event.name, hook_environment(unit, event))
+    context = HookContext(unit, event, hook)
+    with unit.commands.answering(context):
+        execute(unit.commands, [*unit.wrapper, unit.charm_directory / "dispatch"], hook)
+    outcome = context.outcome
+    outcome.results["return-code"] = hook.exit_code
+    for name, level in (("stdout", "DEBUG"), ("stderr", "WARNING")):
+        printed = [line.text for line in hook.printed if line.level == level]
+        if printed:
+            outcome.results[name] = "\n".join(printed)
+    if hook.exit_code == 0:
+        context.flush()
+    else:
+        outcome.status = "failed"
+    return outcome
 
 
 def emulator():
@@ -225,7 +279,8 @@ def execute(commands, program, hook):
         for level, stream in (("DEBUG", stdout), ("WARNING", stderr)):
             stream.seek(0)
             lines = stream.read().decode(errors="replace").splitlines()
-            hook.log.extend(LogLine(level, line) for line in lines)
+            hook.printed.extend(LogLine(level, line) for line in lines)
+        hook.log.extend(hook.printed)
 
 
 def wait(process):
@@ -284,6 +339,12 @@ def hook_environment(unit, event):
     }
     if not juju.version.startswith("4."):
         environment["JUJU_SLA"] = "unsupported"
+    if event.kind == "action":
+        number = str(juju.next_number())
+        environment["JUJU_DISPATCH_PATH"] = f"actions/{event.name}"
+        environment["JUJU_ACTION_NAME"] = event.name
+        environment["JUJU_ACTION_UUID"] = number
+        environment["JUJU_ACTION_TAG"] = f"action-{number}"
     if event.relation is not None:
         environment["JUJU_RELATION"] = event.relation.endpoint
         environment["JUJU_RELATION_ID"] = event.relation.id
@@ -291,6 +352,9 @@ def hook_environment(unit, event):
         environment["JUJU_REMOTE_APP"] = event.relation.application
     if event.kind == "relation-departed":
         environment["JUJU_DEPARTING_UNIT"] = event.departing_unit
+    if event.kind == "secret-changed" and event.secret is not None:
+        environment["JUJU_SECRET_ID"] = event.secret.uri
+        environment["JUJU_SECRET_LABEL"] = ""
     return environment
 
 

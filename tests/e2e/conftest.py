@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import requirer
 from agent import emulator
 from juju import Juju, lxd_cloud
 from lxd import Lxd
@@ -34,6 +35,14 @@ def built(variable):
 def charm():
     """The packed charm."""
     return built("LXD_INTEGRATOR_CHARM")
+
+
+@pytest.fixture(scope="session")
+def requirer_charm(charm, tmp_path_factory):
+    """The example of a requirer (tests/requirer), out of the same binary."""
+    packed = tmp_path_factory.mktemp("requirer") / "lxd-requirer.charm"
+    requirer.pack(charm, packed)
+    return packed
 
 
 @pytest.fixture(scope="session")

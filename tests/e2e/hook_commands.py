@@ -307,6 +307,82 @@ def juju_log(context, options, positional):
     context.log(level if level in LOG_LEVELS else "INFO", prefix + " ".join(positional))
 
 
+# --- secrets ---
+
+
+def find_secret(context, uri):
+    secret = context.find_secret(uri.removeprefix("secret:"))
+    if secret is None:
+        raise CommandError(f'secret "{uri}" not found')
+    if not secret.is_readable(context):
+        raise CommandError("permission denied")
+    return secret
+
+
+@command("secret-get", "refresh", "peek")
+def secret_get(context, options, positional):
+    if context.juju_version.startswith("2."):
+        raise CommandError("unknown command: secret-get")
+    if len(positional) != 1:
+        raise UsageError("require either a secret URI or label")
+    secret = find_secret(context, positional[0])
+    if options.get("peek") or options.get("refresh"):
+        revision = secret.latest
+    else:
+        revision = context.tracked.get(secret.id, secret.latest)
+    if not options.get("peek"):
+        context.tracked[secret.id] = revision
+    return sorted_map(secret.revisions[revision])
+
+
+# --- actions ---
+
+ACTION_KEY = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+RESERVED_RESULTS = {"stdout", "stdout-encoding", "stderr", "stderr-encoding"}
+
+
+def check_action(context):
+    if context.outcome is None:
+        raise CommandError("not running an action")
+
+
+@command("action-get")
+def action_get(context, _options, positional):
+    check_action(context)
+    no_more(positional[1:])
+    value = context.event.parameters
+    for key in positional[0].split(".") if positional else ():
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+@command("action-set", speaks_json=False)
+def action_set(context, _options, positional):
+    check_action(context)
+    for argument in positional:
+        key, equals, value = argument.partition("=")
+        if not equals:
+            raise UsageError(f'argument "{argument}" must be of the form key...=value')
+        path = key.split(".")
+        if path[0] in RESERVED_RESULTS:
+            raise UsageError(f'cannot set reserved action key "{path[0]}"')
+        if not all(ACTION_KEY.fullmatch(part) for part in path):
+            raise UsageError(f'key "{key}" must start and end with lowercase alphanumeric, and '
+                             "contain only lowercase alphanumeric and hyphens")
+        results = context.outcome.results
+        for part in path[:-1]:
+            results = results.setdefault(part, {})
+        results[path[-1]] = value
+
+
+@command("action-fail", speaks_json=False)
+def action_fail(context, _options, positional):
+    check_action(context)
+    no_more(positional[1:])
+    context.outcome.status = "failed"
+    context.outcome.message = positional[0] if positional else "action failed without reason given"
+
+
 # --- the unit's own state ---
 
 

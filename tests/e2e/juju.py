@@ -9,6 +9,7 @@ queues hooks; Unit.run_next() runs them one by one, in whatever order of units.
 
 import collections
 import itertools
+import re
 import shutil
 import tempfile
 import uuid
@@ -44,6 +45,7 @@ class Juju:
         self.model_name = "default"
         self.model_uuid = str(uuid.uuid4())
         self.applications = []
+        self.secrets = {}  # by id
         self.asleep = False
         self._files = tempfile.TemporaryDirectory(prefix="juju-")
         self._numbers = itertools.count(1)
@@ -66,15 +68,66 @@ class Juju:
 
     def new_context_id(self, unit, event):
         number = str(self.next_number()) if self.version.startswith("2.") else uuid.uuid4().hex
-        return f"{unit.name}-{event.hook_name}-{number}"
+        return f"{unit.name}-{event.hook_name or event.name}-{number}"
 
-    def deploy(self, name="lxd-integrator", units=1, trust=False, cloud=None, config=None):
-        """juju deploy [--trust] [--config ...] -n <units>"""
-        application = Application(self, name, trust, cloud, config or {})
+    def deploy(
+        self, name="lxd-integrator", units=1, trust=False, cloud=None, config=None, charm=None
+    ):
+        """juju deploy [--trust] [--config ...] -n <units>; of another charm where one is given"""
+        application = Application(self, name, trust, cloud, config or {}, charm or self.charm)
         self.applications.append(application)
         for _ in range(units):
             application.add_unit()
         return application
+
+
+    def add_secret(self, **content):
+        """juju add-secret; keys are written with underscores here. Returns the secret."""
+        secret = Secret(self, content)
+        self.secrets[secret.id] = secret
+        return secret
+
+
+class Secret:
+    """A user's secret, owned by the model (Juju 3.3 and later)."""
+
+    def __init__(self, juju, content):
+        self.id = uuid.uuid4().hex[:20]
+        self.revisions = {1: self._checked(content)}
+        self.grants = set()
+        self._juju = juju
+
+    @staticmethod
+    def _checked(content):
+        content = {key.replace("_", "-"): value for key, value in content.items()}
+        assert all(re.fullmatch("[a-z](-?[a-z0-9]){2,}", key) for key in content)
+        return content
+
+    @property
+    def uri(self):
+        return f"secret:{self.id}"
+
+    @property
+    def latest(self):
+        return max(self.revisions)
+
+    def is_readable(self, context):
+        return context.application_name in self.grants
+
+    def grant(self, application):
+        """juju grant-secret: no hook runs for it."""
+        self.grants.add(application.name)
+
+    def update(self, **content):
+        """juju update-secret: units that track an older revision are told."""
+        self.revisions[self.latest + 1] = self._checked(content)
+        hooks = []
+        for application in self._juju.applications:
+            for unit in application.units:
+                if self.id in unit.tracked:
+                    unit.queue(Event("secret-changed", secret=self))
+            hooks += application._run_all()
+        return hooks
 
 
 def lxd_cloud(endpoint, identity, server_certificate, cloud_type="lxd"):
@@ -97,8 +150,9 @@ def lxd_cloud(endpoint, identity, server_certificate, cloud_type="lxd"):
 class Application:
     """The application under test."""
 
-    def __init__(self, juju, name, trusted, cloud, config):
+    def __init__(self, juju, name, trusted, cloud, config, charm):
         self.juju = juju
+        self.charm = charm
         self.name = name
         self.trusted = trusted
         self.cloud = cloud
@@ -109,8 +163,10 @@ class Application:
         self.version = None
         self.faults = {}  # replies to hook commands, by name, that are to go wrong
         self._unit_numbers = itertools.count()
-        with zipfile.ZipFile(juju.charm) as archive:
+        with zipfile.ZipFile(charm) as archive:
             self._options = yaml.safe_load(archive.read("config.yaml"))["options"]
+            has_actions = "actions.yaml" in archive.namelist()
+            self.actions = yaml.safe_load(archive.read("actions.yaml")) if has_actions else {}
         self._settings = {}
         self._set_options(config)
 
@@ -205,9 +261,9 @@ class Application:
         """What the agent does every five minutes."""
         return self.fire("update-status")
 
-    def relate(self, application, endpoint="api"):
+    def relate(self, application, endpoint="api", number=None):
         """juju relate; returns the relation."""
-        relation = Relation(self, self.juju.next_number(), endpoint, application)
+        relation = Relation(self, number or self.juju.next_number(), endpoint, application)
         self.relations.append(relation)
         for unit in self.units:
             unit.enter(relation)
@@ -239,7 +295,7 @@ class Relation:
         self.units = []  # of the remote application, as the controller knows them
         self.settings = {}  # by unit or application, of both sides
         self.unreadable = False  # True: as after a forced removal, nothing can be read
-        self._local = application
+        self.local = application
         self._seen = collections.defaultdict(set)  # our unit: remote units that it knows of
 
     @property
@@ -263,12 +319,12 @@ class Relation:
 
     def start_settings(self, name):
         """A unit enters the relation: Juju before 4.0 writes its addresses."""
-        old = not self._local.juju.version.startswith("4.")
+        old = not self.local.juju.version.startswith("4.")
         self.settings[name] = network_settings(name) if old else {}
 
     def published(self, unit=None):
         """The databag of one of our units (the first), without what Juju itself puts there."""
-        settings = self.settings.get((unit or self._local.units[0]).name, {})
+        settings = self.settings.get((unit or self.local.units[0]).name, {})
         return {key: value for key, value in settings.items() if key not in network_settings("")}
 
     # --- moves ---
@@ -278,9 +334,9 @@ class Relation:
         self.units.append(remote_unit)
         self.start_settings(remote_unit)
         self.settings[remote_unit].update(settings)
-        for unit in self._local.units:
+        for unit in self.local.units:
             unit.see_joined(self, remote_unit)
-        return self._local._run_all()
+        return self.local._run_all()
 
     def publish(self, remote_name, **settings):
         """A remote unit or the remote application changes settings; None removes one."""
@@ -292,22 +348,56 @@ class Relation:
     def depart(self, remote_unit):
         """A remote unit leaves."""
         self.units.remove(remote_unit)
-        for unit in self._local.units:
+        for unit in self.local.units:
             unit.see_departed(self, remote_unit, departing_unit=remote_unit)
-        return self._local._run_all()
+        return self.local._run_all()
 
     def remove(self):
         """juju remove-relation"""
-        for unit in self._local.units:
+        for unit in self.local.units:
             unit.leave(self, departing_unit=None)
-        hooks = self._local._run_all()
-        self._local.relations.remove(self)
+        hooks = self.local._run_all()
+        self.local.relations.remove(self)
         return hooks
 
     def _fire(self, event):
-        for unit in self._local.units:
+        for unit in self.local.units:
             unit.queue(event)
-        return self._local._run_all()
+        return self.local._run_all()
+
+
+class Link:
+    """A relation of two applications of the model: what is one's own for one is remote for the
+    other."""
+
+    def __init__(self, first, second):
+        """Ends are pairs of an application and its endpoint."""
+        number = first[0].juju.next_number()
+        self.first = first[0].relate(second[0].name, first[1], number)
+        self.second = second[0].relate(first[0].name, second[1], number)
+        for end, application in ((self.first, second[0]), (self.second, first[0])):
+            for unit in application.units:
+                end.join(unit.name)
+        self.settle()
+
+    def settle(self):
+        """Carry settings over until nobody has anything new to say."""
+        while self._carry(self.first, self.second) or self._carry(self.second, self.first):
+            pass
+
+    @staticmethod
+    def _carry(source, target):
+        carried = False
+        for unit in source.local.units:
+            said, known = source.settings[unit.name], target.settings[unit.name]
+            if said != known:
+                target.publish(unit.name, **{**dict.fromkeys(known), **said})
+                carried = True
+        return carried
+
+    def remove(self):
+        """juju remove-relation"""
+        return self.first.remove() + self.second.remove()
 
 
 def network_settings(name):
@@ -329,6 +419,7 @@ class Unit:
         self.name = f"{application.name}/{number}"
         self.status = ("maintenance", "installing charm software")
         self.state = {}
+        self.tracked = {}  # revisions of secrets, by id
         self.relations = []
         self.dying = False
         self.pending = collections.deque()
@@ -357,7 +448,7 @@ class Unit:
 
     def install(self):
         """Unpack the charm, over what is there."""
-        agent.unpack(self.application.juju.charm, self.charm_directory)
+        agent.unpack(self.application.charm, self.charm_directory)
 
     def run(self, event):
         """Run one hook. Its exit code is the caller's to look at."""
@@ -370,6 +461,16 @@ class Unit:
         if event.kind == "relation-broken" and hook.exit_code == 0:
             self.relations.remove(event.relation)
         return hook
+
+    def run_action(self, name, **parameters):
+        """juju run; parameters are as actions.yaml has them, or Juju refuses."""
+        schema = self.application.actions[name]
+        assert schema["additionalProperties"] is False
+        unknown = parameters.keys() - schema.get("params", {}).keys()
+        missing = set(schema.get("required", ())) - parameters.keys()
+        if unknown or missing:
+            raise ValueError(f"{name}: unknown {unknown}, missing {missing}")
+        return agent.run_action(self, agent.ActionEvent(name, parameters))
 
     def run_next(self):
         """Run the first hook in the queue; it stays there if it fails."""

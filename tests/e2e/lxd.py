@@ -20,6 +20,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from pki import Identity
+
 START_TIMEOUT = 60
 REQUEST_TIMEOUT = 60
 
@@ -100,6 +102,10 @@ class Lxd:
         """PEM of the certificate that the server presents."""
         clustered = self.directory / "cluster.crt"
         return (clustered if clustered.exists() else self.directory / "server.crt").read_text()
+
+    @property
+    def fingerprint(self):
+        return Identity(self.certificate, "").fingerprint
 
     @property
     def environment(self):

@@ -46,6 +46,7 @@ def test_files(archive):
         "LICENSE.cjson",
         "LICENSE.musl",
         "README.md",
+        "actions.yaml",
         "config.yaml",
         "dispatch",
         "icon.svg",
@@ -134,13 +135,14 @@ def test_icon_is_svg(archive):
 
 
 def test_packed_by_charmcraft_it_is_the_same_charm(parse):
-    """charmcraft writes metadata.yaml and config.yaml out of charmcraft.yaml."""
+    """charmcraft writes metadata.yaml, config.yaml and actions.yaml out of charmcraft.yaml."""
     project = yaml.safe_load((ROOT / "charm/charmcraft.yaml").read_text())
     metadata = parse("metadata.yaml")
     assert project["type"] == "charm"
     assert project["title"] == metadata.pop("display-name")
     assert {key: project[key] for key in metadata} == metadata
     assert project["config"] == parse("config.yaml")
+    assert project["actions"] == parse("actions.yaml")
     packed = {platform["build-for"][0] for platform in project["platforms"].values()}
     bases = [base["channel"] for base in parse("manifest.yaml")["bases"]]
     assert packed == {f"ubuntu@{base}:{arch}" for base in bases for arch in ARCHITECTURES}

@@ -72,11 +72,30 @@ static int goal_state(const struct juju_transport *juju, struct error *error)
 
 static int credentials(const struct juju_transport *juju, struct error *error)
 {
+    static char integrator[] = "integrator";
+    const struct event event = {.application = integrator, .juju_major = 3};
     struct credentials found;
-    int result = credentials_read(&found, juju, "integrator", error);
+    cJSON *options;
+    int result = juju_config_get(juju, &options, error);
 
+    if (result != 0)
+        return result;
+    result = credentials_read(&found, juju, &event, options, error);
+    json_wipe(options);
     if (result == 0)
         credentials_wipe(&found);
+    return result;
+}
+
+static int action(const struct juju_transport *juju, struct error *error)
+{
+    cJSON *parameters;
+    int result = juju_action_get(juju, &parameters, error);
+
+    MUST((result == 0) == cJSON_IsObject(parameters));
+    if (result == 0)
+        result = juju_action_set(juju, parameters, error);
+    cJSON_Delete(parameters);
     return result;
 }
 
@@ -100,9 +119,9 @@ static int application(const struct juju_transport *juju, struct error *error)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static int (*const ask[])(const struct juju_transport *juju, struct error *error) = {
-        strings, settings, goal_state, credentials, leader, application};
+        strings, settings, goal_state, credentials, leader, application, action};
     struct command command = {.input = {data, size}};
-    struct juju_transport juju = {&command, call};
+    struct juju_transport juju = {.context = &command, .call = call};
     struct error error = {0};
     unsigned choice = input_byte(&command.input) % (sizeof ask / sizeof *ask);
 

@@ -14,6 +14,8 @@
 #include "fake_juju.h"
 #include "x509_files.h"
 
+static char integrator[] = "integrator";
+
 #define ENDPOINT "10.0.0.1"
 #define ALL_OPTIONS "lxd_endpoint, lxd_client_cert, lxd_client_key, lxd_server_cert"
 
@@ -249,28 +251,103 @@ static void test_keys_are_not_quoted(void **state)
     cJSON_Delete(options);
 }
 
-static void test_from_hook_commands(void **state)
+#define SECRET "secret:9m4e2mr0ui3e8a215n4g"
+#define GET_SECRET "secret-get --refresh --format=json " SECRET
+
+static int read_with_secret(struct credentials *credentials, const struct fake_answer *answer,
+                            const char *uri, unsigned long juju_major, struct error *error)
 {
-    cJSON *cloud = cloud_of("lxd", attributes("ec-p384"));
-    char *text = json_print(cloud);
-    const struct fake_answer answers[] = {{"credential-get --format=json", 0, text, NULL},
-                                          {"config-get --format=json", 0, "{}", NULL},
-                                          {0}};
+    const struct fake_answer answers[] = {*answer, {0}};
     struct fake_juju fake = {.answers = answers};
     struct juju_transport juju = fake_juju_transport(&fake);
+    const struct event event = {.application = integrator, .juju_major = juju_major};
+    cJSON *options = config();
+
+    set(options, "lxd_credentials", uri);
+    int result = credentials_read(credentials, &juju, &event, options, error);
+    cJSON_Delete(options);
+    fake_juju_free(&fake);
+    return result;
+}
+
+static void assert_secret_refused(const struct fake_answer *answer, const char *uri,
+                                  unsigned long juju_major, const char *sentence)
+{
+    struct credentials credentials;
+    struct error error;
+
+    assert_int_equal(read_with_secret(&credentials, answer, uri, juju_major, &error), -1);
+    assert_int_equal(error.kind, ERROR_INPUT);
+    assert_string_equal(error.text, sentence);
+}
+
+static void test_secret_comes_first(void **state)
+{
+    cJSON *content = attributes("ec-p384");
     struct certificate certificate = x509_certificate("ec-p384.crt");
     struct credentials credentials;
     struct error error;
 
     (void)state;
-    assert_int_equal(credentials_read(&credentials, &juju, "integrator", &error), 0);
+    set(content, "endpoint", ENDPOINT);
+    char *text = json_print(content);
+    const struct fake_answer answer = {GET_SECRET, 0, text, NULL};
+    assert_int_equal(read_with_secret(&credentials, &answer, SECRET, 3, &error), 0);
+    assert_string_equal(credentials.source, "secret");
+    assert_string_equal(credentials.endpoints.items[0].host, ENDPOINT);
+    assert_string_equal(credentials.certificate.fingerprint, certificate.fingerprint);
+    credentials_wipe(&credentials);
+    certificate_free(&certificate);
+    free(text);
+    cJSON_Delete(content);
+}
+
+static void test_secret_of_no_use(void **state)
+{
+    const struct fake_answer denied = {GET_SECRET, 1, NULL, "ERROR permission denied\n"},
+                             absent = {GET_SECRET, 1, NULL, "ERROR secret \"x\" not found\n"},
+                             empty = {GET_SECRET, 0, "{}", NULL},
+                             failed = {GET_SECRET, 1, NULL, "ERROR connection lost\n"};
+    struct credentials credentials;
+    struct error error;
+
+    (void)state;
+    assert_secret_refused(&denied, SECRET, 4,
+                          "lxd_credentials: the secret is not granted: run \"juju grant-secret "
+                          "9m4e2mr0ui3e8a215n4g integrator\"");
+    assert_secret_refused(&absent, SECRET, 4,
+                          "lxd_credentials: secret-get failed with exit status 1: "
+                          "secret \"x\" not found");
+    assert_secret_refused(&empty, SECRET, 4, "lxd_credentials: endpoint: missing");
+    assert_secret_refused(&empty, "-----BEGIN", 4,
+                          "lxd_credentials: not a secret's URI (secret:...)");
+    assert_secret_refused(&empty, SECRET, 2,
+                          "lxd_credentials: this Juju has no secrets, Juju 3.3 and later do");
+    assert_int_equal(read_with_secret(&credentials, &failed, SECRET, 4, &error), -1);
+    assert_int_equal(error.kind, ERROR_HOOK);
+}
+
+static void test_from_hook_commands(void **state)
+{
+    cJSON *cloud = cloud_of("lxd", attributes("ec-p384"));
+    char *text = json_print(cloud);
+    const struct fake_answer answers[] = {{"credential-get --format=json", 0, text, NULL}, {0}};
+    struct fake_juju fake = {.answers = answers};
+    struct juju_transport juju = fake_juju_transport(&fake);
+    struct certificate certificate = x509_certificate("ec-p384.crt");
+    const struct event event = {.application = integrator};
+    struct credentials credentials;
+    struct error error;
+
+    (void)state;
+    assert_int_equal(credentials_read(&credentials, &juju, &event, NULL, &error), 0);
     assert_string_equal(credentials.endpoints.items[0].host, ENDPOINT);
     assert_string_equal(credentials.certificate.fingerprint, certificate.fingerprint);
     certificate_free(&certificate);
     credentials_wipe(&credentials);
     fake_juju_free(&fake);
     fake.dead = true;
-    assert_int_equal(credentials_read(&credentials, &juju, "integrator", &error), -1);
+    assert_int_equal(credentials_read(&credentials, &juju, &event, NULL, &error), -1);
     assert_int_equal(error.kind, ERROR_HOOK);
     free(text);
     cJSON_Delete(cloud);
@@ -305,6 +382,8 @@ int main(void)
         cmocka_unit_test(test_unusable_parts),
         cmocka_unit_test(test_key_of_another_certificate),
         cmocka_unit_test(test_keys_are_not_quoted),
+        cmocka_unit_test(test_secret_comes_first),
+        cmocka_unit_test(test_secret_of_no_use),
         cmocka_unit_test(test_from_hook_commands),
         cmocka_unit_test(test_wiped),
     };

@@ -367,9 +367,41 @@ static void test_rejected(void **state)
     rejections_free(&rejections);
 }
 
+/* Of two members that want the same certificate, each for its projects. */
+static void test_projects(void **state)
+{
+    cJSON *settings = cJSON_CreateObject();
+    struct request request = {0};
+
+    (void)state;
+    char *text = x509_file("ec-p256.crt");
+    cJSON *list = cJSON_CreateArray();
+    cJSON_AddItemToArray(list, cJSON_CreateString(text));
+    char *value = json_print(list);
+    cJSON_AddStringToObject(settings, "client_certificates", value);
+    cJSON_AddStringToObject(settings, "projects", "a, b");
+    request_read(&request, "client/0", settings);
+    cJSON_DeleteItemFromObject(settings, "projects");
+    request_read(&request, "client/1", settings);
+    assert_true(request.wishes[0].projects.restricted);
+    assert_false(request.wishes[1].projects.restricted);
+    cJSON_AddStringToObject(settings, "projects", "b");
+    request_read(&request, "client/2", settings);
+    request_sort(&request);
+    assert_int_equal(request.count, 1);
+    assert_int_equal(request.wishes[0].projects.names.count, 1);
+    assert_string_equal(request.wishes[0].projects.names.items[0], "b");
+    request_free(&request);
+    free(value);
+    free(text);
+    cJSON_Delete(list);
+    cJSON_Delete(settings);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_projects),
         cmocka_unit_test(test_nothing_is_wanted),
         cmocka_unit_test(test_certificates),
         cmocka_unit_test(test_one_certificate_as_two_texts),

@@ -368,8 +368,57 @@ static void test_log(void **state)
     juju_log(&juju, JUJU_LOG_ERROR, "e");
     assert_string_equal(fake.calls.items[0], "juju-log -l INFO -- -n 1?");
     assert_string_equal(fake.calls.items[1], "juju-log -l ERROR -- e");
+    juju.captured = true;
+    juju_log(&juju, JUJU_LOG_DEBUG, "d");
+    juju_log(&juju, JUJU_LOG_WARNING, "w");
+    assert_string_equal(fake.calls.items[2], "juju-log -l DEBUG -- d");
+    assert_string_equal(fake.calls.items[3], "juju-log -l WARNING -- w");
     fake.dead = true;
     assert_string_equal(capture(stderr, &juju, JUJU_LOG_ERROR, "unheard"), "unheard\n");
+    fake_juju_free(&fake);
+}
+
+static void test_action(void **state)
+{
+    const struct fake_answer answers[] = {{"action-get --format=json", 0, "{\"a\":1}", NULL}, {0}};
+    struct fake_juju fake = {.answers = answers};
+    struct juju_transport juju = fake_juju_transport(&fake);
+    cJSON *results = cJSON_Parse("{\"a\":\"-x\",\"b\":{\"c\":\"d=e\",\"f\":{\"g\":\"\"}}}");
+    cJSON *parameters;
+    struct error error;
+
+    (void)state;
+    assert_int_equal(juju_action_get(&juju, &parameters, &error), 0);
+    assert_true(cJSON_HasObjectItem(parameters, "a"));
+    assert_int_equal(juju_action_set(&juju, results, &error), 0);
+    assert_string_equal(fake.calls.items[1], "action-set -- a=-x b.c=d=e b.f.g=");
+    assert_int_equal(juju_action_fail(&juju, "-no", &error), 0);
+    assert_string_equal(fake.calls.items[2], "action-fail -- -no");
+    cJSON_Delete(parameters);
+    cJSON_Delete(results);
+    fake_juju_free(&fake);
+}
+
+static void test_many_results(void **state)
+{
+    struct fake_juju fake = {0};
+    struct juju_transport juju = fake_juju_transport(&fake);
+    cJSON *results = cJSON_CreateObject();
+    struct error error;
+
+    (void)state;
+    assert_int_equal(juju_action_set(&juju, results, &error), 0);
+    assert_int_equal(fake.calls.count, 0);
+    for (int i = 0; i < 501; i++) {
+        char *key = mem_printf("k%d", i);
+
+        cJSON_AddStringToObject(results, key, "v");
+        free(key);
+    }
+    assert_int_equal(juju_action_set(&juju, results, &error), 0);
+    assert_int_equal(fake.calls.count, 2);
+    assert_string_equal(fake.calls.items[1], "action-set -- k500=v");
+    cJSON_Delete(results);
     fake_juju_free(&fake);
 }
 
@@ -392,6 +441,8 @@ int main(void)
         cmocka_unit_test(test_several_settings),
         cmocka_unit_test(test_free_text),
         cmocka_unit_test(test_log),
+        cmocka_unit_test(test_action),
+        cmocka_unit_test(test_many_results),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

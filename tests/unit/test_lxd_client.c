@@ -8,6 +8,7 @@
 
 #include "lxd/client.c"
 #include "script.h"
+#include "x509_files.h"
 
 #define ENDPOINT "LXD at https://10.0.0.1:8443 "
 #define US "ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12"
@@ -291,10 +292,10 @@ static void test_certificates(void **state)
     assert_string_equal(list.items[0].fingerprint, THEM);
     assert_string_equal(list.items[0].name, "a");
     assert_string_equal(list.items[0].type, "client");
-    assert_true(list.items[0].restricted);
+    assert_true(list.items[0].projects.restricted);
     assert_string_equal(list.items[1].name, "");
     assert_string_equal(list.items[1].type, "server");
-    assert_false(list.items[1].restricted);
+    assert_false(list.items[1].projects.restricted);
     assert_true(was_sent(fixture, 0, "GET /1.0/certificates?recursion=1 HTTP/1.1\r\n"));
     lxd_certificates_free(&list);
 }
@@ -367,9 +368,12 @@ static void test_one_certificate(void **state)
 
 /* ---- adding ---- */
 
+static const struct projects anything;
+
 static int add(struct fixture *fixture, struct lxd_certificate *entry)
 {
-    return lxd_add_certificate(fixture->client, &fixture->theirs, "juju.x", entry, &fixture->error);
+    return lxd_add_certificate(fixture->client, &fixture->theirs, "juju.x", &anything, entry,
+                               &fixture->error);
 }
 
 static void assert_added(struct fixture *fixture, const char *name, bool restricted)
@@ -380,7 +384,7 @@ static void assert_added(struct fixture *fixture, const char *name, bool restric
     assert_string_equal(entry.fingerprint, THEM);
     assert_string_equal(entry.name, name);
     assert_string_equal(entry.type, "client");
-    assert_int_equal(entry.restricted, restricted);
+    assert_int_equal(entry.projects.restricted, restricted);
     lxd_certificate_free(&entry);
 }
 
@@ -601,6 +605,42 @@ static void test_remove_with_broken_connection(void **state)
     assert_int_equal(fixture->connections, 2);
 }
 
+static void test_rename(void **state)
+{
+    struct fixture *fixture = *state;
+
+    answer(fixture, 0, 200, "{\"metadata\":{}}");
+    answer(fixture, 0, 404, REFUSAL("Certificate not found"));
+    assert_int_equal(lxd_change_certificate(fixture->client, THEM, "juju.x", NULL, &fixture->error),
+                     0);
+    assert_true(was_sent(fixture, 0, "PATCH /1.0/certificates/" THEM " HTTP/1.1\r\n"));
+    assert_true(was_sent(fixture, 0, "{\"name\":\"juju.x\"}"));
+    assert_int_equal(lxd_change_certificate(fixture->client, THEM, "juju.x", NULL, &fixture->error),
+                     -1);
+    assert_error(fixture, ERROR_REFUSED, "Certificate not found");
+}
+
+static void test_projects(void **state)
+{
+    struct fixture *fixture = *state;
+    struct lxd_certificate entry;
+    struct projects projects;
+
+    projects_parse(&projects, "a,b");
+    answer(fixture, 0, 201, "{\"metadata\":null}");
+    answer(fixture, 0, 200, "{\"metadata\":{}}");
+    assert_int_equal(lxd_add_certificate(fixture->client, &fixture->theirs, "juju.x", &projects,
+                                         &entry, &fixture->error),
+                     0);
+    assert_true(was_sent(fixture, 0, "\"restricted\":true,\"projects\":[\"a\",\"b\"]}"));
+    assert_true(projects_equal(&entry.projects, &projects));
+    lxd_certificate_free(&entry);
+    assert_int_equal(
+        lxd_change_certificate(fixture->client, THEM, "juju.x", &anything, &fixture->error), 0);
+    assert_true(was_sent(fixture, 0, "{\"name\":\"juju.x\",\"restricted\":false,\"projects\":[]}"));
+    projects_free(&projects);
+}
+
 /* ---- the connection ---- */
 
 static const char trusted[] = "{\"metadata\":{\"auth\":\"trusted\"}}";
@@ -672,26 +712,36 @@ static void test_deadline_bounds_requests(void **state)
     assert_int_equal(fixture->connections, 1);
 }
 
-static void test_expired_server_certificate_is_noted(void **state)
+/* Present one certificate to a client that expects it. */
+static void present(struct fixture *fixture, struct certificate *certificate)
 {
-    struct fixture *fixture = *state;
-    struct server_identity identity = {.expected = &fixture->theirs, .count = 1};
-    const uint8_t *der = fixture->der;
-    size_t length = sizeof fixture->der;
+    struct server_identity identity = {.expected = certificate, .count = 1};
+    const uint8_t *der = certificate->der;
 
     fixture->client->credentials.server = &identity;
-    fixture->theirs.not_after = INT64_MAX;
-    assert_int_equal(check_server(fixture->client, &der, &length, 1), 0);
-    assert_null(lxd_warning(fixture->client));
-    fixture->theirs.not_after = 1;
-    assert_int_equal(check_server(fixture->client, &der, &length, 1), 0);
-    assert_string_equal(lxd_warning(fixture->client),
-                        ENDPOINT "presents the expected certificate 000000000000..., which is "
-                                 "outside its dates: renew it");
-    length--;
-    assert_int_equal(check_server(fixture->client, &der, &length, 1),
+    assert_int_equal(check_server(fixture->client, &der, &certificate->length, 1), 0);
+    assert_string_equal(lxd_presented(fixture->client)->fingerprint, certificate->fingerprint);
+    assert_int_equal(check_server(fixture->client, &der, &(size_t){certificate->length - 1}, 1),
                      TLS_ALERT_CERTIFICATE_UNKNOWN);
     assert_int_equal(fixture->client->refusal.kind, ERROR_IDENTITY);
+}
+
+static void test_expired_server_certificate_is_noted(void **state)
+{
+    struct certificate fresh = x509_certificate("leaf.crt"),
+                       expired = x509_certificate("leaf-expired.crt");
+    struct fixture *fixture = *state;
+
+    present(fixture, &fresh);
+    assert_null(lxd_warning(fixture->client));
+    present(fixture, &expired);
+    char *warning = mem_printf(ENDPOINT "presents the expected certificate %.12s..., which is "
+                                        "outside its dates: renew it",
+                               expired.fingerprint);
+    assert_string_equal(lxd_warning(fixture->client), warning);
+    free(warning);
+    certificate_free(&fresh);
+    certificate_free(&expired);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -729,6 +779,8 @@ int main(void)
         TEST(test_remove_refused),
         TEST(test_remove_with_5xx),
         TEST(test_remove_with_broken_connection),
+        TEST(test_rename),
+        TEST(test_projects),
         TEST(test_one_connection_for_many_requests),
         TEST(test_reconnects_when_idle_connection_was_closed),
         TEST(test_reconnects_only_once),

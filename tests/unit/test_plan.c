@@ -28,6 +28,8 @@ struct setting {
     struct lxd_certificate entries[16];
     struct lxd_certificates store;
     char own[65];
+    struct projects limit;
+    struct lxd_server server;
     struct plan plan;
 };
 
@@ -35,7 +37,7 @@ static void setting_open(struct setting *setting)
 {
     char *own = fingerprint_of(OWN);
 
-    *setting = (struct setting){.store.items = setting->entries};
+    *setting = (struct setting){.store.items = setting->entries, .server.restricts = true};
     memcpy(setting->own, own, sizeof setting->own);
     free(own);
 }
@@ -69,16 +71,18 @@ static void store(struct setting *setting, unsigned number, const char *name, co
     char *fingerprint = fingerprint_of(number);
 
     *entry = (struct lxd_certificate){
-        .name = mem_string(name), .type = mem_string(type), .restricted = restricted};
+        .name = mem_string(name), .type = mem_string(type), .projects.restricted = restricted};
     memcpy(entry->fingerprint, fingerprint, sizeof entry->fingerprint);
     free(fingerprint);
 }
 
 static void make(struct setting *setting)
 {
-    struct plan_self self = {"9f1c1ab0-1d2e-4f3a-8b4c-5d6e7f801234", "integrator", setting->own};
+    struct plan_self self = {"9f1c1ab0-1d2e-4f3a-8b4c-5d6e7f801234", "integrator", setting->own,
+                             setting->limit};
 
-    plan_make(&setting->plan, &self, setting->demands, setting->demand_count, &setting->store);
+    plan_make(&setting->plan, &self, setting->demands, setting->demand_count, &setting->server,
+              &setting->store);
 }
 
 static void setting_close(struct setting *setting)
@@ -89,7 +93,24 @@ static void setting_close(struct setting *setting)
     for (size_t i = 0; i < setting->store.count; i++) {
         free(setting->entries[i].name);
         free(setting->entries[i].type);
+        projects_free(&setting->entries[i].projects);
     }
+    projects_free(&setting->limit);
+}
+
+/* The last relation wants its last certificate for these projects only. */
+static void restrict_last(struct setting *setting, const char *names)
+{
+    struct request *request = &setting->requests[setting->demand_count - 1];
+
+    projects_parse(&request->wishes[request->count - 1].projects, names);
+}
+
+/* What the first entry of the store opens. */
+static void restrict_entry(struct setting *setting, const char *names)
+{
+    projects_free(&setting->entries[0].projects);
+    projects_parse(&setting->entries[0].projects, names);
 }
 
 static const struct plan_certificate *planned(const struct setting *setting, unsigned number)
@@ -245,9 +266,13 @@ static void test_all_combinations(void **state)
             store(&setting, number, name, type, entries[i / 8].restricted);
         make(&setting);
 
-        enum plan_state expected = name == NULL                              ? PLAN_MISSING
-                                   : is_client && !entries[i / 8].restricted ? PLAN_PRESENT
-                                                                             : PLAN_REFUSED;
+        enum plan_state expected = PLAN_REFUSED;
+        if (name == NULL)
+            expected = PLAN_MISSING;
+        else if (is_client && !entries[i / 8].restricted)
+            expected = PLAN_PRESENT;
+        else if (is_client && strcmp(name, OURS) == 0 && number != OWN)
+            expected = PLAN_CHANGED;
         const struct plan_certificate *certificate = planned(&setting, number);
         assert_int_equal(certificate != NULL, first || second);
         if (certificate != NULL) {
@@ -273,7 +298,107 @@ static void test_reasons(void **state)
     assert_string_equal(planned(&setting, 1)->reason,
                         "LXD has it as a certificate of type server named \"node-1\"");
     assert_string_equal(planned(&setting, 2)->reason,
-                        "LXD has it as \"bob\", restricted to projects");
+                        "LXD has it as \"bob\", restricted to no project");
+    setting_close(&setting);
+}
+
+/* Two relations and the operator have each their say. */
+static void assert_agreed(const char *first, const char *second, const char *limit,
+                          const char *agreed, bool narrowed)
+{
+    struct setting setting;
+
+    setting_open(&setting);
+    relate(&setting, 5, "client", 1, 0);
+    restrict_last(&setting, first);
+    relate(&setting, 6, "client", 1, 0);
+    restrict_last(&setting, second);
+    projects_parse(&setting.limit, limit);
+    make(&setting);
+    const struct plan_certificate *wanted = planned(&setting, 1);
+    char *projects = projects_describe(&wanted->projects);
+    assert_string_equal(projects, agreed);
+    assert_int_equal(wanted->narrowed, narrowed);
+    assert_int_equal(wanted->state == PLAN_REFUSED, strcmp(agreed, "no project") == 0);
+    free(projects);
+    setting_close(&setting);
+}
+
+static void test_projects(void **state)
+{
+    (void)state;
+    assert_agreed("", "", "", "all of LXD", false);
+    assert_agreed("a", "", "", "project a", false);
+    assert_agreed("", "", "a,b", "projects a, b", false);
+    assert_agreed("a,b", "b,c", "", "project b", true);
+    assert_agreed("a,b", "b,a", "", "projects b, a", false);
+    assert_agreed("a,b,c", "", "c", "project c", true);
+    assert_agreed("a", "b", "", "no project", true);
+    assert_agreed("a", "", "b", "no project", true);
+}
+
+static void assert_settled(const char *name, const char *has, const char *wants,
+                           enum plan_state expected)
+{
+    struct setting setting;
+
+    setting_open(&setting);
+    relate(&setting, 5, "client", 1, 0);
+    restrict_last(&setting, wants);
+    store(&setting, 1, name, "client", false);
+    restrict_entry(&setting, has);
+    make(&setting);
+    assert_int_equal(planned(&setting, 1)->state, expected);
+    setting_close(&setting);
+}
+
+static void test_projects_of_entries(void **state)
+{
+    (void)state;
+    assert_settled(OURS, "a,b", "b,a", PLAN_PRESENT);
+    assert_settled(OURS, "a", "b", PLAN_CHANGED);
+    assert_settled(OURS, "", "b", PLAN_CHANGED);
+    assert_settled(OURS, "a", "", PLAN_CHANGED);
+    assert_settled("bob", "a", "a", PLAN_PRESENT);
+    assert_settled("bob", "", "a", PLAN_PRESENT);
+    assert_settled("bob", "a,b", "a", PLAN_REFUSED);
+    assert_settled("juju.9f1c1ab0.integrator-2.client.5", "a,b", "a", PLAN_REFUSED);
+}
+
+/* What opens more than is agreed on does not stay. */
+static void test_refused_entry_of_ours_is_removed(void **state)
+{
+    static char version[] = "4.0.9";
+    struct setting setting;
+
+    (void)state;
+    setting_open(&setting);
+    setting.server.restricts = false;
+    setting.server.version = version;
+    relate(&setting, 5, "client", 1, 0);
+    restrict_last(&setting, "a");
+    store(&setting, 1, OURS, "client", false);
+    make(&setting);
+    assert_int_equal(planned(&setting, 1)->state, PLAN_REFUSED);
+    assert_string_equal(planned(&setting, 1)->reason,
+                        "LXD 4.0.9 cannot restrict certificates to projects: this one would "
+                        "open all of it");
+    assert_true(is_removed(&setting, 1));
+    setting_close(&setting);
+}
+
+static void test_own_certificate_is_not_restricted(void **state)
+{
+    struct setting setting;
+
+    (void)state;
+    setting_open(&setting);
+    relate(&setting, 5, "client", OWN, 0);
+    restrict_last(&setting, "a");
+    store(&setting, OWN, OURS, "client", false);
+    make(&setting);
+    assert_int_equal(planned(&setting, OWN)->state, PLAN_REFUSED);
+    assert_false(is_removed(&setting, OWN));
     setting_close(&setting);
 }
 
@@ -316,9 +441,40 @@ static void test_sorted_by_fingerprint(void **state)
     setting_close(&setting);
 }
 
+static void test_whose_an_entry_is(void **state)
+{
+    static char client[] = "client", server[] = "server", ours[] = PREFIX "my-client.12",
+                other[] = "juju.9f1c1ab0.integrator-2.client.5", odd[] = PREFIX "x";
+    const struct plan_self self = {"9f1c1ab0-1d2e-4f3a-8b4c-5d6e7f801234", "integrator", "", {0}};
+    struct lxd_certificate entry = {.name = ours, .type = client};
+    unsigned long relation;
+    char *application;
+
+    (void)state;
+    assert_true(plan_owns(&self, &entry, NULL, NULL));
+    assert_true(plan_owns(&self, &entry, &application, &relation));
+    assert_string_equal(application, "my-client");
+    assert_int_equal(relation, 12);
+    free(application);
+    entry.type = server;
+    assert_false(plan_owns(&self, &entry, &application, &relation));
+    entry = (struct lxd_certificate){.name = other, .type = client};
+    assert_false(plan_owns(&self, &entry, &application, &relation));
+    entry.name = odd;
+    assert_true(plan_owns(&self, &entry, &application, &relation));
+    assert_string_equal(application, "x");
+    assert_int_equal(relation, 0);
+    free(application);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_whose_an_entry_is),
+        cmocka_unit_test(test_projects),
+        cmocka_unit_test(test_projects_of_entries),
+        cmocka_unit_test(test_refused_entry_of_ours_is_removed),
+        cmocka_unit_test(test_own_certificate_is_not_restricted),
         cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_addition_and_its_name),
         cmocka_unit_test(test_lowest_relation_names),

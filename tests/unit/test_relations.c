@@ -214,10 +214,10 @@ static void open_server(struct server *server, const char *url, bool observed)
 
 static void plan_server(struct server *server, const struct relation *relation)
 {
-    struct plan_self self = {"9f1c1ab0-1d2e-4f3a-8b4c-5d6e7f801234", "integrator", "own"};
+    struct plan_self self = {"9f1c1ab0-1d2e-4f3a-8b4c-5d6e7f801234", "integrator", "own", {0}};
     struct plan_demand demand = {relation->number, relation->application, &relation->request};
 
-    plan_make(&server->plan, &self, &demand, 1, &server->store);
+    plan_make(&server->plan, &self, &demand, 1, &server->info, &server->store);
     if (server->plan.count > 0)
         server->plan.certificates[0].state = PLAN_PRESENT;
     if (server->plan.count > 1)

@@ -17,6 +17,7 @@
 #define lxd_list_certificates fake_list_certificates
 #define lxd_add_certificate fake_add_certificate
 #define lxd_remove_certificate fake_remove_certificate
+#define lxd_change_certificate fake_change_certificate
 #define lxd_set_deadline fake_set_deadline
 #define lxd_is_connected fake_is_connected
 #define lxd_warning fake_warning
@@ -110,19 +111,29 @@ static int fake_list_certificates(struct lxd_client *client, struct lxd_certific
     list->items[0] = (struct lxd_certificate){.fingerprint = "own",
                                               .name = mem_string("juju"),
                                               .type = mem_string("client"),
-                                              .restricted = client->restricted};
+                                              .projects.restricted = client->restricted};
     return 0;
 }
 
 static int fake_add_certificate(struct lxd_client *client, const struct certificate *certificate,
-                                const char *name, struct lxd_certificate *entry,
-                                struct error *error)
+                                const char *name, const struct projects *projects,
+                                struct lxd_certificate *entry, struct error *error)
 {
+    (void)projects;
     if (change(client, '+', certificate->fingerprint, error) != 0)
         return -1;
     *entry = (struct lxd_certificate){.name = mem_string(name), .type = mem_string("client")};
     memcpy(entry->fingerprint, certificate->fingerprint, sizeof entry->fingerprint);
     return 0;
+}
+
+static int fake_change_certificate(struct lxd_client *client, const char *fingerprint,
+                                   const char *name, const struct projects *projects,
+                                   struct error *error)
+{
+    (void)name;
+    (void)projects;
+    return change(client, '=', fingerprint, error);
 }
 
 static int fake_remove_certificate(struct lxd_client *client, const char *fingerprint,
@@ -202,7 +213,7 @@ static void assert_applied(struct lxd_client fake, bool removing, const char *re
     struct wish wishes[3] = {0};
     struct request request = {.wishes = wishes, .count = 3};
     struct plan_demand demand = {1, "x", &request};
-    struct plan_self self = {"9f1c1ab0", "integrator", "own"};
+    struct plan_self self = {"9f1c1ab0", "integrator", "own", {0}};
     struct lxd_certificate entries[2] = {{.fingerprint = "7", .name = ours, .type = client},
                                          {.fingerprint = "8", .name = ours, .type = client}};
     struct lxd_certificates store = {.items = entries, .count = 2};
@@ -213,11 +224,11 @@ static void assert_applied(struct lxd_client fake, bool removing, const char *re
         wishes[i].certificate.fingerprint[0] = (char)('1' + i);
         wishes[i].certificate.common_name = bob;
     }
-    plan_make(&server.plan, &self, &demand, 1, &store);
+    plan_make(&server.plan, &self, &demand, 1, &server.info, &store);
     assert_int_equal(server_apply(&server, removing, 1), trouble == NULL ? 0 : -1);
     assert_string_equal(lxd.requests.data, requests);
     for (size_t i = 0; i < 3; i++)
-        assert_int_equal("MPR"[server.plan.certificates[i].state], states[i]);
+        assert_int_equal("MCPR"[server.plan.certificates[i].state], states[i]);
     assert_int_equal(server.troubled, trouble != NULL);
     if (trouble != NULL)
         assert_string_equal(server.trouble.text, trouble);
@@ -251,7 +262,7 @@ static void test_failure_of_one(void **state)
     assert_applied(fake, true, "-7 -8 +1 +2 +3 ", "PPP", "-7 fails");
     fake.fault = ERROR_REFUSED;
     assert_applied(fake, true, "-7 -8 +1 +2 +3 ", "PPP",
-                   "LXD at  keeps certificate 7..., which no relation wants any more: -7 fails");
+                   "LXD at  does not let certificate 7... be removed: -7 fails");
 }
 
 /* Where LXD answers no more, or does not let us, nothing further is tried. */
@@ -278,7 +289,7 @@ static void test_changes_are_noted(void **state)
     (void)state;
     lxd = (struct lxd_client){0};
     assert_int_equal(add(&server, &wanted, &error), 0);
-    assert_int_equal(take_away(&server, &entry, &error), 0);
+    assert_int_equal(server_remove(&server, &entry, &error), 0);
     assert_int_equal(server.changes.count, 2);
     assert_string_equal(server.changes.items[0],
                         "certificate 1... (bob) is now in the trust store "
@@ -290,13 +301,71 @@ static void test_changes_are_noted(void **state)
     buffer_free(&lxd.requests);
 }
 
+/* An entry of ours that opens something else is changed, or refused where LXD does so. */
+static void test_changing_projects(void **state)
+{
+    struct certificate certificate = {.fingerprint = "1", .common_name = bob};
+    struct plan_certificate wanted = {
+        .certificate = &certificate, .name = ours, .state = PLAN_CHANGED};
+    struct server server = {.client = &lxd, .endpoint.url = "https://h:8443"};
+    struct error error;
+
+    (void)state;
+    lxd = (struct lxd_client){0};
+    projects_parse(&wanted.projects, "blue");
+    assert_int_equal(bring(&server, &wanted, &error), 0);
+    assert_int_equal(wanted.state, PLAN_PRESENT);
+    assert_string_equal(lxd.requests.data, "=1 ");
+    assert_string_equal(server.changes.items[0],
+                        "certificate 1... (juju.9f1c1ab0.integrator.x.1) in the trust store of LXD "
+                        "at https://h:8443 now opens project blue");
+    wanted.state = PLAN_CHANGED;
+    lxd.faulty = "=1";
+    lxd.fault = ERROR_REFUSED;
+    assert_int_equal(bring(&server, &wanted, &error), 0);
+    assert_int_equal(wanted.state, PLAN_REFUSED);
+    wanted.state = PLAN_CHANGED;
+    lxd.fault = ERROR_UNAVAILABLE;
+    assert_int_equal(bring(&server, &wanted, &error), -1);
+    free(wanted.reason);
+    projects_free(&wanted.projects);
+    server_free(&server);
+    buffer_free(&lxd.requests);
+}
+
+static void test_renaming(void **state)
+{
+    struct lxd_certificate entry = {.fingerprint = "7", .name = bob};
+    struct server server = {.client = &lxd, .endpoint.url = "https://h:8443", .store = {&entry, 1}};
+    struct error error;
+
+    (void)state;
+    lxd = (struct lxd_client){0};
+    assert_ptr_equal(server_find(&server, "7"), &entry);
+    assert_null(server_find(&server, "8"));
+    assert_int_equal(server_rename(&server, &entry, ours, &error), 0);
+    assert_string_equal(lxd.requests.data, "=7 ");
+    assert_string_equal(server.changes.items[0],
+                        "certificate 7... (bob) in the trust store of LXD at https://h:8443 is now "
+                        "called juju.9f1c1ab0.integrator.x.1");
+    lxd.faulty = "=7";
+    lxd.fault = ERROR_REFUSED;
+    assert_int_equal(server_rename(&server, &entry, ours, &error), -1);
+    assert_string_equal(error.text,
+                        "LXD at https://h:8443 does not let certificate 7... be renamed: =7 fails");
+    server.store = (struct lxd_certificates){0};
+    server_free(&server);
+    buffer_free(&lxd.requests);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_observing),         cmocka_unit_test(test_observing_fails),
         cmocka_unit_test(test_applying),          cmocka_unit_test(test_refusal),
         cmocka_unit_test(test_failure_of_one),    cmocka_unit_test(test_end_of_service),
-        cmocka_unit_test(test_changes_are_noted),
+        cmocka_unit_test(test_changes_are_noted), cmocka_unit_test(test_renaming),
+        cmocka_unit_test(test_changing_projects),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -320,10 +320,10 @@ static void test_nodes(void **state)
 static void test_what_all_trust(void **state)
 {
     struct certificate certificates[2] = {{.fingerprint = "1"}, {.fingerprint = "2"}};
-    struct wish wishes[2] = {{certificates[0], NULL}, {certificates[1], NULL}};
+    struct wish wishes[2] = {{.certificate = certificates[0]}, {.certificate = certificates[1]}};
     struct request request = {.wishes = wishes, .count = 2};
     struct plan_demand demand = {1, "x", &request};
-    struct plan_self self = {"9f1c1ab0", "integrator", "own"};
+    struct plan_self self = {"9f1c1ab0", "integrator", "own", {0}};
     struct setting setting;
 
     (void)state;

@@ -146,14 +146,26 @@ static void test_length_limit(void **state)
     assert_string_equal(status.message + ROOM - 4, "x...");
 }
 
+static void test_expiring(void **state)
+{
+    struct status_summary summary = {.nodes = 1, .expiring = 1, .first_expiry = 1769817600};
+
+    (void)state;
+    strings_add(&summary.versions, "6.1");
+    assert_summary(&summary, "0 certificates trusted, LXD 6.1, 1 node; "
+                             "1 certificate expires on 2026-01-31");
+    summary.expiring = 2;
+    assert_summary(&summary, "0 certificates trusted, LXD 6.1, 1 node; "
+                             "2 certificates expire soon, the first on 2026-01-31");
+    strings_free(&summary.versions);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fine),
-        cmocka_unit_test(test_rejected),
-        cmocka_unit_test(test_trouble_and_service),
-        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_one_line_that_fits),
+        cmocka_unit_test(test_fine),         cmocka_unit_test(test_rejected),
+        cmocka_unit_test(test_expiring),     cmocka_unit_test(test_trouble_and_service),
+        cmocka_unit_test(test_errors),       cmocka_unit_test(test_one_line_that_fits),
         cmocka_unit_test(test_length_limit),
     };
 

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Certificates that are restricted to projects, by the operator or by who asks for them."""
+
+import pytest
+
+from expectations import active, published, rejections, served
+from pki import bundle, identity
+
+
+@pytest.fixture(autouse=True)
+def projects(lxd):
+    """Projects of LXD beside "default"."""
+    names = ("blue", "green")
+    for name in names:
+        lxd.request("POST", "/1.0/projects", {"name": name})
+    yield names
+    for name in names:
+        lxd.request("DELETE", f"/1.0/projects/{name}")
+
+
+def opens(lxd, client):
+    """What the client's entry opens: None stands for everything."""
+    entry = lxd.trust_store[client.fingerprint]
+    return set(entry["projects"]) if entry["restricted"] else None
+
+
+def test_requirer_asks_for_projects(lxd, unit, relation):
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client), projects="blue, green")
+    assert opens(lxd, client) == {"blue", "green"}
+    assert published(relation) == served(lxd, client)
+    assert unit.status == active(lxd, 1)
+
+
+def test_operator_restricts_all(lxd, app, relation):
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client))
+    assert opens(lxd, client) is None
+    app.configure(projects="blue")
+    assert opens(lxd, client) == {"blue"}
+    (hook,) = app.configure(projects=None)
+    assert opens(lxd, client) is None
+    (line,) = [text for text in hook.logged("INFO") if client.fingerprint[:12] in text]
+    assert line.endswith(" now opens all of LXD")
+
+
+def test_changed_list_changes_the_entry(lxd, relation):
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client), projects="blue")
+    relation.publish("builder/0", projects="green")
+    assert opens(lxd, client) == {"green"}
+    with lxd.recording() as requests:
+        relation.publish("builder/0", note="nothing")
+    assert "PATCH" not in {request.method for request in requests}
+
+
+def test_operator_s_list_is_the_limit(lxd, app, relation):
+    client = identity()
+    app.configure(projects="blue")
+    joined, _ = relation.join(
+        "builder/0", client_certificates=bundle(client), projects="blue,green"
+    )
+    assert opens(lxd, client) == {"blue"}
+    (line,) = [text for text in joined.logged("WARNING") if client.fingerprint[:12] in text]
+    assert line.endswith("project blue")
+
+
+def test_narrower_wish_wins(lxd, app, relation):
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client), projects="blue,green")
+    other = app.relate("other")
+    other.join("other/0", client_certificates=bundle(client), projects="green")
+    assert opens(lxd, client) == {"green"}
+    other.remove()
+    assert opens(lxd, client) == {"blue", "green"}
+
+
+def test_nothing_in_common_is_refused_and_locked_out(lxd, app, relation):
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client), projects="blue")
+    app.configure(projects="green")
+    assert client.fingerprint not in lxd.trust_store
+    assert "no project is common" in rejections(relation)[client.fingerprint]
+    app.configure(projects=None)
+    assert opens(lxd, client) == {"blue"}
+    assert published(relation) == served(lxd, client)
+
+
+def test_project_that_is_not_there(lxd, relation):
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client), projects="red")
+    assert client.fingerprint not in lxd.trust_store
+    assert "not found" in rejections(relation)[client.fingerprint]
+
+
+def test_entry_of_others_is_left_alone(lxd, unit, relation):
+    client = identity()
+    lxd.trust(client, "somebody's", restricted=True, projects=["blue"])
+    relation.join("builder/0", client_certificates=bundle(client), projects="green")
+    assert opens(lxd, client) == {"blue"}
+    assert "restricted to project blue" in rejections(relation)[client.fingerprint]
