@@ -46,11 +46,11 @@ static struct span trimmed(const char *text, size_t length)
 /* Take "scheme://" off the front of *rest. */
 static int parse_scheme(struct span *rest, struct error *error)
 {
-    const char *separator = memmem(rest->start, rest->length, "://", 3);
+    struct span scheme = {rest->start, strcspn(rest->start, ":")};
 
-    if (separator == NULL || separator == rest->start)
+    if (scheme.length == 0 || scheme.length + 3 > rest->length ||
+        strncmp(rest->start + scheme.length, "://", 3) != 0)
         return 0;
-    struct span scheme = {rest->start, (size_t)(separator - rest->start)};
     if (!is_one_of(scheme, "https") && !is_one_of(scheme, "http"))
         return error_set(error, ERROR_INPUT, "scheme %.*s is not supported: use https://host:port",
                          (int)scheme.length, scheme.start);

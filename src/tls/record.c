@@ -39,12 +39,12 @@ static br_chacha20_run best_chacha20(void)
     return chacha20 != NULL ? chacha20 : br_chacha20_ct_run;
 }
 
-static br_poly1305_run best_poly1305(void)
-{
-    br_poly1305_run poly1305 = br_poly1305_ctmulq_get();
-
-    return poly1305 != NULL ? poly1305 : br_poly1305_ctmul32_run;
-}
+/* By what the compiler has rather than br_poly1305_ctmulq_get, so that only one is linked. */
+#ifdef __SIZEOF_INT128__
+static const br_poly1305_run poly1305 = br_poly1305_ctmulq_run;
+#else
+static const br_poly1305_run poly1305 = br_poly1305_ctmul32_run;
+#endif
 
 const struct tls_suite *const *tls_suites(size_t *count)
 {
@@ -109,8 +109,8 @@ static void run_aead(struct tls_keys *keys, bool encrypt, const uint8_t *header,
         br_gcm_run(&keys->gcm, encrypt, data, length);
         br_gcm_get_tag(&keys->gcm, tag);
     } else {
-        best_poly1305()(keys->chacha20, nonce, data, length, header, TLS_RECORD_HEADER, tag,
-                        best_chacha20(), encrypt);
+        poly1305(keys->chacha20, nonce, data, length, header, TLS_RECORD_HEADER, tag,
+                 best_chacha20(), encrypt);
     }
 }
 

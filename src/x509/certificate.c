@@ -2,6 +2,7 @@
 #include "x509/certificate.h"
 
 #include <bearssl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -337,7 +338,10 @@ void certificate_date(char date[CERTIFICATE_DATE_SIZE], int64_t seconds)
 {
     time_t time = seconds;
 
-    strftime(date, CERTIFICATE_DATE_SIZE, "%Y-%m-%d", gmtime(&time));
+    const struct tm *tm = gmtime(&time);
+
+    snprintf(date, CERTIFICATE_DATE_SIZE, "%04d-%02d-%02d", tm->tm_year + 1900, tm->tm_mon + 1,
+             tm->tm_mday);
 }
 
 void certificate_free(struct certificate *certificate)

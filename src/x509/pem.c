@@ -29,26 +29,27 @@ static bool read_label(const char **cursor, char *label)
     return true;
 }
 
-/* Where the text's next "-----" is. Not strstr: musl's indexes a table by the bytes of the text,
- * and these may be the base64 of a key. */
-static const char *find_dashes(const char *text)
+/* Where the text goes on with dashes, and a mark that begins with them. Not strstr: musl's indexes
+ * a table by the bytes of the text, and these may be the base64 of a key. */
+static const char *find(const char *text, const char *mark)
 {
-    while ((text = strchr(text, '-')) != NULL && strncmp(text, DASHES, strlen(DASHES)) != 0)
+    while ((text = strchr(text, '-')) != NULL && strncmp(text, mark, strlen(mark)) != 0)
         text++;
     return text;
 }
 
-/* RFC 1421 4.6.1.1: "Proc-Type: 4,ENCRYPTED". No base64 has a colon. */
-static bool is_encrypted(const char *body, size_t length)
+/* RFC 1421 4.6.1.1 */
+static bool is_encrypted(const char *body)
 {
-    return memchr(body, ':', length) != NULL &&
-           memmem(body, length, "ENCRYPTED", strlen("ENCRYPTED")) != NULL;
+    static const char header[] = "Proc-Type: 4,ENCRYPTED";
+
+    return strncmp(body + strspn(body, "\r\n"), header, strlen(header)) == 0;
 }
 
 static int decode_body(struct pem_block *block, const char *body, size_t length,
                        struct error *error)
 {
-    if (is_encrypted(body, length))
+    if (is_encrypted(body))
         return error_set(error, ERROR_INPUT,
                          "%s is encrypted: decrypt it first with \"openssl pkey\"", block->label);
     block->der = mem_alloc(BASE64_DECODED_SIZE(length));
@@ -67,7 +68,7 @@ int pem_next(const char **cursor, struct pem_block *block, struct error *error)
     char end_label[PEM_LABEL_SIZE];
 
     *block = (struct pem_block){0};
-    const char *begin = strstr(*cursor, BEGIN);
+    const char *begin = find(*cursor, BEGIN);
     if (begin == NULL) {
         *cursor += strlen(*cursor);
         return 0;
@@ -75,7 +76,7 @@ int pem_next(const char **cursor, struct pem_block *block, struct error *error)
     const char *body = begin + strlen(BEGIN);
     if (!read_label(&body, block->label))
         return error_set(error, ERROR_INPUT, "PEM block is malformed: its BEGIN line has no label");
-    const char *body_end = find_dashes(body);
+    const char *body_end = find(body, DASHES);
     if (body_end == NULL || strncmp(body_end, END, strlen(END)) != 0)
         return error_set(error, ERROR_INPUT, "PEM block is cut off: no \"-----END %s-----\"",
                          block->label);

@@ -98,14 +98,15 @@ static void append_name(struct buffer *out, const char *common_name)
 /* RFC 5280 4.1.2.5: UTCTime through 2049. */
 static void append_time(struct buffer *out, time_t seconds)
 {
-    char text[sizeof "20260131000000Z"];
     const struct tm *tm = gmtime(&seconds);
-    size_t length = strftime(text, sizeof text, "%Y%m%d%H%M%SZ", tm);
+    char *text = mem_printf("%04d%02d%02d%02d%02d%02dZ", tm->tm_year + 1900, tm->tm_mon + 1,
+                            tm->tm_mday, tm->tm_hour, tm->tm_min, tm->tm_sec);
 
     if (tm->tm_year < 150)
-        append_element(out, DER_UTC_TIME, text + 2, length - 2);
+        append_element(out, DER_UTC_TIME, text + 2, strlen(text) - 2);
     else
-        append_element(out, DER_GENERALIZED_TIME, text, length);
+        append_element(out, DER_GENERALIZED_TIME, text, strlen(text));
+    free(text);
 }
 
 static void append_validity(struct buffer *out, time_t now)

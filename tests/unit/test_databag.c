@@ -148,7 +148,7 @@ static void test_bad_values(void **state)
 
     (void)state;
     assert_value_rejected("", "client/0: client_certificates is empty, not JSON");
-    assert_value_rejected("-----BEGIN", "client/0: client_certificates is not JSON (near byte 0)");
+    assert_value_rejected("-----BEGIN", "client/0: client_certificates is not JSON (near byte 1)");
     assert_value_rejected("null",
                           "client/0: client_certificates is no JSON list of PEM certificates");
     assert_value_rejected("{\"a\":[]}",

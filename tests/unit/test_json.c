@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,6 +61,50 @@ static void refuses_what_is_not_one_value(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         check_refused(texts[i], strlen(texts[i]), NULL);
+}
+
+/* vendor/cjson/01-numbers.patch */
+static void reads_numbers(void **state)
+{
+    static const struct {
+        const char *text;
+        int value; /* as json_int gives it */
+        const char *printed;
+    } numbers[] = {
+        {"0", 0, "0"},
+        {"-0", 0, "-0"},
+        {"30", 30, "30"},
+        {"-2147483648", INT_MIN, "-2147483648"},
+        {"99999999999", INT_MAX, "99999999999"},
+        {"-99999999999", INT_MIN, "-99999999999"},
+        {"9007199254740991", INT_MAX, "9007199254740991"},
+        {"1.5", 1, "1.5"},
+        {"-0.25", 0, "-0.25"},
+        {"1.50e1", 15, "15"},
+        {"25E+2", 2500, "2500"},
+        {"250e-1", 25, "25"},
+        {"1e999", INT_MAX, "null"},
+        {"1e-999", 0, "0"},
+        {"1e99999999999999999999", INT_MAX, "null"},
+    };
+    static const char *const malformed[] = {"-",   "+1",    ".5",  "1.",  "1.e1", "1e",
+                                            "1e+", "1.5.5", "0x1", "- 1", "-inf", "nan"};
+    struct error error;
+    cJSON *object;
+    char text[64];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        snprintf(text, sizeof text, "{\"n\":%s}", numbers[i].text);
+        assert_int_equal(parse(&object, text, strlen(text), &error), 0);
+        assert_int_equal(json_int(object, "n", 7), numbers[i].value);
+        char *printed = json_print(cJSON_GetObjectItem(object, "n"));
+        assert_string_equal(printed, numbers[i].printed);
+        free(printed);
+        cJSON_Delete(object);
+    }
+    for (size_t i = 0; i < sizeof malformed / sizeof malformed[0]; i++)
+        check_refused(malformed[i], strlen(malformed[i]), NULL);
 }
 
 static void says_where(void **state)
@@ -155,6 +201,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(accepts_one_value),
         cmocka_unit_test(refuses_what_is_not_one_value),
+        cmocka_unit_test(reads_numbers),
         cmocka_unit_test(says_where),
         cmocka_unit_test(refuses_nul),
         cmocka_unit_test(bounds_the_nesting),
