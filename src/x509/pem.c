@@ -43,7 +43,9 @@ static bool is_encrypted(const char *body)
 {
     static const char header[] = "Proc-Type: 4,ENCRYPTED";
 
-    return strncmp(body + strspn(body, "\r\n"), header, strlen(header)) == 0;
+    while (*body == '\r' || *body == '\n')
+        body++;
+    return strncmp(body, header, strlen(header)) == 0;
 }
 
 static int decode_body(struct pem_block *block, const char *body, size_t length,

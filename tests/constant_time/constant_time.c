@@ -279,6 +279,27 @@ static void base64(void)
     demand(length == 47, "base64");
 }
 
+/* All digits between the BEGIN and the END line. */
+static void pem(void)
+{
+    char *text = x509_file("ec-p384-pkcs8.key");
+    const char *cursor = text;
+    struct pem_block block;
+    struct error error;
+
+    char *end = strstr(text, "\n-----END");
+    for (char *c = strchr(text, '\n'); c < end; c++) {
+        if (*c != '\n' && *c != '=')
+            MAKE_SECRET(c, 1);
+    }
+    int result = pem_next(&cursor, &block, &error);
+    MAKE_PUBLIC(&result, sizeof result);
+    MAKE_PUBLIC(&block, sizeof block);
+    demand(result == 1 && block.length == 185, "PEM");
+    pem_block_free(&block);
+    free(text);
+}
+
 /* ---- */
 
 static const struct {
@@ -297,6 +318,7 @@ static const struct {
     {"client authentication", client_authentication, false},
     {"digits of base64", digits, false},
     {"base64", base64, false},
+    {"PEM", pem, false},
 };
 
 int main(void)
