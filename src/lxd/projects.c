@@ -41,8 +41,8 @@ void projects_from_json(struct projects *projects, const cJSON *entry)
         return;
     cJSON_ArrayForEach(item, json_array(entry, "projects"))
     {
-        if (cJSON_IsString(item))
-            add(projects, item->valuestring);
+        if (cJSON_IsString(item)) /* LXD has each once */
+            strings_add(&projects->names, item->valuestring);
     }
 }
 
