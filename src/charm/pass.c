@@ -227,7 +227,7 @@ static void add_expiring(const struct pass *pass, struct status_summary *summary
     for (size_t i = 0; i < expiry.sentences.count && i < MAX_WARNINGS; i++)
         juju_log(pass->juju, JUJU_LOG_WARNING, "%s", expiry.sentences.items[i]);
     if (expiry.sentences.count > MAX_WARNINGS)
-        juju_log(pass->juju, JUJU_LOG_WARNING, "%zu more certificates expire soon",
+        juju_log(pass->juju, JUJU_LOG_WARNING, "%zu more certificates are to be renewed",
                  expiry.sentences.count - MAX_WARNINGS);
     expiry_free(&expiry);
 }

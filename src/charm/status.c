@@ -44,8 +44,7 @@ static void append_expiring(struct buffer *out, const struct status_summary *sum
     certificate_date(date, summary->first_expiry);
     buffer_append_string(out, "; ");
     append_count(out, summary->expiring, "certificate");
-    buffer_printf(out, summary->expiring == 1 ? " expires on %s" : " expire soon, the first on %s",
-                  date);
+    buffer_printf(out, " to renew, %sby %s", summary->expiring != 1 ? "the first " : "", date);
 }
 
 static void append_summary(struct buffer *out, const struct status_summary *summary)

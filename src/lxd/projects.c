@@ -10,7 +10,8 @@
 
 static void add(struct projects *projects, const char *name)
 {
-    if (!strings_contain(&projects->names, name))
+    if (projects->names.count < PROJECTS_MAX && strlen(name) <= PROJECTS_MAX_NAME &&
+        !strings_contain(&projects->names, name))
         strings_add(&projects->names, name);
 }
 
@@ -28,8 +29,8 @@ void projects_parse(struct projects *projects, const char *text)
             name[--length] = '\0';
         add(projects, name);
         free(name);
+        projects->restricted = true;
     }
-    projects->restricted = projects->names.count != 0;
 }
 
 void projects_from_json(struct projects *projects, const cJSON *entry)
@@ -41,8 +42,8 @@ void projects_from_json(struct projects *projects, const cJSON *entry)
         return;
     cJSON_ArrayForEach(item, json_array(entry, "projects"))
     {
-        if (cJSON_IsString(item)) /* LXD has each once */
-            strings_add(&projects->names, item->valuestring);
+        if (cJSON_IsString(item))
+            add(projects, item->valuestring);
     }
 }
 

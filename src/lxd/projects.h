@@ -7,6 +7,10 @@
 
 #include "base/buffer.h"
 
+/* What is beyond is left out: less is opened then, not more. */
+#define PROJECTS_MAX 256      /* names */
+#define PROJECTS_MAX_NAME 255 /* bytes of one */
+
 /*
  * What a certificate opens: all of LXD (this is what zero means), or some projects only. Names are
  * there once each; their order means nothing.
@@ -16,7 +20,7 @@ struct projects {
     struct strings names;
 };
 
-/* Names separated by commas, with blanks around them; none of them is no restriction. */
+/* Names separated by commas, with blanks around them; no text is no restriction. */
 void projects_parse(struct projects *projects, const char *text);
 
 /* What LXD says of an entry, and is told. */

@@ -159,6 +159,7 @@ class Lxd:
     def pause(self):
         """Let the daemon hang: it accepts connections, and says nothing."""
         self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)
 
     def resume(self):
         self._process.send_signal(signal.SIGCONT)

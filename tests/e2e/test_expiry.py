@@ -22,7 +22,7 @@ def warnings(hook, fingerprint):
 def test_registered_certificate(lxd, app, unit, relation):
     short, long = identity("short", end=20), identity("long", end=40)
     relation.join("builder/0", client_certificates=bundle(short, long))
-    assert unit.status == active(lxd, 2, f"; 1 certificate expires on {date_in(20)}")
+    assert unit.status == active(lxd, 2, f"; 1 certificate to renew, by {date_in(20)}")
     (hook,) = app.update_status()
     (line,) = warnings(hook, short.fingerprint)
     assert f".builder.{relation.number} " in line and date_in(20) in line
@@ -35,7 +35,7 @@ def test_several_certificates_once_each(lxd, app, unit, relation):
     other = app.relate("other")
     other.join("other/0", client_certificates=bundle(first))
     assert unit.status == active(
-        lxd, 2, f"; 2 certificates expire soon, the first on {date_in(5)}"
+        lxd, 2, f"; 2 certificates to renew, the first by {date_in(5)}"
     )
 
 
@@ -43,7 +43,7 @@ def test_several_certificates_once_each(lxd, app, unit, relation):
 def test_days_are_an_option(lxd, app, unit, relation, days, warned):
     relation.join("builder/0", client_certificates=bundle(identity(end=20)))
     app.configure(lxd_expiry_warning_days=days)
-    assert ("expires on" in unit.status[1]) == warned
+    assert ("to renew" in unit.status[1]) == warned
 
 
 def test_our_own_certificate(lxd, juju):
@@ -51,7 +51,7 @@ def test_our_own_certificate(lxd, juju):
     lxd.trust(administrator, "juju")
     cloud = lxd_cloud(lxd.url, administrator, lxd.certificate)
     app = juju.deploy(trust=True, cloud=cloud)
-    assert app.units[0].status == active(lxd, 0, f"; 1 certificate expires on {date_in(7)}")
+    assert app.units[0].status == active(lxd, 0, f"; 1 certificate to renew, by {date_in(7)}")
     (hook,) = app.update_status()
     (line,) = warnings(hook, administrator.fingerprint)
     assert line.startswith("our client certificate ")
@@ -65,7 +65,7 @@ def test_the_server_s_certificate(juju):
         lxd.trust(administrator, "juju")
         cloud = lxd_cloud(lxd.url, administrator, lxd.certificate)
         app = juju.deploy(trust=True, cloud=cloud)
-        assert app.units[0].status == active(lxd, 0, f"; 1 certificate expires on {date_in(3)}")
+        assert app.units[0].status == active(lxd, 0, f"; 1 certificate to renew, by {date_in(3)}")
         (hook,) = app.update_status()
         (line,) = warnings(hook, lxd.fingerprint)
         assert line.startswith(f"the server certificate of LXD at {lxd.url} ")

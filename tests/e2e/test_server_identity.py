@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The charm talks to the LXD that it was told to expect, and to nobody else."""
 
+import datetime
 import ssl
 
 import pytest
@@ -71,7 +72,8 @@ def test_expired_but_pinned_server_certificate_is_accepted_with_a_warning(juju):
         lxd.trust(administrator, "juju")
         cloud = lxd_cloud(lxd.url, administrator, server.certificate)
         unit = juju.deploy(trust=True, cloud=cloud).units[0]
-        assert unit.status == active(lxd, 0)
+        yesterday = datetime.datetime.utcnow().date() - datetime.timedelta(days=1)
+        assert unit.status == active(lxd, 0, f"; 1 certificate to renew, by {yesterday}")
         assert any("dates" in line for line in unit.hooks[-1].logged("WARNING"))
 
 

@@ -157,7 +157,7 @@ def test_certificate_that_one_of_them_refuses(lxd, second, unit, relation):
     assert told["nodes"] == served_by(served(lxd, client, other), served(second, other))["nodes"]
     assert told["registered_certificates"] == [other.certificate]
     assert rejections(relation) == {
-        client.fingerprint: f'LXD at {second.url}: LXD has it as "alice", restricted to projects'
+        client.fingerprint: f'LXD at {second.url}: LXD has it as "alice", restricted to no project'
     }
     assert unit.status == (
         "active",

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -28,6 +29,26 @@ static void test_parsing(void **state)
     assert_parsed(" ,, \t", "all of LXD");
     assert_parsed("foo", "project foo");
     assert_parsed(" foo , my bar,foo,\n", "projects foo, my bar");
+}
+
+/* What is left out must not open more. */
+static void test_bounds(void **state)
+{
+    char name[PROJECTS_MAX_NAME + 2];
+    struct projects projects;
+    struct buffer text = {0};
+
+    (void)state;
+    memset(name, 'x', sizeof name);
+    name[sizeof name - 1] = '\0';
+    assert_parsed(name, "no project");
+    for (int i = 0; i <= PROJECTS_MAX; i++)
+        buffer_printf(&text, "p%d,", i);
+    projects_parse(&projects, text.data);
+    assert_int_equal(projects.names.count, PROJECTS_MAX);
+    assert_string_equal(projects.names.items[PROJECTS_MAX - 1], "p255");
+    projects_free(&projects);
+    buffer_free(&text);
 }
 
 static void assert_read(const char *entry, const char *description, const char *written)
@@ -105,6 +126,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parsing),
+        cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_narrowing),
         cmocka_unit_test(test_copy_and_equality),

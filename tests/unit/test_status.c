@@ -153,10 +153,10 @@ static void test_expiring(void **state)
     (void)state;
     strings_add(&summary.versions, "6.1");
     assert_summary(&summary, "0 certificates trusted, LXD 6.1, 1 node; "
-                             "1 certificate expires on 2026-01-31");
+                             "1 certificate to renew, by 2026-01-31");
     summary.expiring = 2;
     assert_summary(&summary, "0 certificates trusted, LXD 6.1, 1 node; "
-                             "2 certificates expire soon, the first on 2026-01-31");
+                             "2 certificates to renew, the first by 2026-01-31");
     strings_free(&summary.versions);
 }
 
