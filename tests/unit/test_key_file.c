@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -76,10 +77,12 @@ static void assert_fails(const char *in, const char *sentence)
 static void test_no_link_is_followed(void **state)
 {
     char *path = mem_printf("%s/client-key.pem", folder);
+    char *sentence = mem_printf("client-key.pem cannot be opened: %s", strerror(ELOOP));
 
     (void)state;
     assert_int_equal(symlink("/etc/hostname", path), 0);
-    assert_fails(folder, "client-key.pem cannot be opened: Too many levels of symbolic links");
+    assert_fails(folder, sentence);
+    free(sentence);
     free(path);
 }
 
