@@ -26,7 +26,7 @@ static int compare_rejections(const void *a, const void *b)
     return order != 0 ? order : strcmp(x->reason, y->reason);
 }
 
-static void rejections_sort(struct rejections *rejections)
+void rejections_sort(struct rejections *rejections)
 {
     size_t kept = 0;
 
@@ -100,6 +100,7 @@ static int parse_entry(struct certificate *certificate, const cJSON *entry, stru
     return certificate_from_pem(certificate, entry->valuestring, error);
 }
 
+/* number is 0 where it is no entry of a list. */
 static void read_entry(struct request *request, const char *member, size_t number,
                        const cJSON *entry, const struct projects *projects)
 {
@@ -107,7 +108,10 @@ static void read_entry(struct request *request, const char *member, size_t numbe
     struct error error;
 
     if (parse_entry(&certificate, entry, &error) != 0) {
-        error_prefix(&error, "certificate %zu", number);
+        if (number != 0)
+            error_prefix(&error, "certificate %zu", number);
+        else
+            error_prefix(&error, "certificate");
         request_reject(request, member, error.text);
         return;
     }
@@ -117,23 +121,34 @@ static void read_entry(struct request *request, const char *member, size_t numbe
     projects_copy(&wish->projects, projects);
 }
 
-void request_read(struct request *request, const char *member, const cJSON *settings)
+/* What both interfaces have. Is anything to be read? Then the projects are the caller's. */
+static bool read_terms(struct request *request, const char *member, const cJSON *settings,
+                       struct projects *projects)
 {
-    const char *value = json_string(settings, "client_certificates");
     const char *version = json_string(settings, "version");
     const char *names = json_string(settings, "projects");
-    struct projects projects;
     struct error error;
-    const cJSON *entry;
-    size_t number = 0;
 
     if (!is_our_version(version)) {
         error_set(&error, ERROR_INPUT,
                   "version \"%.32s\" of the interface is not supported, only 1.x", version);
         request_reject(request, member, error.text);
-        return;
+        return false;
     }
-    projects_parse(&projects, names != NULL ? names : "");
+    projects_parse(projects, names != NULL ? names : "");
+    return true;
+}
+
+void request_read(struct request *request, const char *member, const cJSON *settings)
+{
+    const char *value = json_string(settings, "client_certificates");
+    struct projects projects;
+    struct error error;
+    const cJSON *entry;
+    size_t number = 0;
+
+    if (!read_terms(request, member, settings, &projects))
+        return;
     cJSON *list = value != NULL ? parse_list(request, member, value) : NULL;
     cJSON_ArrayForEach(entry, list)
     {
@@ -147,6 +162,18 @@ void request_read(struct request *request, const char *member, const cJSON *sett
         request_reject(request, member, error.text);
     }
     cJSON_Delete(list);
+    projects_free(&projects);
+}
+
+void request_read_https(struct request *request, const char *member, const cJSON *settings)
+{
+    const cJSON *entry = cJSON_GetObjectItemCaseSensitive(settings, "certificate");
+    struct projects projects;
+
+    if (!read_terms(request, member, settings, &projects))
+        return;
+    if (entry != NULL)
+        read_entry(request, member, 0, entry, &projects);
     projects_free(&projects);
 }
 
@@ -271,12 +298,17 @@ static int compare_nodes(const void *a, const void *b)
     return strcmp(node_endpoint(*x), node_endpoint(*y));
 }
 
+void nodes_sort(struct nodes *nodes)
+{
+    if (nodes->count != 0)
+        qsort(nodes->items, nodes->count, sizeof *nodes->items, compare_nodes);
+}
+
 char *databag_nodes(struct nodes *nodes)
 {
     cJSON *list = cJSON_CreateArray();
 
-    if (nodes->count != 0)
-        qsort(nodes->items, nodes->count, sizeof *nodes->items, compare_nodes);
+    nodes_sort(nodes);
     for (size_t i = 0; i < nodes->count; i++)
         cJSON_AddItemReferenceToArray(list, nodes->items[i]);
     return print(list);
@@ -289,11 +321,10 @@ char *databag_registered(const struct strings *texts)
     return print(list_of(texts));
 }
 
-char *databag_rejected(struct rejections *rejections)
+char *databag_rejected(const struct rejections *rejections)
 {
     if (rejections->count == 0)
         return mem_string("");
-    rejections_sort(rejections);
     cJSON *list = cJSON_CreateArray();
     for (size_t i = 0; i < rejections->count; i++) {
         const struct rejection *rejection = &rejections->items[i];

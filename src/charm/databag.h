@@ -10,9 +10,9 @@
 #include "x509/certificate.h"
 
 /*
- * The wire format of the lxd interface, version 1.0: what the members of a relation ask for, and
- * what we answer. No I/O. Lists are sorted and JSON is printed canonically, so that the same state
- * always makes the same bytes.
+ * The wire format of the lxd and lxd-https interfaces, version 1.0: what the members of a relation
+ * ask for, and what we answer. No I/O. Lists are sorted and JSON is printed canonically, so that
+ * the same state always makes the same bytes.
  */
 #define DATABAG_VERSION "1.0"
 
@@ -33,6 +33,7 @@ struct rejections {
 
 /* fingerprint may be NULL. */
 void rejections_add(struct rejections *rejections, const char *fingerprint, const char *reason);
+void rejections_sort(struct rejections *rejections); /* and drop what is there twice */
 void rejections_free(struct rejections *rejections);
 
 /* A certificate that a member asks for, and the string it came as. */
@@ -49,8 +50,10 @@ struct request {
     struct rejections rejections;
 };
 
-/* Add what one member (its name is for the reasons) asks for in its settings. */
+/* Add what one member (its name is for the reasons) asks for in its settings: a list of
+ * certificates, or with lxd-https a single one. */
 void request_read(struct request *request, const char *member, const cJSON *settings);
+void request_read_https(struct request *request, const char *member, const cJSON *settings);
 
 /* Add a rejection of a member's settings as a whole. */
 void request_reject(struct request *request, const char *member, const char *reason);
@@ -74,13 +77,12 @@ void nodes_add(struct nodes *nodes, const char *endpoint, const char *name,
 void nodes_read(struct nodes *nodes, const cJSON *settings);
 
 const char *node_endpoint(const cJSON *node);
+void nodes_sort(struct nodes *nodes); /* by endpoint */
 void nodes_free(struct nodes *nodes);
 
 /* Values of our databag, owned by the caller (free). */
 char *databag_nodes(struct nodes *nodes); /* sorted by endpoint */
 char *databag_registered(const struct strings *texts);
-
-/* Sorts the rejections and drops what is there twice. "" (no such key) where there is none. */
-char *databag_rejected(struct rejections *rejections);
+char *databag_rejected(const struct rejections *rejections); /* sorted; "" for none: no such key */
 
 #endif

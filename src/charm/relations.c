@@ -7,7 +7,9 @@
 #include "base/json.h"
 #include "juju/hook_tools.h"
 
-#define ENDPOINT "api"
+#define API "api"
+#define HTTPS "https"
+#define SCHEME "https://"
 
 static int read_member(struct relation *relation, const struct juju_transport *juju,
                        const char *member, bool application, struct error *error)
@@ -21,7 +23,10 @@ static int read_member(struct relation *relation, const struct juju_transport *j
         request_reject(&relation->request, member, error->text);
         return 0;
     }
-    request_read(&relation->request, member, settings);
+    if (relation->https)
+        request_read_https(&relation->request, member, settings);
+    else
+        request_read(&relation->request, member, settings);
     cJSON_Delete(settings);
     return 0;
 }
@@ -50,6 +55,21 @@ static int read_members(struct relation *relation, const struct juju_transport *
     return read_member(relation, juju, relation->application, true, error);
 }
 
+/* Of our application's settings only the leader may know. */
+static int read_published(struct relation *relation, const struct juju_transport *juju,
+                          const struct event *event, struct error *error)
+{
+    bool leader = false;
+
+    if (juju_relation_get(juju, relation->id, event->unit, false, &relation->published, error) !=
+            0 ||
+        (relation->https && juju_is_leader(juju, &leader, error) != 0))
+        return -1;
+    return leader ? juju_relation_get(juju, relation->id, event->application, true,
+                                      &relation->application_published, error)
+                  : 0;
+}
+
 static int read_relation(struct relation *relation, const struct juju_transport *juju,
                          const struct event *event, struct error *error)
 {
@@ -59,7 +79,7 @@ static int read_relation(struct relation *relation, const struct juju_transport 
     if (juju_relation_units(juju, relation->id, &units, error) != 0 ||
         read_application(relation, juju, &units, error) != 0 ||
         read_members(relation, juju, event, &units, error) != 0 ||
-        juju_relation_get(juju, relation->id, event->unit, false, &relation->published, error) != 0)
+        read_published(relation, juju, event, error) != 0)
         goto out;
     request_sort(&relation->request);
     relation->readable = true;
@@ -83,13 +103,15 @@ static unsigned long number_of(const char *id)
     return strtoul(colon != NULL ? colon + 1 : id, NULL, 10);
 }
 
-int relations_read(struct relations *relations, const struct juju_transport *juju,
-                   const struct event *event, struct error *error)
+/* Those of one endpoint. */
+static int read_endpoint(struct relations *relations, const struct juju_transport *juju,
+                         const struct event *event, const char *endpoint, struct error *error)
 {
     struct strings ids = {0};
 
-    int result = juju_relation_ids(juju, ENDPOINT, &ids, error);
-    relations->items = mem_alloc(ids.count * sizeof *relations->items);
+    int result = juju_relation_ids(juju, endpoint, &ids, error);
+    relations->items =
+        mem_resize(relations->items, (relations->count + ids.count) * sizeof *relations->items);
     for (size_t i = 0; i < ids.count; i++) {
         /* Before Juju 3.4 a relation that ends is still in the list. */
         if (event_breaks(event, ids.items[i]))
@@ -97,34 +119,70 @@ int relations_read(struct relations *relations, const struct juju_transport *juj
         struct relation *relation = &relations->items[relations->count++];
         struct error trouble;
 
-        relation->id = mem_string(ids.items[i]);
-        relation->number = number_of(relation->id);
+        *relation = (struct relation){.id = mem_string(ids.items[i]),
+                                      .number = number_of(ids.items[i]),
+                                      .https = strcmp(endpoint, HTTPS) == 0};
         if (read_relation(relation, juju, event, &trouble) != 0)
             juju_log(juju, JUJU_LOG_WARNING, "relation %s is left as it is: %s", relation->id,
                      trouble.text);
     }
-    qsort(relations->items, relations->count, sizeof *relations->items, compare_relations);
     strings_free(&ids);
     return result;
+}
+
+int relations_read(struct relations *relations, const struct juju_transport *juju,
+                   const struct event *event, struct error *error)
+{
+    if (read_endpoint(relations, juju, event, API, error) != 0 ||
+        read_endpoint(relations, juju, event, HTTPS, error) != 0)
+        return -1;
+    qsort(relations->items, relations->count, sizeof *relations->items, compare_relations);
+    return 0;
+}
+
+/* What one databag of ours tells, of either interface. */
+static void add_known(struct endpoints *known, const cJSON *published)
+{
+    const char *value = json_string(published, "addresses");
+    struct endpoints addresses = {0};
+    struct nodes nodes = {0};
+    struct error ignored;
+
+    nodes_read(&nodes, published);
+    for (size_t i = 0; i < nodes.count; i++)
+        endpoints_add(known, node_endpoint(nodes.items[i]), &ignored);
+    if (value != NULL)
+        endpoints_parse(&addresses, value, &ignored);
+    for (size_t i = 0; i < addresses.count; i++)
+        endpoints_add(known, addresses.items[i].url, &ignored);
+    endpoints_free(&addresses);
+    nodes_free(&nodes);
+}
+
+static void add_known_by_ending(struct endpoints *known, const struct juju_transport *juju,
+                                const struct event *event, const char *member, bool application)
+{
+    struct error ignored;
+    cJSON *ending;
+
+    if (juju_relation_get(juju, event->relation_id, member, application, &ending, &ignored) != 0)
+        return;
+    add_known(known, ending);
+    cJSON_Delete(ending);
 }
 
 void relations_known_nodes(const struct relations *relations, const struct juju_transport *juju,
                            const struct event *event, struct endpoints *known)
 {
-    struct nodes nodes = {0};
-    struct error ignored;
-    cJSON *ending;
-
-    for (size_t i = 0; i < relations->count; i++)
-        nodes_read(&nodes, relations->items[i].published);
-    if (event->kind == EVENT_RELATION_BROKEN &&
-        juju_relation_get(juju, event->relation_id, event->unit, false, &ending, &ignored) == 0) {
-        nodes_read(&nodes, ending);
-        cJSON_Delete(ending);
+    for (size_t i = 0; i < relations->count; i++) {
+        add_known(known, relations->items[i].published);
+        add_known(known, relations->items[i].application_published);
     }
-    for (size_t i = 0; i < nodes.count; i++)
-        endpoints_add(known, node_endpoint(nodes.items[i]), &ignored);
-    nodes_free(&nodes);
+    if (event->kind != EVENT_RELATION_BROKEN)
+        return;
+    add_known_by_ending(known, juju, event, event->unit, false);
+    if (strncmp(event->relation_id, HTTPS ":", strlen(HTTPS ":")) == 0)
+        add_known_by_ending(known, juju, event, event->application, true);
 }
 
 /* ---- publishing ---- */
@@ -228,20 +286,24 @@ static bool judge(const char *fingerprint, const struct servers *servers,
     return everywhere;
 }
 
-static char *compose_registered(const struct relation *relation, const struct servers *servers,
-                                struct rejections *rejections)
+/* The texts of the relation's certificates that all trust, and all of its rejections. */
+static void judge_all(const struct relation *relation, const struct servers *servers,
+                      struct strings *registered, struct rejections *rejections)
 {
-    struct strings texts = {0};
+    const struct request *request = &relation->request;
 
-    for (size_t i = 0; i < relation->request.count; i++) {
-        const struct wish *wish = &relation->request.wishes[i];
-
-        if (judge(wish->certificate.fingerprint, servers, rejections))
-            strings_add(&texts, wish->text);
+    for (size_t i = 0; i < request->rejections.count; i++)
+        rejections_add(rejections, NULL, request->rejections.items[i].reason);
+    for (size_t i = 0; i < request->count; i++) {
+        if (judge(request->wishes[i].certificate.fingerprint, servers, rejections))
+            strings_add(registered, request->wishes[i].text);
     }
-    char *value = databag_registered(&texts);
-    strings_free(&texts);
-    return value;
+    rejections_sort(rejections);
+}
+
+static void add_version(cJSON *settings)
+{
+    cJSON_AddStringToObject(settings, "version", DATABAG_VERSION);
 }
 
 /* The value becomes the object's. */
@@ -249,22 +311,6 @@ static void add_value(cJSON *settings, const char *key, char *value)
 {
     cJSON_AddStringToObject(settings, key, value);
     free(value);
-}
-
-/* All that we have to say on this relation; the rejections are returned as well. */
-static cJSON *compose(const struct relation *relation, const struct servers *servers,
-                      struct rejections *rejections)
-{
-    cJSON *settings = cJSON_CreateObject();
-
-    for (size_t i = 0; i < relation->request.rejections.count; i++)
-        rejections_add(rejections, NULL, relation->request.rejections.items[i].reason);
-    cJSON_AddStringToObject(settings, "version", DATABAG_VERSION);
-    add_value(settings, "nodes", compose_nodes(relation, servers));
-    add_value(settings, "registered_certificates",
-              compose_registered(relation, servers, rejections));
-    add_value(settings, "rejected_certificates", databag_rejected(rejections));
-    return settings;
 }
 
 /* Take out of settings what is published already; an absent key is an empty one. */
@@ -296,36 +342,133 @@ static void log_rejections(const struct juju_transport *juju, const char *id,
 }
 
 static int write_changes(struct relation *relation, const struct juju_transport *juju,
-                         const cJSON *changes, struct error *error)
+                         bool application, const cJSON *changes, struct error *error)
 {
     struct buffer keys = {0};
     const cJSON *item;
 
-    if (juju_relation_set(juju, relation->id, changes, error) != 0)
+    if (juju_relation_set(juju, relation->id, application, changes, error) != 0)
         return -1;
     cJSON_ArrayForEach(item, changes)
     {
         buffer_printf(&keys, "%s%s", keys.length != 0 ? ", " : "", item->string);
     }
     juju_log(juju, JUJU_LOG_INFO, "relation %s: published %s", relation->id, keys.data);
+    free(relation->written);
     relation->written = keys.data;
     return 0;
+}
+
+/* In the words of lxd. */
+static int publish_api(struct relation *relation, const struct juju_transport *juju,
+                       const struct servers *servers, const struct strings *registered,
+                       const struct rejections *rejections, struct error *error)
+{
+    cJSON *settings = cJSON_CreateObject();
+    int result = 0;
+
+    add_version(settings);
+    add_value(settings, "nodes", compose_nodes(relation, servers));
+    add_value(settings, "registered_certificates", databag_registered(registered));
+    add_value(settings, "rejected_certificates", databag_rejected(rejections));
+    keep_changes(settings, relation->published);
+    if (cJSON_HasObjectItem(settings, "rejected_certificates"))
+        log_rejections(juju, relation->id, rejections);
+    if (settings->child != NULL)
+        result = write_changes(relation, juju, false, settings, error);
+    cJSON_Delete(settings);
+    return result;
+}
+
+/* ---- publishing, lxd-https ---- */
+
+/* Requirers connect to the first address, so it is one that answers. */
+static char *compose_addresses(const struct server *server)
+{
+    struct endpoints addresses = {0};
+    struct strings none = {0};
+    struct nodes nodes = {0};
+    struct buffer text = {0};
+    struct error ignored;
+
+    add_server(&nodes, server, &none);
+    nodes_sort(&nodes);
+    endpoints_add(&addresses, server->endpoint.url, &ignored);
+    for (size_t i = 0; i < nodes.count; i++)
+        endpoints_add(&addresses, node_endpoint(nodes.items[i]), &ignored);
+    for (size_t i = 0; i < server->info.addresses.count && !server->info.clustered; i++)
+        endpoints_add(&addresses, server->info.addresses.items[i].url, &ignored);
+    for (size_t i = 0; i < addresses.count; i++)
+        buffer_printf(&text, "%s%s", i != 0 ? "," : "", addresses.items[i].url + strlen(SCHEME));
+    endpoints_free(&addresses);
+    nodes_free(&nodes);
+    return text.data;
+}
+
+static cJSON *compose_https(const struct server *server)
+{
+    const struct certificate *presented = lxd_presented(server->client);
+    cJSON *settings = cJSON_CreateObject();
+
+    add_version(settings);
+    add_value(settings, "certificate",
+              pem_encode("CERTIFICATE", presented->der, presented->length));
+    cJSON_AddStringToObject(settings, "certificate_fingerprint", presented->fingerprint);
+    add_value(settings, "addresses", compose_addresses(server));
+    return settings;
+}
+
+/* All in one databag of ours, or nothing. */
+static int publish_server(struct relation *relation, const struct juju_transport *juju,
+                          bool application, const struct server *server, bool all,
+                          struct error *error)
+{
+    cJSON *settings = compose_https(server);
+    int result = 0;
+
+    for (cJSON *item = settings->child; item != NULL && !all; item = item->next)
+        cJSON_SetValuestring(item, "");
+    keep_changes(settings, application ? relation->application_published : relation->published);
+    if (settings->child != NULL)
+        result = write_changes(relation, juju, application, settings, error);
+    cJSON_Delete(settings);
+    return result;
+}
+
+static int publish_https(struct relation *relation, const struct juju_transport *juju,
+                         const struct servers *servers, struct error *error)
+{
+    const struct server *server = servers_first(servers);
+    struct strings trusted = {0};
+
+    if (server == NULL)
+        return 0;
+    add_trusted(&trusted, server, &relation->request);
+    bool serves = trusted.count != 0, clustered = server->info.clustered;
+    strings_free(&trusted);
+    if (publish_server(relation, juju, false, server, serves && !clustered, error) != 0)
+        return -1;
+    if (relation->application_published == NULL)
+        return 0;
+    return publish_server(relation, juju, true, server, serves && clustered, error);
 }
 
 int relation_publish(struct relation *relation, const struct juju_transport *juju,
                      const struct servers *servers, struct error *error)
 {
     struct rejections rejections = {0};
-    int result = 0;
+    struct strings registered = {0};
+    int result;
 
-    cJSON *settings = compose(relation, servers, &rejections);
+    judge_all(relation, servers, &registered, &rejections);
     relation->rejected = rejections.count;
-    keep_changes(settings, relation->published);
-    if (cJSON_HasObjectItem(settings, "rejected_certificates"))
+    if (relation->https) {
         log_rejections(juju, relation->id, &rejections);
-    if (settings->child != NULL)
-        result = write_changes(relation, juju, settings, error);
-    cJSON_Delete(settings);
+        result = publish_https(relation, juju, servers, error);
+    } else {
+        result = publish_api(relation, juju, servers, &registered, &rejections, error);
+    }
+    strings_free(&registered);
     rejections_free(&rejections);
     return result;
 }
@@ -339,6 +482,7 @@ void relations_free(struct relations *relations)
         free(relation->application);
         request_free(&relation->request);
         cJSON_Delete(relation->published);
+        cJSON_Delete(relation->application_published);
         free(relation->written);
     }
     free(relations->items);

@@ -65,7 +65,7 @@ static int publish(const struct requirer *requirer, const char *relation_id, str
 
     cJSON_AddStringToObject(settings, "version", DATABAG_VERSION);
     cJSON_AddStringToObject(settings, "client_certificates", value);
-    int result = juju_relation_set(requirer->juju, relation_id, settings, error);
+    int result = juju_relation_set(requirer->juju, relation_id, false, settings, error);
     cJSON_Delete(settings);
     free(value);
     return result;

@@ -204,6 +204,19 @@ bool servers_have_node(const struct servers *servers, const char *url)
     return false;
 }
 
+const struct server *servers_first(const struct servers *servers)
+{
+    const struct endpoint *first = &servers->endpoints->items[0];
+
+    for (size_t i = 0; i < servers->count; i++) {
+        const struct server *server = &servers->items[i];
+
+        if (server->observed && endpoint_equal(&server->endpoint, first))
+            return server;
+    }
+    return find_cluster(servers, first);
+}
+
 size_t servers_observed(const struct servers *servers)
 {
     size_t observed = 0;

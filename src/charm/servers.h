@@ -54,6 +54,9 @@ void servers_apply(struct servers *servers, bool removing, int64_t deadline);
 /* Is the node at "https://host:port" one of those that were observed, or known not to serve? */
 bool servers_have_node(const struct servers *servers, const char *url);
 
+/* What is behind the first endpoint of the credentials; NULL where that could not be observed. */
+const struct server *servers_first(const struct servers *servers);
+
 /* How many were observed. */
 size_t servers_observed(const struct servers *servers);
 

@@ -211,10 +211,11 @@ int juju_relation_get(const struct juju_transport *juju, const char *relation_id
     return ask(juju, application ? of_application : of_unit, cJSON_Object, settings, error);
 }
 
-int juju_relation_set(const struct juju_transport *juju, const char *relation_id,
+int juju_relation_set(const struct juju_transport *juju, const char *relation_id, bool application,
                       const cJSON *settings, struct error *error)
 {
-    const char *const arguments[] = {"relation-set", "-r", relation_id, "--file", "-", NULL};
+    const char *const arguments[] = {
+        "relation-set", "-r", relation_id, "--file", "-", application ? "--app" : NULL, NULL};
     struct buffer input = {0};
 
     yaml_print(&input, settings);

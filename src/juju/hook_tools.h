@@ -43,9 +43,9 @@ int juju_relation_application(const struct juju_transport *juju, const char *rel
 int juju_relation_get(const struct juju_transport *juju, const char *relation_id,
                       const char *member, bool application, cJSON **settings, struct error *error);
 
-/* Write settings into our unit's databag through relation-set --file -; an empty string deletes
- * its key. settings is an object of strings. */
-int juju_relation_set(const struct juju_transport *juju, const char *relation_id,
+/* Write settings into our unit's databag, or as the leader into our application's, through
+ * relation-set --file -; an empty string deletes its key. settings is an object of strings. */
+int juju_relation_set(const struct juju_transport *juju, const char *relation_id, bool application,
                       const cJSON *settings, struct error *error);
 
 /* An object: {"units":{"app/0":{"status":"active"}}, ...}. */

@@ -47,6 +47,19 @@ static bool has_extension(const cJSON *metadata, const char *name)
     return false;
 }
 
+/* What is none of them is left out, and what is beyond ENDPOINTS_MAX. */
+static void read_addresses(const cJSON *environment, struct endpoints *addresses)
+{
+    struct error ignored;
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, json_array(environment, "addresses"))
+    {
+        if (cJSON_IsString(item))
+            endpoints_add(addresses, item->valuestring, &ignored);
+    }
+}
+
 int answer_server(const struct buffer *body, struct lxd_server *server, struct error *error)
 {
     cJSON *json;
@@ -61,6 +74,7 @@ int answer_server(const struct buffer *body, struct lxd_server *server, struct e
         server->name = copy_string(environment, "server_name");
         server->version = copy_string(environment, "server_version");
         server->clustered = json_bool(environment, "server_clustered", false);
+        read_addresses(environment, &server->addresses);
         server->restricts = has_extension(metadata_of(json), "certificate_project");
     }
     cJSON_Delete(json);
@@ -71,6 +85,7 @@ void lxd_server_free(struct lxd_server *server)
 {
     free(server->name);
     free(server->version);
+    endpoints_free(&server->addresses);
     *server = (struct lxd_server){0};
 }
 

@@ -33,6 +33,7 @@ struct lxd_server {
     char *version;  /* environment.server_version; the same */
     bool clustered; /* environment.server_clustered */
     bool restricts; /* certificates to projects: extension certificate_project, LXD 5.0 */
+    struct endpoints addresses; /* environment.addresses; in a cluster this member's own */
 };
 
 /* One element of GET /1.0/cluster/members?recursion=1 */

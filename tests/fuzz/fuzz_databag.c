@@ -70,7 +70,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         read_nodes(settings);
         request_read(&request, "builder/0", settings);
         request_read(&request, "builder/1", settings);
+        request_read_https(&request, "builder/2", settings);
         request_sort(&request);
+        rejections_sort(&request.rejections);
         answer(&request);
     }
     request_free(&request);

@@ -54,7 +54,7 @@ static int settings(const struct juju_transport *juju, struct error *error)
     MUST((result == 0) == (values != NULL));
     MUST(result != 0 || cJSON_IsObject(values));
     if (result == 0)
-        result = juju_relation_set(juju, "api:1", values, error);
+        result = juju_relation_set(juju, "api:1", false, values, error);
     cJSON_Delete(values);
     return result;
 }

@@ -358,6 +358,7 @@ static void test_rejected(void **state)
     rejections_add(&rejections, LOWER, "weak");
     rejections_add(&rejections, NULL, "junk");
     rejections_add(&rejections, HIGHER, "expired");
+    rejections_sort(&rejections);
     text = databag_rejected(&rejections);
     assert_string_equal(text, "[{\"reason\":\"junk\"},"
                               "{\"fingerprint\":\"" LOWER "\",\"reason\":\"weak\"},"
@@ -398,10 +399,75 @@ static void test_projects(void **state)
     cJSON_Delete(settings);
 }
 
+/* The reasons that one member's settings for lxd-https give; NULL where all is well. */
+static void assert_https(const char *certificate, const char *version, const char *reason)
+{
+    cJSON *settings = cJSON_CreateObject();
+    struct request request = {0};
+
+    if (certificate != NULL)
+        cJSON_AddStringToObject(settings, "certificate", certificate);
+    if (version != NULL)
+        cJSON_AddStringToObject(settings, "version", version);
+    cJSON_AddStringToObject(settings, "client_certificates", "is of the other interface");
+    cJSON_AddStringToObject(settings, "autoremove", "True");
+    request_read_https(&request, "client/0", settings);
+    assert_int_equal(request.rejections.count, reason != NULL);
+    if (reason != NULL)
+        assert_string_equal(request.rejections.items[0].reason, reason);
+    assert_int_equal(request.count, certificate != NULL && reason == NULL);
+    request_free(&request);
+    cJSON_Delete(settings);
+}
+
+static void test_https(void **state)
+{
+    char *good = x509_file("ec-p256.crt"), *key = x509_file("ec-p256-pkcs8.key");
+    char *two = mem_printf("%s%s", good, good);
+
+    (void)state;
+    assert_https(NULL, "1.0", NULL);
+    assert_https(good, "1.0", NULL);
+    assert_https(good, NULL, NULL);
+    assert_https(good, "2.0",
+                 "client/0: version \"2.0\" of the interface is not supported, only 1.x");
+    assert_https("junk", "1.0",
+                 "client/0: certificate: holds no PEM block, expected "
+                 "\"-----BEGIN CERTIFICATE-----\"");
+    assert_https("[]", "1.0",
+                 "client/0: certificate: holds no PEM block, expected "
+                 "\"-----BEGIN CERTIFICATE-----\"");
+    assert_https(two, "1.0", "client/0: certificate: holds 2 PEM blocks, expected one certificate");
+    assert_https(key, "1.0", "client/0: certificate: holds a private key, expected a certificate");
+    free(two);
+    free(key);
+    free(good);
+}
+
+static void test_https_projects(void **state)
+{
+    cJSON *settings = cJSON_CreateObject();
+    struct request request = {0};
+
+    (void)state;
+    char *text = x509_file("ec-p256.crt");
+    cJSON_AddStringToObject(settings, "certificate", text);
+    cJSON_AddStringToObject(settings, "projects", "foo, bar");
+    request_read_https(&request, "client/0", settings);
+    assert_true(request.wishes[0].projects.restricted);
+    assert_int_equal(request.wishes[0].projects.names.count, 2);
+    assert_string_equal(request.wishes[0].projects.names.items[1], "bar");
+    request_free(&request);
+    free(text);
+    cJSON_Delete(settings);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_projects),
+        cmocka_unit_test(test_https),
+        cmocka_unit_test(test_https_projects),
         cmocka_unit_test(test_nothing_is_wanted),
         cmocka_unit_test(test_certificates),
         cmocka_unit_test(test_one_certificate_as_two_texts),

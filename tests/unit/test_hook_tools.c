@@ -249,7 +249,7 @@ static void assert_written(const char *value, const char *expected)
     struct error error;
 
     cJSON_AddStringToObject(settings, "key", value);
-    assert_int_equal(juju_relation_set(&juju, "api:7", settings, &error), 0);
+    assert_int_equal(juju_relation_set(&juju, "api:7", false, settings, &error), 0);
     assert_call(&fake, "relation-set -r api:7 --file -");
     assert_string_equal(fake.inputs.items[0], expected);
     cJSON_Delete(settings);
@@ -264,6 +264,20 @@ static void test_settings_go_through_stdin(void **state)
     assert_written("~", "{\"key\":\"~\"}");
     assert_written("[\"a\\nb\"]", "{\"key\":\"[\\\"a\\\\nb\\\"]\"}");
     assert_written("a\nb\tc/", "{\"key\":\"a\\u000ab\\u0009c/\"}");
+}
+
+static void test_settings_of_the_application(void **state)
+{
+    struct fake_juju fake = {0};
+    struct juju_transport juju = fake_juju_transport(&fake);
+    cJSON *settings = cJSON_CreateObject();
+    struct error error;
+
+    (void)state;
+    assert_int_equal(juju_relation_set(&juju, "https:7", true, settings, &error), 0);
+    assert_call(&fake, "relation-set -r https:7 --file - --app");
+    cJSON_Delete(settings);
+    fake_juju_free(&fake);
 }
 
 /* YAML 1.1 reads other characters than JSON does. */
@@ -314,7 +328,7 @@ static void test_several_settings(void **state)
     struct error error;
 
     (void)state;
-    assert_int_equal(juju_relation_set(&juju, "api:7", settings, &error), 0);
+    assert_int_equal(juju_relation_set(&juju, "api:7", false, settings, &error), 0);
     assert_string_equal(fake.inputs.items[0], "{\"a\":\"1\",\"b\":\"2\"}");
     cJSON_Delete(settings);
     fake_juju_free(&fake);
@@ -436,6 +450,7 @@ int main(void)
         cmocka_unit_test(test_list_with_more_than_strings),
         cmocka_unit_test(test_settings_of_a_unit_and_of_an_application),
         cmocka_unit_test(test_settings_go_through_stdin),
+        cmocka_unit_test(test_settings_of_the_application),
         cmocka_unit_test(test_what_yaml_would_not_take),
         cmocka_unit_test(test_malformed_utf8),
         cmocka_unit_test(test_several_settings),

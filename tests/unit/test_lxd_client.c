@@ -114,12 +114,16 @@ static void test_server(void **state)
 
     answer(fixture, 0, 200,
            "{\"type\":\"sync\",\"metadata\":{\"config\":{},\"auth\":\"trusted\",\"environment\":{"
-           "\"server_name\":\"node-1\",\"server_version\":\"5.0.2\",\"server_clustered\":true}}}");
+           "\"server_name\":\"node-1\",\"server_version\":\"5.0.2\",\"server_clustered\":true,"
+           "\"addresses\":[\"10.0.0.1:8443\",7,\"unix://x\",\"[fd00::1]:8444\"]}}}");
     assert_int_equal(lxd_get_server(fixture->client, &server, &fixture->error), 0);
     assert_true(server.trusted);
     assert_string_equal(server.name, "node-1");
     assert_string_equal(server.version, "5.0.2");
     assert_true(server.clustered);
+    assert_int_equal(server.addresses.count, 2);
+    assert_string_equal(server.addresses.items[0].url, "https://10.0.0.1:8443");
+    assert_string_equal(server.addresses.items[1].url, "https://[fd00::1]:8444");
     assert_true(was_sent(fixture, 0, "GET /1.0 HTTP/1.1\r\nHost: 10.0.0.1:8443\r\n"));
     assert_int_equal(lxd_requests(fixture->client), 1);
     assert_null(lxd_warning(fixture->client));

@@ -8,17 +8,37 @@
 
 #include <cmocka.h>
 
-#include "base/json.h"
-#include "charm/relations.h"
 #include "fake_juju.h"
+#include "lxd/client.h"
 #include "x509_files.h"
 
+static const struct certificate *presented_to(const struct lxd_client *client);
+
+#define lxd_presented presented_to
+#include "charm/relations.c"
+
 #define IDS "relation-ids --format=json api"
+#define HTTPS_IDS "relation-ids --format=json https"
 #define LIST "relation-list --format=json -r "
 #define APPLICATION "relation-list --format=json --app -r "
 #define GET "relation-get --format=json -r "
 #define GET_APPLICATION "relation-get --format=json --app -r "
+#define NO_HTTPS                 \
+    {                            \
+        HTTPS_IDS, 0, "[]", NULL \
+    }
 #define DENIED "ERROR permission denied\n"
+
+/* What every server presents. */
+static struct certificate server_certificate;
+
+static const struct certificate *presented_to(const struct lxd_client *client)
+{
+    (void)client;
+    return &server_certificate;
+}
+
+static char our_application[] = "integrator";
 
 /* What one pass reads. */
 struct setting {
@@ -34,6 +54,7 @@ static int read_all(struct setting *setting, const struct fake_answer *answers)
     setting->fake.answers = answers;
     setting->juju = fake_juju_transport(&setting->fake);
     setting->event.unit = "integrator/0";
+    setting->event.application = our_application;
     if (setting->event.relation_id == NULL)
         setting->event.relation_id = setting->event.remote_unit = "";
     return relations_read(&setting->relations, &setting->juju, &setting->event, &setting->error);
@@ -68,7 +89,7 @@ static char *settings_asking(const char *name, const char *other)
 
 static void test_no_relation(void **state)
 {
-    static const struct fake_answer answers[] = {{IDS, 0, "[]", NULL}, {0}};
+    static const struct fake_answer answers[] = {{IDS, 0, "[]", NULL}, NO_HTTPS, {0}};
     struct setting setting = {0};
 
     (void)state;
@@ -104,6 +125,7 @@ static void test_union_and_order(void **state)
                                           {APPLICATION "api:9", 0, "\"y\"", NULL},
                                           {GET_APPLICATION "api:9 - y", 0, "{}", NULL},
                                           {GET "api:9 - integrator/0", 0, "null", NULL},
+                                          NO_HTTPS,
                                           {0}};
     struct setting setting = {0};
 
@@ -129,14 +151,14 @@ static void test_union_and_order(void **state)
 /* Older Jujus still list the relation that ends; nothing of it is touched. */
 static void test_relation_that_ends(void **state)
 {
-    static const struct fake_answer answers[] = {{IDS, 0, "[\"api:3\"]", NULL}, {0}};
+    static const struct fake_answer answers[] = {{IDS, 0, "[\"api:3\"]", NULL}, NO_HTTPS, {0}};
     struct setting setting = {
         .event = {.kind = EVENT_RELATION_BROKEN, .relation_id = "api:3", .remote_unit = ""}};
 
     (void)state;
     assert_int_equal(read_all(&setting, answers), 0);
     assert_int_equal(setting.relations.count, 0);
-    assert_int_equal(setting.fake.calls.count, 1);
+    assert_int_equal(setting.fake.calls.count, 2);
     setting_free(&setting);
 }
 
@@ -150,6 +172,7 @@ static void test_unit_that_departs(void **state)
                                           {GET "api:3 - x/1", 0, "{}", NULL},
                                           {GET_APPLICATION "api:3 - x", 0, "{}", NULL},
                                           {GET "api:3 - integrator/0", 0, "{}", NULL},
+                                          NO_HTTPS,
                                           {0}};
     struct setting setting = {
         .event = {.kind = EVENT_RELATION_DEPARTED, .relation_id = "api:3", .remote_unit = "x/0"}};
@@ -165,11 +188,15 @@ static void test_unit_that_departs(void **state)
 /* One that cannot be read is known as such, and does not keep the next from being read. */
 static void test_unreadable_relation(void **state)
 {
-    static const struct fake_answer answers[] = {
-        {IDS, 0, "[\"api:3\",\"api:4\"]", NULL},     {LIST "api:3", 0, "[\"x/0\"]", NULL},
-        {GET "api:3 - x/0", 1, NULL, DENIED},        {LIST "api:4", 0, "[]", NULL},
-        {APPLICATION "api:4", 0, "\"y\"", NULL},     {GET_APPLICATION "api:4 - y", 0, "{}", NULL},
-        {GET "api:4 - integrator/0", 0, "{}", NULL}, {0}};
+    static const struct fake_answer answers[] = {{IDS, 0, "[\"api:3\",\"api:4\"]", NULL},
+                                                 {LIST "api:3", 0, "[\"x/0\"]", NULL},
+                                                 {GET "api:3 - x/0", 1, NULL, DENIED},
+                                                 {LIST "api:4", 0, "[]", NULL},
+                                                 {APPLICATION "api:4", 0, "\"y\"", NULL},
+                                                 {GET_APPLICATION "api:4 - y", 0, "{}", NULL},
+                                                 {GET "api:4 - integrator/0", 0, "{}", NULL},
+                                                 NO_HTTPS,
+                                                 {0}};
     struct setting setting = {0};
 
     (void)state;
@@ -189,6 +216,7 @@ static void test_poisoned_settings(void **state)
         {GET "api:3 - x/0", 0, "{\"a\":\"\\u0000\"}", NULL},
         {GET_APPLICATION "api:3 - x", 0, "{}", NULL},
         {GET "api:3 - integrator/0", 0, "{}", NULL},
+        NO_HTTPS,
         {0}};
     struct setting setting = {0};
 
@@ -232,6 +260,7 @@ static void read_one(struct setting *setting, const char *asking, const char *pu
                                           {GET "api:3 - x/0", 0, asking, NULL},
                                           {GET_APPLICATION "api:3 - x", 0, "{}", NULL},
                                           {GET "api:3 - integrator/0", 0, published, NULL},
+                                          NO_HTTPS,
                                           {0}};
 
     assert_int_equal(read_all(setting, answers), 0);
@@ -420,6 +449,271 @@ static void test_cluster(void **state)
     setting_free(&setting);
 }
 
+/* ---- lxd-https ---- */
+
+#define LEADER "is-leader --format=json"
+#define UNIT_SET "relation-set -r https:4 --file -"
+#define APPLICATION_SET "relation-set -r https:4 --file - --app"
+
+/* One server, or a cluster of three of which one is away; its relation has one unit. */
+struct https_setting {
+    struct setting setting;
+    struct endpoints endpoints;
+    struct server server;
+    struct servers servers;
+    const char *published;             /* by our unit, "{}" */
+    const char *application_published; /* NULL: we do not lead */
+};
+
+static void https_read(struct https_setting *https, const char *asking)
+{
+    bool leads = https->application_published != NULL;
+    const struct fake_answer answers[] = {
+        {IDS, 0, "[]", NULL},
+        {HTTPS_IDS, 0, "[\"https:4\"]", NULL},
+        {LIST "https:4", 0, "[\"x/0\"]", NULL},
+        {GET "https:4 - x/0", 0, asking, NULL},
+        {GET_APPLICATION "https:4 - x", 0, "{}", NULL},
+        {GET "https:4 - integrator/0", 0, https->published, NULL},
+        {GET_APPLICATION "https:4 - integrator", !leads, https->application_published, DENIED},
+        {LEADER, 0, leads ? "true" : "false", NULL},
+        {0}};
+
+    assert_int_equal(read_all(&https->setting, answers), 0);
+    assert_true(https->setting.relations.items[0].readable);
+    https->setting.fake.answers = NULL;
+}
+
+static void https_serve(struct https_setting *https, const char *members)
+{
+    struct server *server = &https->server;
+    struct endpoints listed = {0};
+
+    if (https->endpoints.count == 0)
+        endpoints_add(&https->endpoints, "lxd.example:8443", &https->setting.error);
+    open_server(server, "lxd.example", true);
+    endpoints_parse(&server->info.addresses, "10.0.0.1:8443,[fd00::1]:8443", &https->setting.error);
+    if (members != NULL) {
+        endpoints_parse(&listed, members, &https->setting.error);
+        server->info.clustered = true;
+        server->members.items = mem_alloc(listed.count * sizeof *server->members.items);
+        for (; server->members.count < listed.count; server->members.count++)
+            server->members.items[server->members.count] =
+                (struct lxd_member){mem_string("node"), listed.items[server->members.count],
+                                    server->members.count != 1};
+        endpoints_free(&listed);
+    }
+    server_certificate = x509_certificate("leaf.crt");
+    plan_server(server, &https->setting.relations.items[0]);
+    https->servers = (struct servers){.items = server, .count = 1, .endpoints = &https->endpoints};
+    publish_to(&https->setting, &https->servers);
+}
+
+static void https_free(struct https_setting *https)
+{
+    server_free(&https->server);
+    endpoints_free(&https->endpoints);
+    certificate_free(&server_certificate);
+    setting_free(&https->setting);
+}
+
+/* What this command got as its input; the caller deletes it. NULL where it was not called. */
+static cJSON *input_of(const struct https_setting *https, const char *command)
+{
+    const struct fake_juju *fake = &https->setting.fake;
+
+    for (size_t i = 0; i < fake->calls.count; i++) {
+        if (strcmp(fake->calls.items[i], command) == 0)
+            return cJSON_Parse(fake->inputs.items[i]);
+    }
+    return NULL;
+}
+
+static char *asking_https(const char *name)
+{
+    cJSON *settings = cJSON_CreateObject();
+    char *text = x509_file(name);
+
+    cJSON_AddStringToObject(settings, "certificate", text);
+    char *printed = json_print(settings);
+    cJSON_Delete(settings);
+    free(text);
+    return printed;
+}
+
+static char *print_and_delete(cJSON *settings)
+{
+    char *text = json_print(settings);
+
+    cJSON_Delete(settings);
+    return text;
+}
+
+static void assert_bag(const cJSON *bag, const char *addresses)
+{
+    struct certificate expected = x509_certificate("leaf.crt"), found;
+    struct error error;
+
+    assert_int_equal(cJSON_GetArraySize(bag), 4);
+    assert_string_equal(json_string(bag, "version"), "1.0");
+    assert_string_equal(json_string(bag, "addresses"), addresses);
+    assert_string_equal(json_string(bag, "certificate_fingerprint"), expected.fingerprint);
+    assert_int_equal(certificate_from_pem(&found, json_string(bag, "certificate"), &error), 0);
+    assert_string_equal(found.fingerprint, expected.fingerprint);
+    certificate_free(&expected);
+    certificate_free(&found);
+}
+
+static void assert_emptied(const cJSON *bag)
+{
+    const cJSON *item;
+
+    assert_int_equal(cJSON_GetArraySize(bag), 4);
+    cJSON_ArrayForEach(item, bag)
+    {
+        assert_string_equal(item->valuestring, "");
+    }
+}
+
+/* The address that was configured comes first, then those that LXD knows of itself. */
+static void test_https_standalone(void **state)
+{
+    char *asking = asking_https("ec-p256.crt");
+    struct https_setting first = {.published = "{}", .application_published = "{}"};
+    struct https_setting again = {.application_published = "{}"};
+
+    (void)state;
+    https_read(&first, asking);
+    assert_int_equal(first.setting.relations.items[0].request.count, 1);
+    https_serve(&first, NULL);
+    cJSON *bag = input_of(&first, UNIT_SET);
+    assert_bag(bag, "lxd.example:8443,10.0.0.1:8443,[fd00::1]:8443");
+    assert_null(input_of(&first, APPLICATION_SET));
+    https_free(&first);
+
+    char *published = print_and_delete(bag);
+    again.published = published;
+    https_read(&again, asking);
+    https_serve(&again, NULL);
+    assert_null(input_of(&again, UNIT_SET));
+    https_free(&again);
+    free(published);
+    free(asking);
+}
+
+/* The leader alone writes, for all units; what was there before LXD was clustered goes. */
+static void test_https_cluster(void **state)
+{
+    char *asking = asking_https("ec-p256.crt");
+    struct https_setting leader = {.application_published = "{}"}, follower = {.published = "{}"};
+
+    (void)state;
+    leader.published = "{\"version\":\"1.0\",\"certificate\":\"c\",\"addresses\":\"a\","
+                       "\"certificate_fingerprint\":\"f\"}";
+    https_read(&leader, asking);
+    https_serve(&leader, "10.0.0.9,10.0.0.1,10.0.0.2");
+    cJSON *bag = input_of(&leader, APPLICATION_SET);
+    assert_bag(bag, "lxd.example:8443,10.0.0.2:8443,10.0.0.9:8443");
+    cJSON_Delete(bag);
+    bag = input_of(&leader, UNIT_SET);
+    assert_emptied(bag);
+    cJSON_Delete(bag);
+    https_free(&leader);
+
+    https_read(&follower, asking);
+    https_serve(&follower, "10.0.0.9,10.0.0.1,10.0.0.2");
+    assert_null(input_of(&follower, APPLICATION_SET));
+    assert_null(input_of(&follower, UNIT_SET));
+    https_free(&follower);
+    free(asking);
+}
+
+/* That it is there says that a certificate of the relation is trusted. */
+static void test_https_without_a_trusted_certificate(void **state)
+{
+    struct https_setting nothing = {.published = "{}"}, withdrawn = {0}, rejected = {0};
+
+    (void)state;
+    https_read(&nothing, "{}");
+    https_serve(&nothing, NULL);
+    assert_null(input_of(&nothing, UNIT_SET));
+    https_free(&nothing);
+
+    withdrawn.published = rejected.published =
+        "{\"version\":\"1.0\",\"certificate\":\"c\",\"addresses\":\"a\","
+        "\"certificate_fingerprint\":\"f\"}";
+    https_read(&withdrawn, "{\"version\":\"1.0\"}");
+    https_serve(&withdrawn, NULL);
+    cJSON *bag = input_of(&withdrawn, UNIT_SET);
+    assert_emptied(bag);
+    cJSON_Delete(bag);
+    https_free(&withdrawn);
+
+    https_read(&rejected, "{\"certificate\":\"junk\"}");
+    https_serve(&rejected, NULL);
+    bag = input_of(&rejected, UNIT_SET);
+    assert_emptied(bag);
+    cJSON_Delete(bag);
+    assert_int_equal(rejected.setting.relations.items[0].rejected, 1);
+    https_free(&rejected);
+}
+
+/* Only the first server is told of. */
+static void test_https_first_server_cannot_be_asked(void **state)
+{
+    struct https_setting https = {.published = "{\"addresses\":\"a\"}"};
+    char *asking = asking_https("ec-p256.crt");
+
+    (void)state;
+    https_read(&https, asking);
+    endpoints_add(&https.endpoints, "first.example", &https.setting.error);
+    endpoints_add(&https.endpoints, "lxd.example", &https.setting.error);
+    https_serve(&https, NULL);
+    assert_null(input_of(&https, UNIT_SET));
+    https_free(&https);
+    free(asking);
+}
+
+/* Whether we lead decides what we may know, so it is a reason to leave the relation alone. */
+static void test_https_leadership_in_doubt(void **state)
+{
+    static const struct fake_answer answers[] = {{IDS, 0, "[]", NULL},
+                                                 {HTTPS_IDS, 0, "[\"https:4\"]", NULL},
+                                                 {LIST "https:4", 0, "[\"x/0\"]", NULL},
+                                                 {GET "https:4 - x/0", 0, "{}", NULL},
+                                                 {GET_APPLICATION "https:4 - x", 0, "{}", NULL},
+                                                 {GET "https:4 - integrator/0", 0, "{}", NULL},
+                                                 {LEADER, 1, NULL, "ERROR lost the controller\n"},
+                                                 {0}};
+    struct setting setting = {0};
+
+    (void)state;
+    assert_int_equal(read_all(&setting, answers), 0);
+    assert_false(setting.relations.items[0].readable);
+    setting_free(&setting);
+}
+
+static void test_both_endpoints(void **state)
+{
+    static const struct fake_answer answers[] = {
+        {IDS, 0, "[\"api:5\",\"api:3\"]", NULL}, {HTTPS_IDS, 0, "[\"https:4\"]", NULL}, {0}};
+    static const struct fake_answer half[] = {
+        {IDS, 0, "[\"api:5\"]", NULL}, {HTTPS_IDS, 1, NULL, DENIED}, {0}};
+    struct setting setting = {0}, failing = {0};
+
+    (void)state;
+    assert_int_equal(read_all(&setting, answers), 0);
+    assert_int_equal(setting.relations.count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(setting.relations.items[i].number, 3 + i);
+        assert_int_equal(setting.relations.items[i].https, i == 1);
+    }
+    setting_free(&setting);
+    assert_int_equal(read_all(&failing, half), -1);
+    assert_int_equal(failing.error.kind, ERROR_HOOK);
+    setting_free(&failing);
+}
+
 /* ---- known nodes ---- */
 
 static void test_known_nodes(void **state)
@@ -427,6 +721,9 @@ static void test_known_nodes(void **state)
     static const struct fake_answer answers[] = {
         {GET "api:4 - integrator/0", 0,
          "{\"nodes\":\"[{\\\"endpoint\\\":\\\"https://10.0.0.3:8443\\\"}]\"}", NULL},
+        {GET "https:6 - integrator/0", 0, "{\"addresses\":\"10.0.0.4:8443\"}", NULL},
+        {GET_APPLICATION "https:6 - integrator", 0,
+         "{\"addresses\":\"10.0.0.4:8443,10.0.0.5:8443\"}", NULL},
         {0}};
     struct endpoints known = {0};
     struct setting setting = {0};
@@ -444,6 +741,11 @@ static void test_known_nodes(void **state)
     relations_known_nodes(&setting.relations, &setting.juju, &setting.event, &known);
     assert_int_equal(known.count, 3);
     assert_string_equal(known.items[2].url, "https://10.0.0.3:8443");
+    setting.event.relation_id = "https:6";
+    relations_known_nodes(&setting.relations, &setting.juju, &setting.event, &known);
+    assert_int_equal(known.count, 5);
+    assert_string_equal(known.items[3].url, "https://10.0.0.4:8443");
+    assert_string_equal(known.items[4].url, "https://10.0.0.5:8443");
     endpoints_free(&known);
     setting_free(&setting);
 }
@@ -463,6 +765,12 @@ int main(void)
         cmocka_unit_test(test_two_servers),
         cmocka_unit_test(test_server_that_cannot_be_asked),
         cmocka_unit_test(test_cluster),
+        cmocka_unit_test(test_https_standalone),
+        cmocka_unit_test(test_https_cluster),
+        cmocka_unit_test(test_https_without_a_trusted_certificate),
+        cmocka_unit_test(test_https_first_server_cannot_be_asked),
+        cmocka_unit_test(test_https_leadership_in_doubt),
+        cmocka_unit_test(test_both_endpoints),
         cmocka_unit_test(test_known_nodes),
     };
 

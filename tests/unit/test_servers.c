@@ -317,6 +317,34 @@ static void test_nodes(void **state)
     finish(&setting, "a dead c1 ", "a+ dead c1+ ");
 }
 
+/* The host of what is behind the first of these endpoints, or NULL. */
+static void assert_first(const char *endpoints, size_t certificates, const char *expected)
+{
+    struct setting setting;
+
+    observe(&setting, places, endpoints, certificates);
+    const struct server *first = servers_first(&setting.servers);
+    assert_int_equal(first != NULL, expected != NULL);
+    if (first != NULL)
+        assert_string_equal(first->endpoint.host, expected);
+    servers_free(&setting.servers);
+    buffer_free(&asked);
+    endpoints_free(&setting.credentials.endpoints);
+}
+
+static void test_first(void **state)
+{
+    (void)state;
+    assert_first("a,b", 2, "a");
+    assert_first("dead,a", 2, NULL);
+    assert_first("other,a", 2, NULL);
+    /* A cluster is one server, however it is reached. */
+    assert_first("c1,a", 2, "c1");
+    assert_first("gone,a,c2", 2, "c2");
+    assert_first("dead,c2", 1, "c2");
+    assert_first("dead,c2", 2, NULL);
+}
+
 static void test_what_all_trust(void **state)
 {
     struct certificate certificates[2] = {{.fingerprint = "1"}, {.fingerprint = "2"}};
@@ -356,6 +384,7 @@ int main(void)
         cmocka_unit_test(test_detour_for_one_of_two_clusters),
         cmocka_unit_test(test_shares_of_time),
         cmocka_unit_test(test_nodes),
+        cmocka_unit_test(test_first),
         cmocka_unit_test(test_what_all_trust),
     };
 
