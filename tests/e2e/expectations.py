@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the charm has to say, in the words and shapes of its interface."""
 
+import contextlib
+import http.client
 import json
+import ssl
+import tempfile
+from pathlib import Path
 
 
 def active(lxd, certificates, more=""):
@@ -31,7 +36,31 @@ def served(lxd, *identities, url=None):
     }
 
 
+def reachable(server, *addresses):
+    """The databag of an https relation that has a certificate registered there."""
+    return {
+        "version": "1.0",
+        "certificate": server.certificate,
+        "certificate_fingerprint": server.fingerprint,
+        "addresses": ",".join(addresses or [server.address]),
+    }
+
+
 def rejections(relation):
     """The reasons that a relation was given, by fingerprint ("" where it is no certificate)."""
     rejected = published(relation).get("rejected_certificates", [])
     return {entry.get("fingerprint", ""): entry["reason"] for entry in rejected}
+
+
+def log_in(bag, client, number=0):
+    """What LXD says of itself to a client that knows nothing but an https relation's databag: the
+    metadata of GET /1.0."""
+    context = ssl.create_default_context(cadata=bag["certificate"])
+    context.check_hostname = False  # LXD's certificates have the host's name and loopback only
+    with tempfile.TemporaryDirectory() as directory:
+        context.load_cert_chain(*client.write(Path(directory), "client"))
+    address = bag["addresses"].split(",")[number]
+    connection = http.client.HTTPSConnection(address, context=context)
+    with contextlib.closing(connection):
+        connection.request("GET", "/1.0")
+        return json.loads(connection.getresponse().read())["metadata"]

@@ -327,6 +327,10 @@ class Relation:
         settings = self.settings.get((unit or self.local.units[0]).name, {})
         return {key: value for key, value in settings.items() if key not in network_settings("")}
 
+    def application_published(self):
+        """The databag of our application, which its leader writes."""
+        return self.settings.get(self.local.name, {})
+
     # --- moves ---
 
     def join(self, remote_unit, **settings):

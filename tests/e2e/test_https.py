@@ -1,0 +1,345 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The endpoint https: a certificate is registered, and who asked is told where to log in with it."""
+
+import pytest
+
+from expectations import active, log_in, published, reachable, served
+from hook_commands import Reply
+from lxd import Lxd
+from pki import Identity, bundle, certify, generate, identity, key_pem
+
+DENIED = Reply(1, stderr=b"ERROR permission denied\n")
+
+
+@pytest.fixture
+def https(app):
+    """A relation of the endpoint https, still without units."""
+    return app.relate("viewer", "https")
+
+
+@pytest.fixture
+def registered(lxd, admin):
+    """The names of entries beside the charm's own credential, by fingerprint."""
+
+    def read():
+        store = {fingerprint: entry["name"] for fingerprint, entry in lxd.trust_store.items()}
+        del store[admin.fingerprint]
+        return store
+
+    return read
+
+
+def ask(client, **more):
+    """What a requirer publishes."""
+    return {"version": "1.0", "certificate": client.certificate, **more}
+
+
+def name(juju, app, relation):
+    return f"juju.{juju.model_uuid[:8]}.{app.name}.{relation.application}.{relation.number}"
+
+
+def test_unit_that_asks_logs_in(lxd, juju, app, unit, https, registered):
+    client = identity()
+    https.join("viewer/0", **ask(client))
+    assert registered() == {client.fingerprint: name(juju, app, https)}
+    assert https.published() == reachable(lxd)
+    assert https.application_published() == {}
+    assert log_in(https.published(), client)["environment"]["server_version"] == lxd.version
+    assert unit.status == active(lxd, 1)
+
+
+def test_nothing_is_said_before_a_certificate_is_trusted(lxd, unit, https):
+    assert https.published() == {}
+    https.join("viewer/0")
+    assert https.published() == {} and unit.status == active(lxd, 0)
+
+
+def test_certificate_of_the_application(lxd, https, registered):
+    first, second = identity(), identity()
+    https.join("viewer/0", **ask(first))
+    https.publish("viewer", **ask(second))
+    assert set(registered()) == {first.fingerprint, second.fingerprint}
+    assert log_in(https.published(), second)["auth"] == "trusted"
+
+
+def test_withdrawn_certificate(lxd, https, registered):
+    client = identity()
+    https.join("viewer/0", **ask(client))
+    bag = https.published()
+    https.publish("viewer/0", certificate=None)
+    assert registered() == {} and https.published() == {}
+    assert log_in(bag, client)["auth"] == "untrusted"
+
+
+def test_changed_certificate(lxd, https, registered):
+    old, new = identity(), identity()
+    https.join("viewer/0", **ask(old))
+    (hook,) = https.publish("viewer/0", **ask(new))
+    assert list(registered()) == [new.fingerprint]
+    assert https.published() == reachable(lxd)
+    assert hook.called("relation-set") == []
+
+
+def test_unit_that_leaves_takes_its_certificate(https, registered):
+    leaving, staying = identity(), identity()
+    https.join("viewer/0", **ask(leaving))
+    https.join("viewer/1", **ask(staying))
+    https.depart("viewer/0")
+    assert list(registered()) == [staying.fingerprint]
+
+
+@pytest.mark.parametrize("version", ["2.9", "3.6", "4.0"])
+def test_broken_relation_leaves_nothing(lxd, juju, app, unit, registered, version):
+    juju.version = version
+    https = app.relate("viewer", "https")
+    https.join("viewer/0", **ask(identity()))
+    https.publish("viewer", **ask(identity()))
+    assert len(registered()) == 2
+    https.remove()
+    assert registered() == {} and unit.status == active(lxd, 0)
+
+
+@pytest.mark.parametrize("ending", ["api", "https"])
+def test_certificate_of_both_endpoints(lxd, juju, app, unit, relation, https, registered, ending):
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client))
+    https.join("viewer/0", **ask(client))
+    assert registered() == {client.fingerprint: name(juju, app, relation)}
+    assert published(relation) == served(lxd, client)
+    assert https.published() == reachable(lxd)
+    assert unit.status == active(lxd, 1)
+    first, second = (relation, https) if ending == "api" else (https, relation)
+    first.remove()
+    assert list(registered()) == [client.fingerprint]
+    second.remove()
+    assert registered() == {}
+
+
+def test_entry_of_others_serves_and_stays(lxd, https, registered):
+    client = identity()
+    lxd.trust(client, "alice")
+    https.join("viewer/0", **ask(client))
+    assert https.published() == reachable(lxd)
+    https.remove()
+    assert registered() == {client.fingerprint: "alice"}
+
+
+@pytest.mark.parametrize(
+    "junk, reason",
+    [
+        ("junk", "viewer/0: certificate: holds no PEM block"),
+        (identity().key, "viewer/0: certificate: holds a private key"),
+        (bundle(identity()), "viewer/0: certificate: "),
+        ("x" * 65537, "viewer/0: certificate: 65537 bytes"),
+    ],
+)
+def test_what_is_no_certificate(lxd, unit, https, registered, junk, reason):
+    good = identity()
+    joined, _ = https.join("viewer/0", version="1.0", certificate=junk)
+    assert [line for line in joined.logged("WARNING") if f"rejected: {reason}" in line]
+    assert https.published() == {}
+    assert unit.status == active(lxd, 0, f"; 1 certificate rejected ({https.id})")
+    https.join("viewer/1", **ask(good))
+    assert list(registered()) == [good.fingerprint]
+    assert https.published() == reachable(lxd)
+
+
+def test_certificate_that_lxd_refuses(lxd, unit, https):
+    expired = identity(start=-10, end=-1)
+    joined, _ = https.join("viewer/0", **ask(expired))
+    assert [line for line in joined.logged("WARNING") if expired.fingerprint[:12] in line]
+    assert https.published() == {}
+    assert unit.status[1].endswith(f"; 1 certificate rejected ({https.id})")
+
+
+def test_another_version_is_left_alone(https, registered):
+    joined, _ = https.join("viewer/0", **ask(identity(), version="2.0"))
+    assert registered() == {} and https.published() == {}
+    assert any('version "2.0"' in line for line in joined.logged("WARNING"))
+
+
+def test_old_key_means_nothing(lxd, https, registered):
+    client = identity()
+    https.join("viewer/0", **ask(client, autoremove="True"))
+    https.remove()
+    assert registered() == {}
+
+
+@pytest.fixture
+def projects(lxd):
+    names = ("blue", "green")
+    for project in names:
+        lxd.request("POST", "/1.0/projects", {"name": project})
+    yield names
+    for project in names:
+        lxd.request("DELETE", f"/1.0/projects/{project}")
+
+
+def test_projects(lxd, relation, https, projects):
+    client = identity()
+    https.join("viewer/0", **ask(client, projects="blue, green"))
+    entry = lxd.trust_store[client.fingerprint]
+    assert entry["restricted"] and set(entry["projects"]) == {"blue", "green"}
+    assert https.published() == reachable(lxd)
+    # The narrower wish wins, whichever endpoint it comes from.
+    relation.join("builder/0", client_certificates=bundle(client), projects="green")
+    assert lxd.trust_store[client.fingerprint]["projects"] == ["green"]
+    https.publish("viewer/0", projects="blue")
+    assert client.fingerprint not in lxd.trust_store
+    assert https.published() == {}
+    relation.remove()
+    assert lxd.trust_store[client.fingerprint]["projects"] == ["blue"]
+    assert https.published() == reachable(lxd)
+
+
+def test_configured_address_comes_first(lxd, juju, admin):
+    config = {
+        "lxd_endpoint": f"localhost:{lxd.port}",
+        "lxd_client_cert": admin.certificate,
+        "lxd_client_key": admin.key,
+        "lxd_server_cert": lxd.certificate,
+    }
+    https = juju.deploy(config=config).relate("viewer", "https")
+    client = identity()
+    https.join("viewer/0", **ask(client))
+    assert https.published() == reachable(lxd, f"localhost:{lxd.port}", lxd.address)
+    assert log_in(https.published(), client)["auth"] == "trusted"
+
+
+def test_certificate_of_a_ca_stands_for_the_server_s_own(juju):
+    """What is published is what the server presents."""
+    ca_key, key = generate("P-256"), generate("P-256")
+    ca = certify(ca_key, "ca", ca=True)
+    server = Identity(certify(key, "server", issuer=(ca, ca_key)), key_pem(key))
+    administrator, client = identity("juju"), identity()
+    with Lxd("127.0.0.3", server) as other:
+        other.trust(administrator, "juju")
+        config = {
+            "lxd_endpoint": other.url,
+            "lxd_client_cert": administrator.certificate,
+            "lxd_client_key": administrator.key,
+            "lxd_server_cert": ca,
+        }
+        https = juju.deploy(config=config).relate("viewer", "https")
+        https.join("viewer/0", **ask(client))
+        assert https.published() == reachable(other)
+
+
+def test_what_was_published_stays_while_lxd_is_away(lxd, app, unit, https, registered):
+    first, second = identity(), identity()
+    https.join("viewer/0", **ask(first))
+    lxd.stop()
+    try:
+        https.publish("viewer/0", **ask(second))
+        assert unit.status[0] == "waiting"
+        assert https.published() == reachable(lxd)
+    finally:
+        lxd.start()
+    app.update_status()
+    assert list(registered()) == [second.fingerprint]
+    assert https.published() == reachable(lxd)
+
+
+def test_relation_that_cannot_be_read(lxd, app, unit, https, registered):
+    first = identity()
+    https.join("viewer/0", **ask(first))
+    https.unreadable = True
+    app.update_status()
+    assert list(registered()) == [first.fingerprint]
+    assert unit.status[1].endswith(f"; 1 relation unreadable ({https.id})")
+
+
+def test_leadership_in_doubt_leaves_the_relation_alone(lxd, app, unit, https, registered):
+    client = identity()
+    https.join("viewer/0", **ask(client))
+    app.faults["is-leader"] = DENIED
+    https.publish("viewer/0", certificate=None)
+    assert list(registered()) == [client.fingerprint] and https.published() == reachable(lxd)
+    app.faults.clear()
+    app.update_status()
+    assert registered() == {} and https.published() == {}
+
+
+def test_every_unit_tells_of_a_server_of_its_own(lxd, app, unit, https):
+    follower = app.add_unit()
+    https.join("viewer/0", **ask(identity()))
+    assert https.published(unit) == https.published(follower) == reachable(lxd)
+    assert https.application_published() == {}
+
+
+def test_what_it_costs(app, unit, relation, https):
+    """One call where there is no such relation."""
+    https.join("viewer/0", **ask(identity()))
+    (with_https,) = app.update_status()
+    https.remove()
+    (without,) = app.update_status()
+    assert [call.arguments[-1] for call in without.called("relation-ids")] == ["api", "https"]
+    assert without.called("is-leader") == []
+    assert len(with_https.called("relation-get")) == len(without.called("relation-get")) + 4
+    assert len(with_https.called("is-leader")) == 1
+    assert with_https.called("relation-set") == []
+
+
+def test_actions(lxd, juju, app, unit, https):
+    client = identity("viewer-client")
+    https.join("viewer/0", **ask(client))
+    outcome = unit.run_action("list-trusted-clients")
+    entry = outcome.results["server-1"][f"relation-{https.number}"]["client-1"]
+    assert entry["name"] == name(juju, app, https)
+    assert (entry["requirer"], entry["fingerprint"]) == ("viewer", client.fingerprint)
+    outcome = unit.run_action("remove-trusted-client", fingerprint=client.fingerprint)
+    assert outcome.results["warning"].startswith(f"relation {https.id} still asks for it")
+    outcome = unit.run_action("reconcile")
+    assert client.fingerprint in lxd.trust_store and "change-2" not in outcome.results
+
+
+def test_reconcile_names_the_databag(lxd, unit, https):
+    lxd.stop()
+    try:
+        https.join("viewer/0", **ask(identity()))
+    finally:
+        lxd.start()
+    outcome = unit.run_action("reconcile")
+    assert outcome.results["change-2"] == (
+        f"relation {https.id}: published version, certificate, certificate_fingerprint, addresses"
+    )
+    assert https.published() == reachable(lxd)
+
+
+def test_certificate_that_ends_soon(unit, https):
+    joined, _ = https.join("viewer/0", **ask(identity(end=10)))
+    assert any(f"viewer.{https.number} " in line for line in joined.logged("WARNING"))
+    assert "1 certificate expires on" in unit.status[1]
+
+
+# --- several servers ---
+
+
+@pytest.fixture
+def second(admin):
+    with Lxd("127.0.0.2") as daemon:
+        daemon.trust(admin, "juju")
+        yield daemon
+
+
+def test_of_several_servers_the_first_is_told(lxd, second, juju, admin):
+    config = {
+        "lxd_endpoint": f"{lxd.url},{second.url}",
+        "lxd_client_cert": admin.certificate,
+        "lxd_client_key": admin.key,
+        "lxd_server_cert": lxd.certificate + second.certificate,
+    }
+    app = juju.deploy(config=config)
+    https = app.relate("viewer", "https")
+    client = identity()
+    https.join("viewer/0", **ask(client))
+    assert client.fingerprint in lxd.trust_store and client.fingerprint in second.trust_store
+    assert https.published() == reachable(lxd)
+    lxd.stop()
+    try:
+        app.update_status()
+        assert https.published() == reachable(lxd)
+        app.configure(lxd_endpoint=f"{second.url},{lxd.url}")
+        assert https.published() == reachable(second)
+    finally:
+        lxd.start()
