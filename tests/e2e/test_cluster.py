@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from expectations import published
+from agent import Event
+from expectations import log_in, published, reachable
 from juju import lxd_cloud
 from lxd import LxdCluster
 from pki import bundle, identity
@@ -213,6 +214,100 @@ def test_member_that_is_evacuated_serves_on(cluster, app, relation):
     app.update_status()
     assert published(relation)["nodes"] == nodes(cluster, range(3))
     wait(first, first.request("POST", path, {"action": "restore"}))
+
+
+# --- the endpoint https ---
+
+
+@pytest.fixture
+def https(app):
+    return app.relate("viewer", "https")
+
+
+def ask(client):
+    return {"version": "1.0", "certificate": client.certificate}
+
+
+def addresses(cluster, *numbers):
+    return [cluster.members[number].address for number in numbers]
+
+
+def test_https_is_told_by_the_leader(cluster, administrator, app, https):
+    leader, follower = app.units[0], app.add_unit()
+    client = identity()
+    hooks = https.join("viewer/0", **ask(client))
+    bag = https.application_published()
+    # The configured member comes first.
+    assert bag == reachable(cluster.members[1], *addresses(cluster, 1, 0, 2))
+    assert https.published(leader) == https.published(follower) == {}
+    assert [log_in(bag, client, number)["auth"] for number in range(3)] == ["trusted"] * 3
+    written = [call.arguments for hook in hooks for call in hook.called("relation-set")]
+    assert written == [("relation-set", "-r", https.id, "--file", "-", "--app")]
+    https.remove()
+    assert clients_of(cluster.members[0], administrator) == set()
+    assert log_in(bag, client)["auth"] == "untrusted"
+
+
+def test_https_follower_registers_and_the_next_leader_tells(cluster, administrator, app, https):
+    leader, follower = app.units[0], app.add_unit()
+    https.join("viewer/0")
+    client, other = identity(), identity()
+    https.settings["viewer/0"].update(ask(client))
+    hook = follower.run(Event("relation-changed", https, "viewer/0"))
+    assert clients_of(cluster.members[0], administrator) == {client.fingerprint}
+    assert hook.called("relation-set") == [] and https.application_published() == {}
+    app.elect(follower)
+    bag = https.application_published()
+    assert log_in(bag, client)["auth"] == "trusted"
+    # Who leads no longer may not even read it, and has nothing to say.
+    hooks = https.publish("viewer/0", **ask(other))
+    assert {hook.exit_code for hook in hooks} == {0}
+    assert leader.status == follower.status == active(1, 3)
+    assert clients_of(cluster.members[0], administrator) == {other.fingerprint}
+    assert https.application_published() == bag
+    assert [hook.called("relation-set") for hook in hooks] == [[], []]
+
+
+def test_https_configured_member_is_down(cluster, administrator, app, https):
+    """All that the charm knows of the other members is what it has said on this relation."""
+    client, other = identity(), identity()
+    https.join("viewer/0", **ask(client))
+    first, configured, _ = cluster.members
+    configured.stop()
+    https.publish("viewer/0", **ask(other))
+    assert app.units[0].status == active(1, 3)
+    bag = https.application_published()
+    assert bag["addresses"].split(",")[0] == first.address
+    assert log_in(bag, other)["auth"] == "trusted"
+    settle(cluster, "Online", "Offline", "Online")
+    app.update_status()
+    bag = https.application_published()
+    assert bag == reachable(configured, *addresses(cluster, 0, 2))
+    https.remove()
+    assert clients_of(first, administrator) == set()
+
+
+def test_https_moves_between_a_server_and_a_cluster(lxd, juju, cluster, administrator):
+    lxd.trust(administrator, "juju")
+    servers = lxd, cluster.members[0]
+    alone, clustered = (
+        {"lxd_endpoint": server.url, "lxd_server_cert": server.certificate} for server in servers
+    )
+    keys = {
+        "lxd_client_cert": administrator.certificate,
+        "lxd_client_key": administrator.key,
+    }
+    app = juju.deploy(config={**keys, **alone}, units=2)
+    https = app.relate("viewer", "https")
+    https.join("viewer/0", **ask(identity()))
+    assert [https.published(unit) for unit in app.units] == [reachable(lxd)] * 2
+    app.configure(**clustered)
+    assert [https.published(unit) for unit in app.units] == [{}, {}]
+    expected = reachable(cluster.members[0], *addresses(cluster, 0, 1, 2))
+    assert https.application_published() == expected
+    app.configure(**alone)
+    assert [https.published(unit) for unit in app.units] == [reachable(lxd)] * 2
+    assert https.application_published() == {}
 
 
 def wait(member, operation):
