@@ -359,7 +359,7 @@ static int write_changes(struct relation *relation, const struct juju_transport 
     return 0;
 }
 
-/* In the words of lxd. */
+/* In the terms of the lxd interface. */
 static int publish_api(struct relation *relation, const struct juju_transport *juju,
                        const struct servers *servers, const struct strings *registered,
                        const struct rejections *rejections, struct error *error)
@@ -427,7 +427,7 @@ static int publish_server(struct relation *relation, const struct juju_transport
     int result = 0;
 
     for (cJSON *item = settings->child; item != NULL && !all; item = item->next)
-        cJSON_SetValuestring(item, "");
+        *item->valuestring = '\0';
     keep_changes(settings, application ? relation->application_published : relation->published);
     if (settings->child != NULL)
         result = write_changes(relation, juju, application, settings, error);
