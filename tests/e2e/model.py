@@ -61,13 +61,20 @@ def draw_wish(rng):
     return Wish(identity.fingerprint, rng.choice(texts))
 
 
-def draw_publication(rng, member):
+def draw_publication(rng, relation, member):
+    if relation.endpoint == "https":
+        wish = rng.choice([None, draw_wish(rng), draw_wish(rng)])
+        return oracle.ask_https(member, wish, rng.choice([None, "1.0", "1.7"]))
     wishes = [draw_wish(rng) for _ in range(rng.randint(0, 3))]
     return oracle.ask(member, wishes, rng.choice([None, "1.0", "1.7"]))
 
 
-def draw_nonsense(rng, member):
+def draw_nonsense(rng, relation, member):
     kind = rng.randrange(3)
+    if relation.endpoint == "https":
+        if kind == 0:
+            return oracle.ask_https(member, draw_wish(rng), "2.0")
+        return oracle.ask_https(member, rng.choice(oracle.NO_PEM))
     if kind == 0:
         return oracle.ask_for_nonsense(member, rng.choice(oracle.NO_LISTS))
     if kind == 1:
@@ -85,7 +92,7 @@ def short(publication):
 def relate(world, rng):
     if len(world.relations) == RELATIONS:
         return None
-    relation = world.app.relate(rng.choice(APPLICATIONS))
+    relation = world.app.relate(rng.choice(APPLICATIONS), rng.choice(["api", "api", "https"]))
     world.said[relation] = {}
     return f"{relation.id} to {relation.application}"
 
@@ -96,7 +103,7 @@ def join(world, rng):
     if relation is None or len(relation.units) == REMOTE_UNITS:
         return None
     unit = f"{relation.application}/{next(world.numbers)}"
-    publication = rng.choice([oracle.NOTHING, draw_publication(rng, unit)])
+    publication = rng.choice([oracle.NOTHING, draw_publication(rng, relation, unit)])
     world.note(relation, unit, publication)
     relation.join(unit, **publication.settings)
     return f"{unit} on {relation.id}: {short(publication)}"
@@ -107,7 +114,7 @@ def publish(world, rng):
     relation, member = draw_member(world, rng)
     if relation is None:
         return None
-    publication = draw_publication(rng, member)
+    publication = draw_publication(rng, relation, member)
     world.publish(relation, member, publication)
     return f"{member} on {relation.id}: {short(publication)}"
 
@@ -129,7 +136,7 @@ def publish_nonsense(world, rng):
     relation, member = draw_member(world, rng)
     if relation is None:
         return None
-    publication = draw_nonsense(rng, member)
+    publication = draw_nonsense(rng, relation, member)
     world.publish(relation, member, publication)
     return f"{member} on {relation.id}: {short(publication)}"
 

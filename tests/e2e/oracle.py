@@ -13,7 +13,8 @@ PEM_OF_NOTHING = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n
 
 # Values of client_certificates that are no list, and members of one that are no certificate.
 NO_LISTS = ["no JSON", "{}", '"text"', "17", "null", "[", "[]]"]
-NO_CERTIFICATES = [17, None, [], {}, "", "text", PEM_OF_NOTHING, PEM_OF_NOTHING.replace("A", "!")]
+NO_PEM = ["text", PEM_OF_NOTHING, PEM_OF_NOTHING.replace("A", "!")]
+NO_CERTIFICATES = [17, None, [], {}, "", *NO_PEM]
 
 
 @dataclass(frozen=True, order=True)
@@ -60,6 +61,20 @@ def ask_for_nonsense(member, value):
     return Publication({"client_certificates": value}, complaints=(f"{member}: client_cert",))
 
 
+def ask_https(member, part, version="1.0"):
+    """A publication on a relation of the endpoint https: a wish, something that is no certificate,
+    or None."""
+    settings = {} if version is None else {"version": version}
+    if part is not None:
+        settings["certificate"] = getattr(part, "text", part)
+    if version == "2.0":
+        return Publication(settings, complaints=(f"{member}: version ",))
+    if isinstance(part, Wish):
+        return Publication(settings, wishes=(part,))
+    complaints = () if part is None else (f"{member}: certificate: ",)
+    return Publication(settings, complaints=complaints)
+
+
 def wished(publications):
     return sorted({wish for publication in publications for wish in publication.wishes})
 
@@ -99,6 +114,18 @@ def databag(publications, sites):
     if complaints or refused:
         bag["rejected_certificates"] = sorted(complaints) + sorted(refused)
     return bag
+
+
+def https_databag(publications, entries, server, addresses):
+    """What is said on a relation of the endpoint https, of the first trust store."""
+    if not trusted(wished(publications), entries):
+        return {}
+    return {
+        "version": "1.0",
+        "certificate": server.certificate,
+        "certificate_fingerprint": server.fingerprint,
+        "addresses": ",".join(addresses),
+    }
 
 
 def cut_reasons(bag, publications):

@@ -309,7 +309,7 @@ def test_reconcile_names_the_databag(lxd, unit, https):
 def test_certificate_that_ends_soon(unit, https):
     joined, _ = https.join("viewer/0", **ask(identity(end=10)))
     assert any(f"viewer.{https.number} " in line for line in joined.logged("WARNING"))
-    assert "1 certificate expires on" in unit.status[1]
+    assert "; 1 certificate to renew, by " in unit.status[1]
 
 
 # --- several servers ---

@@ -167,7 +167,7 @@ class World:
 
     def publish(self, relation, member, publication):
         self.note(relation, member, publication)
-        absent = {"client_certificates": None, "version": None}
+        absent = dict.fromkeys(["client_certificates", "certificate", "version"])
         relation.publish(member, **{**absent, **publication.settings})
 
     # --- hooks ---
@@ -179,7 +179,7 @@ class World:
         may_remove = self._may_remove(unit, event)
         obstacle = None if disturbance or event.kind in FAREWELLS else self.obstacle
         must_keep = self.nobody_can_be_asked and not disturbance
-        bags = {relation: relation.published(unit) for relation in unit.relations}
+        bags = self._bags(unit, unit.relations)
         entries = [store.entries for store in self.stores]
 
         with disturbance or contextlib.nullcontext(), wrapped(unit, wrapper):
@@ -199,11 +199,19 @@ class World:
                 wished = self._wished_in_view(unit, event)
                 self._check_changes(hook, before, store.entries, may_remove, wished)
         if must_keep:
-            now = {relation: relation.published(unit) for relation in bags}
+            now = self._bags(unit, bags)
             demand_equal(f"{hook.name} could not ask, and published", bags, now)
         if obstacle and hook.exit_code == 0:
             demand(unit.status[0] == obstacle, f"{hook.name}: {unit.status}, not {obstacle}")
         return hook
+
+    @staticmethod
+    def _bags(unit, relations):
+        """What the unit and its application have published."""
+        return {
+            relation: (relation.published(unit), relation.application_published())
+            for relation in relations
+        }
 
     def _may_remove(self, unit, event):
         if unit.dying and event.kind in FAREWELLS:
@@ -301,7 +309,11 @@ class World:
             self._check_store(store, store.entries, wishes)
 
     def _knows_nodes(self, unit):
-        return any("nodes" in relation.published(unit) for relation in unit.relations)
+        return any(
+            "nodes" in relation.published(unit)
+            or (unit.is_leader and "addresses" in relation.application_published())
+            for relation in unit.relations
+        )
 
     def heal(self):
         """All faults but one: a cluster that lacks a member still does."""
@@ -327,6 +339,9 @@ class World:
             violations = store.violations()
             demand(not violations, f"changes to foreign entries, says LXD: {violations}")
         for relation, unit in itertools.product(self.relations, self.units):
+            if relation.endpoint == "https":
+                self._check_https(relation, unit, stores[0])
+                continue
             said = self.said[relation].values()
             sites = [(entries, store.nodes) for entries, store in zip(stores, self.stores)]
             expected = oracle.databag(said, sites)
@@ -338,6 +353,17 @@ class World:
             demand_equal(f"{unit.name}: status", "active", unit.status[0])
             beginning = f"{len(accepted)} {noun} trusted, LXD "
             demand_equal(f"{unit.name}: status", beginning, unit.status[1][: len(beginning)])
+
+    def _check_https(self, relation, unit, entries):
+        """What is configured comes first, then the members in the order of their addresses."""
+        members = self.stores[0].members
+        configured = members[-1]
+        addresses = [configured.address, *sorted({m.address for m in members[:-1]})]
+        said = self.said[relation].values()
+        bag = oracle.https_databag(said, entries, configured, addresses)
+        bags = ({}, bag) if len(members) > 1 else (bag, {})
+        actual = relation.published(unit), relation.application_published()
+        demand_equal(f"{unit.name} on {relation.id}", bags, actual)
 
     def _check_store(self, store, entries, wishes):
         expected = oracle.fingerprints(wishes, store.foreign, {REFUSED.fingerprint})
