@@ -55,23 +55,39 @@ static int read_members(struct relation *relation, const struct juju_transport *
     return read_member(relation, juju, relation->application, true, error);
 }
 
+/* Whether we lead is asked once, where it matters. */
+struct leadership {
+    bool known, ours;
+};
+
+static int read_leadership(struct leadership *leadership, const struct juju_transport *juju,
+                           struct error *error)
+{
+    if (!leadership->known && juju_is_leader(juju, &leadership->ours, error) != 0)
+        return -1;
+    leadership->known = true;
+    return 0;
+}
+
 /* Of our application's settings only the leader may know. */
 static int read_published(struct relation *relation, const struct juju_transport *juju,
-                          const struct event *event, struct error *error)
+                          const struct event *event, struct leadership *leadership,
+                          struct error *error)
 {
-    bool leader = false;
-
-    if (juju_relation_get(juju, relation->id, event->unit, false, &relation->published, error) !=
-            0 ||
-        (relation->https && juju_is_leader(juju, &leader, error) != 0))
+    if (juju_relation_get(juju, relation->id, event->unit, false, &relation->published, error) != 0)
         return -1;
-    return leader ? juju_relation_get(juju, relation->id, event->application, true,
-                                      &relation->application_published, error)
-                  : 0;
+    if (!relation->https)
+        return 0;
+    if (read_leadership(leadership, juju, error) != 0)
+        return -1;
+    return leadership->ours ? juju_relation_get(juju, relation->id, event->application, true,
+                                                &relation->application_published, error)
+                            : 0;
 }
 
 static int read_relation(struct relation *relation, const struct juju_transport *juju,
-                         const struct event *event, struct error *error)
+                         const struct event *event, struct leadership *leadership,
+                         struct error *error)
 {
     struct strings units = {0};
     int result = -1;
@@ -79,7 +95,7 @@ static int read_relation(struct relation *relation, const struct juju_transport 
     if (juju_relation_units(juju, relation->id, &units, error) != 0 ||
         read_application(relation, juju, &units, error) != 0 ||
         read_members(relation, juju, event, &units, error) != 0 ||
-        read_published(relation, juju, event, error) != 0)
+        read_published(relation, juju, event, leadership, error) != 0)
         goto out;
     request_sort(&relation->request);
     relation->readable = true;
@@ -107,6 +123,7 @@ static unsigned long number_of(const char *id)
 static int read_endpoint(struct relations *relations, const struct juju_transport *juju,
                          const struct event *event, const char *endpoint, struct error *error)
 {
+    struct leadership leadership = {0};
     struct strings ids = {0};
 
     int result = juju_relation_ids(juju, endpoint, &ids, error);
@@ -122,7 +139,7 @@ static int read_endpoint(struct relations *relations, const struct juju_transpor
         *relation = (struct relation){.id = mem_string(ids.items[i]),
                                       .number = number_of(ids.items[i]),
                                       .https = strcmp(endpoint, HTTPS) == 0};
-        if (read_relation(relation, juju, event, &trouble) != 0)
+        if (read_relation(relation, juju, event, &leadership, &trouble) != 0)
             juju_log(juju, JUJU_LOG_WARNING, "relation %s is left as it is: %s", relation->id,
                      trouble.text);
     }
