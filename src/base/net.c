@@ -31,28 +31,24 @@ static int milliseconds_until(int64_t deadline)
     return left < INT_MAX ? (int)left : INT_MAX;
 }
 
-/* 0 where fd is ready, else an errno: ETIMEDOUT at the deadline. */
-static int wait_ready(int fd, short events, int64_t deadline)
+int net_poll(struct pollfd *entries, size_t count, int64_t deadline)
 {
-    struct pollfd entry = {.fd = fd, .events = events};
     int ready;
 
     do {
-        ready = poll(&entry, 1, milliseconds_until(deadline));
+        ready = poll(entries, count, milliseconds_until(deadline));
     } while (ready < 0 && errno == EINTR);
-    if (ready < 0)
-        return errno;
-    return ready > 0 ? 0 : ETIMEDOUT;
+    return ready;
 }
 
 int net_wait(int fd, short events, int64_t deadline, struct error *error)
 {
-    int code = wait_ready(fd, events, deadline);
+    struct pollfd entry = {.fd = fd, .events = events};
+    int ready = net_poll(&entry, 1, deadline);
 
-    if (code == 0)
+    if (ready > 0)
         return 0;
-    return error_set(error, ERROR_UNAVAILABLE, "%s",
-                     code == ETIMEDOUT ? "timed out" : strerror(code));
+    return error_set(error, ERROR_UNAVAILABLE, "%s", ready == 0 ? "timed out" : strerror(errno));
 }
 
 static struct addrinfo *resolve(const char *host, uint16_t port, struct error *error)
@@ -93,37 +89,6 @@ int net_resolve(const char *host, struct strings *addresses, struct error *error
     return 0;
 }
 
-/* 0 where the connection stands, else an errno. */
-static int finish_connect(int fd, int64_t deadline)
-{
-    int code = wait_ready(fd, POLLOUT, deadline);
-    socklen_t size = sizeof code;
-
-    if (code == 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &size) != 0)
-        code = errno;
-    return code;
-}
-
-/* A connected socket, or -1 with errno. */
-static int connect_address(const struct addrinfo *address, int64_t deadline)
-{
-    int type = address->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC;
-    int fd = socket(address->ai_family, type, address->ai_protocol);
-    int code = 0;
-
-    if (fd < 0)
-        return -1;
-    if (connect(fd, address->ai_addr, address->ai_addrlen) != 0)
-        code = errno == EINPROGRESS || errno == EINTR ? finish_connect(fd, deadline) : errno;
-    if (code == 0 && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)) != 0)
-        code = errno;
-    if (code == 0)
-        return fd;
-    close(fd);
-    errno = code;
-    return -1;
-}
-
 static const char *connect_failure(int code)
 {
     switch (code) {
@@ -149,22 +114,82 @@ static int64_t count_addresses(const struct addrinfo *list)
     return count;
 }
 
-int net_connect(const char *host, uint16_t port, int64_t deadline, struct error *error)
+/* A socket on its way to the address, or -1 with errno. */
+static int begin_connect(const struct addrinfo *address)
 {
-    struct addrinfo *list = resolve(host, port, error);
-    int fd = -1;
+    int type = address->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC;
+    int fd = socket(address->ai_family, type, address->ai_protocol);
 
-    if (list == NULL)
-        return -1;
-    int64_t left = count_addresses(list);
-    for (const struct addrinfo *each = list; each != NULL && fd < 0; each = each->ai_next) {
+    if (fd >= 0 && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)) == 0 &&
+        (connect(fd, address->ai_addr, address->ai_addrlen) == 0 || errno == EINPROGRESS ||
+         errno == EINTR))
+        return fd;
+    if (fd >= 0) {
+        int code = errno;
+
+        close(fd);
+        errno = code;
+    }
+    return -1;
+}
+
+/* 0 where the connection stands, else an errno. */
+static int connect_result(int fd)
+{
+    int code = 0;
+    socklen_t size = sizeof code;
+
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &size) != 0 ? errno : code;
+}
+
+int net_dial_start(struct net_dial *dial, const char *host, uint16_t port, struct error *error)
+{
+    dial->fd = -1;
+    dial->list = dial->next = resolve(host, port, error);
+    return dial->list != NULL ? 0 : -1;
+}
+
+static int end_dial(struct net_dial *dial, int result)
+{
+    freeaddrinfo(dial->list);
+    dial->list = NULL;
+    return result;
+}
+
+int net_dial_step(struct net_dial *dial, bool ready, struct error *error)
+{
+    int code = ETIMEDOUT;
+
+    if (dial->fd >= 0) {
+        if (ready && (code = connect_result(dial->fd)) == 0)
+            return end_dial(dial, 1);
+        close(dial->fd);
+        dial->fd = -1;
+    }
+    for (const struct addrinfo *each; (each = dial->next) != NULL;) {
         int64_t now = net_clock_ms();
 
         /* An even share of the time for each, so that a silent one does not eat it all. */
-        fd = connect_address(each, now + (deadline - now) / left--);
+        dial->until = now + (dial->deadline - now) / count_addresses(each);
+        dial->next = each->ai_next;
+        dial->fd = begin_connect(each);
+        if (dial->fd >= 0)
+            return 0;
+        code = errno;
     }
-    if (fd < 0)
-        error_set(error, ERROR_UNAVAILABLE, "%s", connect_failure(errno));
-    freeaddrinfo(list);
-    return fd;
+    return end_dial(dial, error_set(error, ERROR_UNAVAILABLE, "%s", connect_failure(code)));
+}
+
+int net_connect(const char *host, uint16_t port, int64_t deadline, struct error *error)
+{
+    struct net_dial dial = {.deadline = deadline};
+    struct error ignored;
+    bool ready = false;
+    int result;
+
+    if (net_dial_start(&dial, host, port, error) != 0)
+        return -1;
+    while ((result = net_dial_step(&dial, ready, error)) == 0)
+        ready = net_wait(dial.fd, POLLOUT, dial.until, &ignored) == 0;
+    return result > 0 ? dial.fd : -1;
 }

@@ -384,15 +384,16 @@ static int check_server(cJSON *steps, const struct endpoint *endpoint,
     struct lxd_credentials ours = {&credentials->certificate, &credentials->key,
                                    &credentials->server};
     struct server server = {0};
-    int result;
 
     add(steps, "endpoint", endpoint->url);
     if (check_network(steps, endpoint, error) != 0)
         return -1;
-    result = server_observe(&server, endpoint, &ours, net_clock_ms() + LXD_REQUEST_MS);
+    server_start(&server, endpoint, &ours, net_clock_ms() + LXD_REQUEST_MS);
+    server_observe(&server, 1);
     add_steps(steps, &server);
-    if (result != 0)
+    if (server.troubled)
         *error = server.trouble;
+    int result = server.troubled ? -1 : 0;
     server_free(&server);
     return result;
 }

@@ -4,25 +4,41 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* ---- several at once ---- */
+
+/* Let all go on with a step whenever their server answers, until they have no more to do. */
+static void run(struct server *servers, struct lxd_client *clients[], size_t count,
+                bool (*step)(struct server *server))
+{
+    size_t next;
+
+    while ((next = lxd_wait(clients, count)) < count) {
+        if (!step(&servers[next]))
+            clients[next] = NULL;
+    }
+}
+
 /* ---- observe ---- */
 
-static int log_in(struct server *server, const struct lxd_credentials *credentials,
-                  int64_t deadline, struct error *error)
+static int log_in(struct server *server, struct error *error)
 {
-    if (lxd_open(&server->client, &server->endpoint, credentials, deadline, error) != 0 ||
-        lxd_get_server(server->client, &server->info, error) != 0)
+    const struct certificate *ours = server->credentials->certificate;
+
+    if (lxd_get_server(server->client, &server->info, error) != 0)
         return -1;
     if (!server->info.trusted)
         return error_set(error, ERROR_UNTRUSTED,
                          "LXD at %s does not trust the client certificate %.12s...: run \"lxc "
                          "config trust add\"",
-                         server->endpoint.url, credentials->certificate->fingerprint);
+                         server->endpoint.url, ours->fingerprint);
     return 0;
 }
 
 /* A restricted certificate could neither add nor remove; LXD shows it its own entry at least. */
-static int check_permission(const struct server *server, const char *own, struct error *error)
+static int check_permission(const struct server *server, struct error *error)
 {
+    const char *own = server->credentials->certificate->fingerprint;
+
     for (size_t i = 0; i < server->store.count; i++) {
         const struct lxd_certificate *entry = &server->store.items[i];
 
@@ -35,25 +51,54 @@ static int check_permission(const struct server *server, const char *own, struct
     return 0;
 }
 
-static int observe(struct server *server, const struct lxd_credentials *credentials,
-                   int64_t deadline, struct error *error)
+/* What was asked first: both requests leave with the handshake. Then the members of a cluster. */
+static int collect(struct server *server, struct error *error)
 {
-    if (log_in(server, credentials, deadline, error) != 0)
+    if (server->step++ != 0)
+        return lxd_list_members(server->client, &server->members, error);
+    if (log_in(server, error) != 0 ||
+        lxd_list_certificates(server->client, &server->store, error) != 0)
         return -1;
-    if (server->info.clustered && lxd_list_members(server->client, &server->members, error) != 0)
-        return -1;
-    if (lxd_list_certificates(server->client, &server->store, error) != 0)
-        return -1;
-    return check_permission(server, credentials->certificate->fingerprint, error);
+    return check_permission(server, error);
 }
 
-int server_observe(struct server *server, const struct endpoint *endpoint,
-                   const struct lxd_credentials *credentials, int64_t deadline)
+/* Is there more to be done? */
+static bool observe_step(struct server *server)
+{
+    bool failed = collect(server, &server->trouble) != 0;
+
+    if (!failed && server->info.clustered && server->step == 1) {
+        lxd_ahead_get(server->client, LXD_MEMBERS);
+        return true;
+    }
+    server->observed = !failed;
+    server->troubled = failed;
+    return false;
+}
+
+void server_start(struct server *server, const struct endpoint *endpoint,
+                  const struct lxd_credentials *credentials, int64_t deadline)
 {
     server->endpoint = *endpoint;
-    server->observed = observe(server, credentials, deadline, &server->trouble) == 0;
-    server->troubled = !server->observed;
-    return server->observed ? 0 : -1;
+    server->credentials = credentials;
+    server->client = lxd_start(endpoint, credentials, deadline);
+    lxd_ahead_get(server->client, LXD_SERVER);
+    lxd_ahead_get(server->client, LXD_CERTIFICATES);
+}
+
+void server_observe(struct server *servers, size_t count)
+{
+    struct lxd_client **clients = mem_alloc(count * sizeof *clients);
+
+    for (size_t i = 0; i < count; i++)
+        clients[i] = servers[i].client;
+    lxd_connect(clients, count);
+    for (size_t i = 0; i < count; i++) {
+        servers[i].troubled = lxd_opened(&servers[i].client, &servers[i].trouble) != 0;
+        clients[i] = servers[i].client;
+    }
+    run(servers, clients, count, observe_step);
+    free(clients);
 }
 
 /* ---- apply ---- */
@@ -117,24 +162,6 @@ static int restrict_to_plan(struct server *server, struct plan_certificate *want
     return 0;
 }
 
-/* An addition may turn out to be a change. */
-static int bring(struct server *server, struct plan_certificate *wanted, struct error *error)
-{
-    if (wanted->state == PLAN_MISSING && add(server, wanted, error) != 0)
-        return -1;
-    return wanted->state == PLAN_CHANGED ? restrict_to_plan(server, wanted, error) : 0;
-}
-
-static void bring_all(struct server *server)
-{
-    struct error error;
-
-    for (size_t i = 0; i < server->plan.count; i++) {
-        if (bring(server, &server->plan.certificates[i], &error) != 0 && !survives(server, &error))
-            return;
-    }
-}
-
 /* LXD's own reason, with what it is about. */
 static int say_refused(const struct server *server, const struct lxd_certificate *entry,
                        const char *what, struct error *error)
@@ -166,25 +193,78 @@ int server_rename(struct server *server, const struct lxd_certificate *entry, co
     return 0;
 }
 
-/* Is there any use in going on? */
-static bool remove_all(struct server *server)
+/* The certificate that it is the turn of, or NULL: then it is a removal's. */
+static struct plan_certificate *current(const struct server *server)
 {
-    struct error error;
+    const struct plan *plan = &server->plan;
 
-    for (size_t i = 0; i < server->plan.removal_count; i++) {
-        if (server_remove(server, server->plan.removals[i], &error) != 0 &&
-            !survives(server, &error))
-            return false;
-    }
-    return true;
+    return server->step < plan->removal_count
+               ? NULL
+               : &plan->certificates[server->step - plan->removal_count];
 }
 
-int server_apply(struct server *server, bool removing, int64_t deadline)
+/* Send the next change ahead, if there is one. */
+static bool ask(struct server *server)
 {
-    lxd_set_deadline(server->client, deadline);
-    if (!removing || remove_all(server))
-        bring_all(server);
-    return server->troubled ? -1 : 0;
+    const struct plan *plan = &server->plan;
+
+    for (; server->step < plan->removal_count + plan->count; server->step++) {
+        const struct plan_certificate *wanted = current(server);
+
+        if (wanted == NULL)
+            lxd_ahead_remove(server->client, plan->removals[server->step]->fingerprint);
+        else if (wanted->state == PLAN_MISSING)
+            lxd_ahead_add(server->client, wanted->certificate, wanted->name, &wanted->projects);
+        else if (wanted->state == PLAN_CHANGED)
+            lxd_ahead_change(server->client, wanted->certificate->fingerprint, wanted->name,
+                             &wanted->projects);
+        else
+            continue;
+        return true;
+    }
+    return false;
+}
+
+/* Carry out what was asked for. Is there any use in going on? */
+static bool change(struct server *server)
+{
+    struct plan_certificate *wanted = current(server);
+    struct error error;
+    int result;
+
+    if (wanted == NULL)
+        result = server_remove(server, server->plan.removals[server->step], &error);
+    else if (wanted->state == PLAN_CHANGED)
+        result = restrict_to_plan(server, wanted, &error);
+    else if ((result = add(server, wanted, &error)) == 0 && wanted->state == PLAN_CHANGED)
+        return true; /* an addition may turn out to be a change */
+    server->step++;
+    return result == 0 || survives(server, &error);
+}
+
+static bool apply_step(struct server *server)
+{
+    if (server->asked && !change(server))
+        return false;
+    server->asked = ask(server);
+    return server->asked;
+}
+
+void server_apply(struct server *servers, size_t count, bool removing, int64_t deadline)
+{
+    struct lxd_client **clients = mem_alloc(count * sizeof *clients);
+
+    for (size_t i = 0; i < count; i++) {
+        struct server *server = &servers[i];
+
+        if (!server->observed)
+            continue;
+        clients[i] = server->client;
+        lxd_set_deadline(server->client, deadline);
+        server->step = removing ? 0 : server->plan.removal_count;
+    }
+    run(servers, clients, count, apply_step);
+    free(clients);
 }
 
 /* ---- what it is ---- */

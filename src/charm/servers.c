@@ -52,21 +52,24 @@ static bool is_known(const struct servers *servers, const struct server *cluster
     return false;
 }
 
-/* ---- observe ---- */
-
-static struct server *append(struct servers *servers)
-{
-    size_t size = (servers->count + 1) * sizeof *servers->items;
-
-    servers->items = mem_resize(servers->items, size);
-    servers->items[servers->count] = (struct server){0};
-    return &servers->items[servers->count];
-}
-
 static bool is_unreachable(const struct server *server)
 {
     return !server->observed && server->trouble.kind == ERROR_UNAVAILABLE;
 }
+
+/* Does it stand in for what is unreachable? */
+static bool helps(const struct servers *servers, const struct server *cluster)
+{
+    for (size_t i = 0; i < servers->count; i++) {
+        const struct server *server = &servers->items[i];
+
+        if (is_unreachable(server) && stands_for(cluster, &server->endpoint, servers))
+            return true;
+    }
+    return false;
+}
+
+/* ---- ask ---- */
 
 /* An unreachable member is no trouble where its cluster is reached through another one. */
 static void excuse_members(struct servers *servers)
@@ -90,29 +93,59 @@ static void excuse_members(struct servers *servers)
     servers->count = kept;
 }
 
+static void keep(struct servers *servers, const struct server *server)
+{
+    size_t size = (servers->count + 1) * sizeof *server;
+
+    servers->items = mem_resize(servers->items, size);
+    servers->items[servers->count++] = *server;
+}
+
+/* Ask these endpoints, at the same time. A detour is for what is unreachable only. */
+static void ask(struct servers *servers, const struct endpoint *endpoints, size_t count,
+                bool detour, int64_t deadline)
+{
+    struct server *asked = mem_alloc(count * sizeof *asked);
+    size_t started = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (find_cluster(servers, &endpoints[i]) == NULL &&
+            !(detour && endpoints_contain(servers->endpoints, &endpoints[i])))
+            server_start(&asked[started++], &endpoints[i], &servers->credentials, deadline);
+    }
+    server_observe(asked, started);
+    for (size_t i = 0; i < started; i++) {
+        if (find_cluster(servers, &asked[i].endpoint) == NULL && !is_known(servers, &asked[i]) &&
+            (!detour || helps(servers, &asked[i])))
+            keep(servers, &asked[i]);
+        else
+            server_free(&asked[i]);
+    }
+    free(asked);
+    excuse_members(servers);
+}
+
+/* Of the members of one cluster one is enough; servers of their own are asked all at once. */
+static void ask_all(struct servers *servers, const struct endpoints *endpoints, bool detour,
+                    int64_t deadline)
+{
+    size_t step = is_one_certificate(servers->credentials.server) ? 1 : endpoints->count;
+
+    for (size_t i = 0; i < endpoints->count; i += step) {
+        if (!detour || servers_need_detour(servers))
+            ask(servers, endpoints->items + i, step, detour,
+                share(deadline, (endpoints->count - i) / step));
+    }
+}
+
 void servers_observe(struct servers *servers, const struct credentials *credentials,
                      int64_t deadline)
 {
     servers->endpoints = &credentials->endpoints;
     servers->credentials = (struct lxd_credentials){&credentials->certificate, &credentials->key,
                                                     &credentials->server};
-    for (size_t i = 0; i < servers->endpoints->count; i++) {
-        const struct endpoint *endpoint = &servers->endpoints->items[i];
-
-        if (find_cluster(servers, endpoint) != NULL)
-            continue;
-        struct server *server = append(servers);
-        server_observe(server, endpoint, &servers->credentials,
-                       share(deadline, servers->endpoints->count - i));
-        if (is_known(servers, server))
-            server_free(server);
-        else
-            servers->count++;
-    }
-    excuse_members(servers);
+    ask_all(servers, servers->endpoints, false, deadline);
 }
-
-/* ---- detour ---- */
 
 bool servers_need_detour(const struct servers *servers)
 {
@@ -123,34 +156,9 @@ bool servers_need_detour(const struct servers *servers)
     return false;
 }
 
-static bool helps(const struct servers *servers, const struct server *cluster)
-{
-    for (size_t i = 0; i < servers->count; i++) {
-        const struct server *server = &servers->items[i];
-
-        if (is_unreachable(server) && stands_for(cluster, &server->endpoint, servers))
-            return true;
-    }
-    return false;
-}
-
 void servers_detour(struct servers *servers, const struct endpoints *known, int64_t deadline)
 {
-    for (size_t i = 0; i < known->count && servers_need_detour(servers); i++) {
-        const struct endpoint *endpoint = &known->items[i];
-
-        if (endpoints_contain(servers->endpoints, endpoint) ||
-            find_cluster(servers, endpoint) != NULL)
-            continue;
-        struct server *server = append(servers);
-        server_observe(server, endpoint, &servers->credentials, share(deadline, known->count - i));
-        if (!helps(servers, server)) {
-            server_free(server);
-            continue;
-        }
-        servers->count++;
-        excuse_members(servers);
-    }
+    ask_all(servers, known, true, deadline);
 }
 
 /* ---- plan and apply ---- */
@@ -177,12 +185,7 @@ bool servers_hold_surplus(const struct servers *servers)
 
 void servers_apply(struct servers *servers, bool removing, int64_t deadline)
 {
-    size_t left = servers_observed(servers);
-
-    for (size_t i = 0; i < servers->count; i++) {
-        if (servers->items[i].observed)
-            server_apply(&servers->items[i], removing, share(deadline, left--));
-    }
+    server_apply(servers->items, servers->count, removing, deadline);
 }
 
 /* ---- outcome ---- */

@@ -26,8 +26,11 @@ struct servers {
     struct lxd_credentials credentials;
 };
 
-/* Ask the endpoints of the credentials, which are borrowed, one after the other until deadline:
- * each has an even share of the time that is left. */
+/*
+ * Ask the endpoints of the credentials, which are borrowed, until deadline: all at the same time;
+ * where they share one certificate one after the other, each with an even share of the time that is
+ * left.
+ */
 void servers_observe(struct servers *servers, const struct credentials *credentials,
                      int64_t deadline);
 

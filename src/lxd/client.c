@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lxd/client.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -16,6 +17,7 @@
 #define SCHEME "https://"
 #define CERTIFICATES "/1.0/certificates"
 #define MAX_REASON 300
+#define MAX_AHEAD 16384 /* bytes of a request that is sent ahead: it must not block */
 
 struct lxd_client {
     struct endpoint endpoint;
@@ -25,7 +27,10 @@ struct lxd_client {
     int (*connect)(struct lxd_client *client, struct http_stream *stream, struct error *error);
     struct stream stream;
     struct http_connection connection;
-    struct error refusal; /* why the server's certificate was refused */
+    struct strings ahead;   /* texts of requests that were sent before their turn, ... */
+    size_t taken;           /* ... of which so many had it */
+    int64_t ahead_deadline; /* until when their answers have to begin */
+    struct error refusal;   /* why the server's certificate was refused */
     struct certificate presented;
     char *warning;
     unsigned requests;
@@ -33,6 +38,11 @@ struct lxd_client {
 };
 
 /* ---- the connection ---- */
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
 
 static int with_subject(const struct lxd_client *client, struct error *error)
 {
@@ -68,7 +78,7 @@ static int check_server(void *context, const uint8_t *const der[], const size_t 
     return 0;
 }
 
-static int connect_tls(struct lxd_client *client, struct http_stream *stream, struct error *error)
+static void start_tls(struct lxd_client *client)
 {
     const struct private_key *key = client->credentials.key;
     struct tls_configuration configuration = {
@@ -81,8 +91,13 @@ static int connect_tls(struct lxd_client *client, struct http_stream *stream, st
     };
 
     stream_close(&client->stream);
-    if (stream_open(&client->stream, &client->endpoint, &configuration, client->deadline, error) !=
-        0) {
+    stream_start(&client->stream, &client->endpoint, &configuration, client->deadline);
+}
+
+static int finish_tls(struct lxd_client *client, struct http_stream *stream, struct error *error)
+{
+    if (client->stream.fd < 0) {
+        *error = client->stream.error;
         if (error->kind == ERROR_IDENTITY)
             *error = client->refusal;
         return -1;
@@ -91,34 +106,70 @@ static int connect_tls(struct lxd_client *client, struct http_stream *stream, st
     return 0;
 }
 
+static int connect_tls(struct lxd_client *client, struct http_stream *stream, struct error *error)
+{
+    start_tls(client);
+    stream_open(&(struct stream *){&client->stream}, 1);
+    return finish_tls(client, stream, error);
+}
+
 static int open_connection(struct lxd_client *client, struct error *error)
 {
     http_connection_free(&client->connection);
-    client->connection =
-        (struct http_connection){.closed = true, .host = client->endpoint.url + strlen(SCHEME)};
+    client->connection = (struct http_connection){.closed = true};
     if (client->connect(client, &client->connection.stream, error) != 0)
         return with_subject(client, error);
     client->connection.closed = false;
     return 0;
 }
 
+struct lxd_client *lxd_start(const struct endpoint *endpoint,
+                             const struct lxd_credentials *credentials, int64_t deadline)
+{
+    struct lxd_client *client = mem_alloc(sizeof *client);
+
+    client->endpoint = *endpoint;
+    client->credentials = *credentials;
+    client->deadline = deadline;
+    client->connect = connect_tls;
+    client->connection.closed = true;
+    client->stream.fd = -1;
+    start_tls(client);
+    return client;
+}
+
+void lxd_connect(struct lxd_client *const clients[], size_t count)
+{
+    struct stream **streams = mem_alloc(count * sizeof *streams);
+
+    for (size_t i = 0; i < count; i++)
+        streams[i] = &clients[i]->stream;
+    stream_open(streams, count);
+    free(streams);
+}
+
+int lxd_opened(struct lxd_client **client, struct error *error)
+{
+    struct lxd_client *opened = *client;
+
+    if (finish_tls(opened, &opened->connection.stream, error) != 0) {
+        with_subject(opened, error);
+        lxd_close(opened);
+        *client = NULL;
+        return -1;
+    }
+    opened->connection.closed = false;
+    opened->connection.pending = (unsigned)opened->ahead.count;
+    opened->ahead_deadline = smaller(opened->stream.opened + LXD_REQUEST_MS, opened->deadline);
+    return 0;
+}
+
 int lxd_open(struct lxd_client **client, const struct endpoint *endpoint,
              const struct lxd_credentials *credentials, int64_t deadline, struct error *error)
 {
-    struct lxd_client *opened = mem_alloc(sizeof *opened);
-
-    *client = NULL;
-    opened->endpoint = *endpoint;
-    opened->credentials = *credentials;
-    opened->deadline = deadline;
-    opened->connect = connect_tls;
-    opened->stream.fd = -1;
-    if (open_connection(opened, error) != 0) {
-        lxd_close(opened);
-        return -1;
-    }
-    *client = opened;
-    return 0;
+    *client = lxd_start(endpoint, credentials, deadline);
+    lxd_connect(client, 1);
+    return lxd_opened(client, error);
 }
 
 void lxd_close(struct lxd_client *client)
@@ -127,6 +178,7 @@ void lxd_close(struct lxd_client *client)
         return;
     stream_close(&client->stream);
     http_connection_free(&client->connection);
+    strings_free(&client->ahead);
     certificate_free(&client->presented);
     free(client->warning);
     free(client);
@@ -159,11 +211,6 @@ unsigned lxd_requests(const struct lxd_client *client)
 
 /* ---- requests ---- */
 
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static int64_t deadline_for(const struct lxd_client *client, const char *method)
 {
     int64_t now = net_clock_ms(), left = client->deadline - now;
@@ -173,18 +220,70 @@ static int64_t deadline_for(const struct lxd_client *client, const char *method)
     return now + smaller(client->held_up ? LXD_HELD_UP_MS : LXD_REQUEST_MS, left / 2);
 }
 
-static int request_once(struct lxd_client *client, const char *method, const char *path,
-                        const char *body, struct http_response *response, bool *stale,
-                        struct error *error)
+static void compose(const struct lxd_client *client, struct buffer *text, const char *method,
+                    const char *path, const char *body)
 {
-    int64_t deadline = deadline_for(client, method);
+    http_compose(text, client->endpoint.url + strlen(SCHEME), method, path, body);
+}
 
-    *stale = false;
-    if (client->connection.closed && open_connection(client, error) != 0)
-        return -1;
-    client->requests++;
-    if (http_request(&client->connection, method, path, body, body != NULL ? strlen(body) : 0,
-                     deadline, response, stale, error) != 0)
+/* Where this fails the connection is closed, and the request goes the ordinary way. */
+static void send_ahead(struct lxd_client *client, const char *method, const char *path,
+                       const char *body)
+{
+    struct buffer text = {0};
+    struct error ignored;
+
+    compose(client, &text, method, path, body);
+    if (text.length <= MAX_AHEAD && (client->stream.opening || !client->connection.closed)) {
+        client->ahead_deadline = deadline_for(client, method);
+        if (client->stream.opening)
+            buffer_append(&client->stream.first, text.data, text.length);
+        else
+            http_send(&client->connection, &text, client->ahead_deadline, &ignored);
+        strings_add(&client->ahead, text.data);
+        client->requests++;
+    }
+    buffer_free(&text);
+}
+
+/* Is an answer to come that nobody has waited for? */
+static bool is_waiting(const struct lxd_client *client)
+{
+    return client->ahead.count != 0 && !client->connection.closed;
+}
+
+/* Is the answer to this request the next to come? Answers to others make the connection useless. */
+static bool take_ahead(struct lxd_client *client, const struct buffer *text)
+{
+    struct strings *ahead = &client->ahead;
+    bool next = is_waiting(client) && strcmp(ahead->items[client->taken], text->data) == 0;
+
+    if (next && ++client->taken < ahead->count)
+        return true;
+    if (!next && ahead->count != 0)
+        client->connection.closed = true;
+    strings_free(ahead);
+    client->taken = 0;
+    return next;
+}
+
+static int request_once(struct lxd_client *client, const char *method, const struct buffer *text,
+                        struct http_response *response, struct error *error)
+{
+    int64_t deadline = deadline_for(client, method), first = deadline;
+
+    if (take_ahead(client, text)) {
+        first = client->ahead_deadline;
+        if (deadline < first)
+            deadline = first;
+    } else {
+        if (client->connection.closed && open_connection(client, error) != 0)
+            return -1;
+        client->requests++;
+        if (http_send(&client->connection, text, deadline, error) != 0)
+            return with_subject(client, error);
+    }
+    if (http_receive(&client->connection, first, deadline, response, error) != 0)
         return with_subject(client, error);
     return 0;
 }
@@ -193,12 +292,43 @@ static int request_once(struct lxd_client *client, const char *method, const cha
 static int request(struct lxd_client *client, const char *method, const char *path,
                    const char *body, struct http_response *response, struct error *error)
 {
-    bool stale;
-    int result = request_once(client, method, path, body, response, &stale, error);
+    struct buffer text = {0};
 
-    if (result != 0 && stale)
-        result = request_once(client, method, path, body, response, &stale, error);
+    *response = (struct http_response){0};
+    compose(client, &text, method, path, body);
+    int result = request_once(client, method, &text, response, error);
+    if (result != 0 && client->connection.stale)
+        result = request_once(client, method, &text, response, error);
+    buffer_free(&text);
     return result;
+}
+
+size_t lxd_wait(struct lxd_client *const clients[], size_t count)
+{
+    struct pollfd *entries = mem_alloc(count * sizeof *entries);
+    size_t first = count; /* whose time is over first, or who waits for nothing */
+
+    for (size_t i = 0; i < count; i++) {
+        const struct lxd_client *client = clients[i];
+
+        entries[i] = (struct pollfd){.fd = -1, .events = POLLIN};
+        if (client == NULL)
+            continue;
+        if (first == count || client->ahead_deadline < clients[first]->ahead_deadline)
+            first = i;
+        if (!is_waiting(client)) {
+            first = i;
+            break;
+        }
+        entries[i].fd = client->stream.fd;
+    }
+    if (first < count && is_waiting(clients[first]) &&
+        net_poll(entries, count, clients[first]->ahead_deadline) > 0) {
+        for (first = 0; entries[first].revents == 0;)
+            first++;
+    }
+    free(entries);
+    return first;
 }
 
 /* The error of a response with a status that promises no result. */
@@ -256,12 +386,23 @@ static int get(struct lxd_client *client, const char *path, struct http_response
     return expect_ok(client, response, error);
 }
 
+static const char *const paths[] = {
+    [LXD_SERVER] = "/1.0",
+    [LXD_MEMBERS] = "/1.0/cluster/members?recursion=1",
+    [LXD_CERTIFICATES] = CERTIFICATES "?recursion=1",
+};
+
+void lxd_ahead_get(struct lxd_client *client, enum lxd_resource resource)
+{
+    send_ahead(client, "GET", paths[resource], NULL);
+}
+
 int lxd_get_server(struct lxd_client *client, struct lxd_server *server, struct error *error)
 {
     struct http_response response;
 
     *server = (struct lxd_server){0};
-    if (get(client, "/1.0", &response, error) != 0)
+    if (get(client, paths[LXD_SERVER], &response, error) != 0)
         return -1;
     int result = answer_server(&response.body, server, error);
     buffer_wipe(&response.body); /* it holds the server's configuration, secrets too */
@@ -273,7 +414,7 @@ int lxd_list_members(struct lxd_client *client, struct lxd_members *list, struct
     struct http_response response;
 
     *list = (struct lxd_members){0};
-    if (get(client, "/1.0/cluster/members?recursion=1", &response, error) != 0)
+    if (get(client, paths[LXD_MEMBERS], &response, error) != 0)
         return -1;
     int result = answer_members(&response.body, list, error);
     buffer_free(&response.body);
@@ -286,18 +427,22 @@ int lxd_list_certificates(struct lxd_client *client, struct lxd_certificates *li
     struct http_response response;
 
     *list = (struct lxd_certificates){0};
-    if (get(client, CERTIFICATES "?recursion=1", &response, error) != 0)
+    if (get(client, paths[LXD_CERTIFICATES], &response, error) != 0)
         return -1;
     int result = answer_certificates(&response.body, list, error);
     buffer_free(&response.body);
     return result == 0 ? 0 : with_subject(client, error);
 }
 
-/* A request for /1.0/certificates/<fingerprint>. */
+static char *entry_path(const char *fingerprint)
+{
+    return mem_printf(CERTIFICATES "/%s", fingerprint);
+}
+
 static int request_entry(struct lxd_client *client, const char *method, const char *fingerprint,
                          const char *body, struct http_response *response, struct error *error)
 {
-    char *path = mem_printf(CERTIFICATES "/%s", fingerprint);
+    char *path = entry_path(fingerprint);
     int result = request(client, method, path, body, response, error);
 
     free(path);
@@ -359,6 +504,50 @@ static char *new_entry_json(const struct certificate *certificate, const char *n
     free(base64);
     cJSON_Delete(object);
     return text;
+}
+
+static char *changed_entry_json(const char *name, const struct projects *projects)
+{
+    cJSON *object = cJSON_CreateObject();
+
+    cJSON_AddStringToObject(object, "name", name);
+    if (projects != NULL)
+        projects_to_json(projects, object);
+    char *text = json_print(object);
+    cJSON_Delete(object);
+    return text;
+}
+
+void lxd_ahead_add(struct lxd_client *client, const struct certificate *certificate,
+                   const char *name, const struct projects *projects)
+{
+    char *body = new_entry_json(certificate, name, projects);
+
+    send_ahead(client, "POST", CERTIFICATES, body);
+    free(body);
+}
+
+static void send_entry_ahead(struct lxd_client *client, const char *method, const char *fingerprint,
+                             const char *body)
+{
+    char *path = entry_path(fingerprint);
+
+    send_ahead(client, method, path, body);
+    free(path);
+}
+
+void lxd_ahead_remove(struct lxd_client *client, const char *fingerprint)
+{
+    send_entry_ahead(client, "DELETE", fingerprint, NULL);
+}
+
+void lxd_ahead_change(struct lxd_client *client, const char *fingerprint, const char *name,
+                      const struct projects *projects)
+{
+    char *body = changed_entry_json(name, projects);
+
+    send_entry_ahead(client, "PATCH", fingerprint, body);
+    free(body);
 }
 
 static bool exists_already(const struct http_response *response)
@@ -444,12 +633,7 @@ int lxd_change_certificate(struct lxd_client *client, const char *fingerprint, c
                            const struct projects *projects, struct error *error)
 {
     struct http_response response;
-    cJSON *object = cJSON_CreateObject();
-
-    cJSON_AddStringToObject(object, "name", name);
-    if (projects != NULL)
-        projects_to_json(projects, object);
-    char *body = json_print(object);
+    char *body = changed_entry_json(name, projects);
     int result = request_entry(client, "PATCH", fingerprint, body, &response, error);
     if (result == 0) {
         if (response.status != 200)
@@ -457,6 +641,5 @@ int lxd_change_certificate(struct lxd_client *client, const char *fingerprint, c
         buffer_free(&response.body);
     }
     free(body);
-    cJSON_Delete(object);
     return result;
 }

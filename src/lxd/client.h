@@ -64,17 +64,48 @@ struct lxd_certificates {
 };
 
 /*
- * Connect and shake hands (5 s at most, and not past deadline, a net_clock_ms value that bounds
- * the client's whole life). On success *client is the caller's (lxd_close); on failure NULL. A
- * pinned certificate out of its dates is accepted and noted: lxd_warning.
+ * Connecting to one server, or to several at the same time: start each, connect them all, take the
+ * outcome of each. Shaking hands included this takes 5 s at most, and not past deadline, a
+ * net_clock_ms value that bounds the client's whole life; lxd_start resolves the name before, which
+ * takes its own time. lxd_opened returns -1 where it failed; the client is closed and NULL then. On
+ * success it is the caller's (lxd_close). A pinned certificate out of its dates is accepted and
+ * noted: lxd_warning.
  *
  * Errors, here and below: every text but that of ERROR_REFUSED, which is LXD's own reason, begins
  * with "LXD at <endpoint> ". ERROR_IDENTITY and ERROR_UNTRUSTED as base/error.h says;
  * ERROR_UNAVAILABLE for all else. Any request may connect anew where the connection ended in
  * between. No body is ever quoted but for the "error" string of LXD's error answers.
  */
+struct lxd_client *lxd_start(const struct endpoint *endpoint,
+                             const struct lxd_credentials *credentials, int64_t deadline);
+void lxd_connect(struct lxd_client *const clients[], size_t count);
+int lxd_opened(struct lxd_client **client, struct error *error);
+
+/* All three for one server. */
 int lxd_open(struct lxd_client **client, const struct endpoint *endpoint,
              const struct lxd_credentials *credentials, int64_t deadline, struct error *error);
+
+/*
+ * Send a request ahead of the call below that makes it, which then has only the answer to receive:
+ * so that several servers work at the same time, each with its own time from here on. Between
+ * lxd_start and lxd_connect it leaves with the last flight of the handshake. This changes nothing
+ * but the time that is taken: where it cannot be sent, or anything else is called for first, the
+ * call sends it (again).
+ */
+enum lxd_resource { LXD_SERVER, LXD_MEMBERS, LXD_CERTIFICATES };
+void lxd_ahead_get(struct lxd_client *client, enum lxd_resource resource);
+void lxd_ahead_add(struct lxd_client *client, const struct certificate *certificate,
+                   const char *name, const struct projects *projects);
+void lxd_ahead_remove(struct lxd_client *client, const char *fingerprint);
+void lxd_ahead_change(struct lxd_client *client, const char *fingerprint, const char *name,
+                      const struct projects *projects);
+
+/*
+ * Wait until one of the servers begins to answer what was sent ahead, or will not do so any more,
+ * or has nothing to answer. Returns its number. Clients that are NULL are left out; count where all
+ * are.
+ */
+size_t lxd_wait(struct lxd_client *const clients[], size_t count);
 
 /* Another deadline from now on. */
 void lxd_set_deadline(struct lxd_client *client, int64_t deadline);

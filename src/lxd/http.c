@@ -19,7 +19,8 @@
 /* One response while it is being read. */
 struct reader {
     struct http_connection *connection;
-    int64_t deadline;
+    int64_t first;         /* until when the first byte has to come, ... */
+    int64_t deadline;      /* ... and the last one */
     bool answered;         /* at least one byte came */
     size_t head_left;      /* bytes that header and trailer lines may still take */
     const char *malformed; /* the sentence for what is being read now */
@@ -68,8 +69,9 @@ static int receive(struct reader *reader)
 
     drop_consumed(connection);
     buffer_reserve(input, READ_SIZE);
-    long count = connection->stream.read(connection->stream.context, input->data + input->length,
-                                         READ_SIZE, reader->deadline, reader->error);
+    long count =
+        connection->stream.read(connection->stream.context, input->data + input->length, READ_SIZE,
+                                reader->answered ? reader->deadline : reader->first, reader->error);
     if (count <= 0)
         return (int)count;
     input->length += (size_t)count;
@@ -338,49 +340,59 @@ static int read_response(struct reader *reader, struct head *head, struct buffer
     return read_body(reader, head, body);
 }
 
-/* One write: header and body leave in one TLS record and one packet where they fit. */
-static int send_request(const struct reader *reader, const char *method, const char *path,
-                        const void *body, size_t length)
+/* Header and body in one piece: they leave in one TLS record and one packet where they fit. */
+void http_compose(struct buffer *text, const char *host, const char *method, const char *path,
+                  const char *body)
 {
-    const struct http_connection *connection = reader->connection;
-    struct buffer request = {0};
-
-    buffer_printf(&request, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: " USER_AGENT "\r\n", method,
-                  path, connection->host);
+    buffer_printf(text, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: " USER_AGENT "\r\n", method,
+                  path, host);
     if (body != NULL)
-        buffer_printf(&request, "Content-Type: application/json\r\nContent-Length: %zu\r\n",
-                      length);
-    buffer_append_string(&request, "\r\n");
-    buffer_append(&request, body, length);
-    int result = connection->stream.write(connection->stream.context, request.data, request.length,
-                                          reader->deadline, reader->error);
-    buffer_free(&request);
-    return result;
+        buffer_printf(text, "Content-Type: application/json\r\nContent-Length: %zu\r\n",
+                      strlen(body));
+    buffer_append_string(text, "\r\n");
+    if (body != NULL)
+        buffer_append_string(text, body);
 }
 
-int http_request(struct http_connection *connection, const char *method, const char *path,
-                 const void *body, size_t length, int64_t deadline, struct http_response *response,
-                 bool *stale, struct error *error)
+/* Is it only that the connection lay idle for too long? */
+static int broken(struct http_connection *connection, bool answered, int64_t deadline)
 {
-    struct reader reader = {
-        .connection = connection, .deadline = deadline, .head_left = HTTP_MAX_HEAD, .error = error};
+    connection->closed = true;
+    connection->stale = connection->used && !answered && net_clock_ms() < deadline;
+    return -1;
+}
+
+int http_send(struct http_connection *connection, const struct buffer *text, int64_t deadline,
+              struct error *error)
+{
+    if (connection->stream.write(connection->stream.context, text->data, text->length, deadline,
+                                 error) != 0)
+        return broken(connection, false, deadline);
+    connection->pending++;
+    return 0;
+}
+
+int http_receive(struct http_connection *connection, int64_t first, int64_t deadline,
+                 struct http_response *response, struct error *error)
+{
+    struct reader reader = {.connection = connection,
+                            .first = first,
+                            .deadline = deadline,
+                            .answered = available(connection) != 0,
+                            .head_left = HTTP_MAX_HEAD,
+                            .error = error};
     struct head head;
 
-    *stale = false;
     *response = (struct http_response){0};
-    if (connection->closed)
-        return fail(&reader, "closed the connection");
-    connection->closed = true; /* unless the response turns out to be complete */
-    if (send_request(&reader, method, path, body, length) != 0 ||
-        read_response(&reader, &head, &response->body) != 0) {
-        *stale = connection->used && !reader.answered && net_clock_ms() < deadline;
+    if (read_response(&reader, &head, &response->body) != 0) {
         buffer_free(&response->body);
-        return -1;
+        return broken(connection, reader.answered, first);
     }
     response->status = head.status;
     connection->used = true;
-    /* Bytes behind the response answer nothing that was asked (RFC 9112 9.2). */
-    connection->closed = head.close || available(connection) != 0;
+    connection->pending--;
+    /* Bytes behind the last response answer nothing that was asked (RFC 9112 9.2). */
+    connection->closed = head.close || (connection->pending == 0 && available(connection) != 0);
     return 0;
 }
 

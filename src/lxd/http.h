@@ -22,16 +22,16 @@ struct http_stream {
 };
 
 /*
- * An HTTP/1.1 client connection (RFC 9112): one request at a time. Zero-initialise and set
- * stream and host.
+ * An HTTP/1.1 client connection (RFC 9112). Zero-initialise and set stream.
  */
 struct http_connection {
     struct http_stream stream;
-    const char *host;    /* Host header, not owned */
     struct buffer input; /* bytes received ... */
     size_t consumed;     /* ... of which so many are done with */
+    unsigned pending;    /* requests sent whose responses have not been received */
     bool used;           /* a response came over this connection before */
-    bool closed;         /* no further request can be sent on it */
+    bool closed;         /* no further request can be sent on it, no response received */
+    bool stale;          /* closed, see below */
 };
 
 struct http_response {
@@ -39,17 +39,25 @@ struct http_response {
     struct buffer body; /* owned by the caller */
 };
 
+/* Append the text of a request. body may be NULL (then no Content-Length), else it is JSON. */
+void http_compose(struct buffer *text, const char *host, const char *method, const char *path,
+                  const char *body);
+
 /*
- * Send one request and read its response. body may be NULL (then no Content-Length), else it is
- * JSON. No redirect is followed, 1xx are skipped. ERROR_UNAVAILABLE (or what the stream says) for
+ * Send a request, and receive the response to the first one that is pending: several may be sent
+ * before the first response is received. The first byte has to come until `first`, which is no
+ * later than deadline, the last one until deadline; what is here already is always taken.
+ *
+ * No redirect is followed, 1xx are skipped. ERROR_UNAVAILABLE (or what the stream says) for
  * everything that is not a complete HTTP/1.1 response within the bounds, in words to follow
- * "LXD at <endpoint> "; the connection is closed then. *stale is set when a connection that had
- * served before ended, before the deadline, without a single byte of this response: the caller
- * may reconnect and try once more.
+ * "LXD at <endpoint> "; the connection is closed then. It is stale where it had served before and
+ * ended, before the deadline, without a single byte of this response: the caller may reconnect and
+ * try once more.
  */
-int http_request(struct http_connection *connection, const char *method, const char *path,
-                 const void *body, size_t length, int64_t deadline, struct http_response *response,
-                 bool *stale, struct error *error);
+int http_send(struct http_connection *connection, const struct buffer *text, int64_t deadline,
+              struct error *error);
+int http_receive(struct http_connection *connection, int64_t first, int64_t deadline,
+                 struct http_response *response, struct error *error);
 
 void http_connection_free(struct http_connection *connection);
 

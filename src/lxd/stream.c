@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/net.h"
 #include "base/random.h"
 
 static void fill_random(void *context, void *out, size_t length)
@@ -53,12 +52,15 @@ static int tls_error(const struct stream *stream, struct error *error)
                      "%s", tls_failure(tls));
 }
 
+static int timed_out(const struct stream *stream, struct error *error)
+{
+    return error_set(error, ERROR_UNAVAILABLE, "timed out during %s", phase(stream));
+}
+
 static int wait_for(const struct stream *stream, short events, int64_t deadline,
                     struct error *error)
 {
-    if (net_wait(stream->fd, events, deadline, error) != 0)
-        return error_set(error, ERROR_UNAVAILABLE, "timed out during %s", phase(stream));
-    return 0;
+    return net_wait(stream->fd, events, deadline, error) == 0 ? 0 : timed_out(stream, error);
 }
 
 /* Hand the engine what one recv brings, without waiting. Returns recv's result. */
@@ -109,7 +111,8 @@ static int receive(struct stream *stream, int64_t deadline, struct error *error)
     return 0;
 }
 
-static int send_output(struct stream *stream, int64_t deadline, struct error *error)
+/* Send what goes out without waiting. */
+static int send_now(struct stream *stream, struct error *error)
 {
     size_t length;
     const uint8_t *output;
@@ -118,47 +121,163 @@ static int send_output(struct stream *stream, int64_t deadline, struct error *er
         ssize_t count = send(stream->fd, output, length, MSG_NOSIGNAL);
         if (count >= 0)
             tls_output_done(&stream->tls, (size_t)count);
-        else if (!is_temporary(errno))
+        else if (is_temporary(errno))
+            break;
+        else
             return broken(stream, errno, error);
-        else if (wait_for(stream, POLLOUT, deadline, error) != 0)
-            return -1;
     }
     return 0;
 }
 
-/* The last flight stays in the output, to leave together with the first request. */
-static int shake_hands(struct stream *stream, int64_t deadline, struct error *error)
+static bool has_output(const struct stream *stream)
 {
-    while (tls_state(&stream->tls) == TLS_HANDSHAKE) {
-        if (send_output(stream, deadline, error) != 0 || receive(stream, deadline, error) != 0)
-            return -1;
-    }
-    return tls_state(&stream->tls) == TLS_OPEN ? 0 : tls_error(stream, error);
+    size_t length;
+
+    tls_output(&stream->tls, &length);
+    return length != 0;
 }
 
-int stream_open(struct stream *stream, const struct endpoint *endpoint,
-                const struct tls_configuration *configuration, int64_t deadline,
-                struct error *error)
+static int send_output(struct stream *stream, int64_t deadline, struct error *error)
+{
+    for (;;) {
+        if (send_now(stream, error) != 0)
+            return -1;
+        if (!has_output(stream))
+            return 0;
+        if (wait_for(stream, POLLOUT, deadline, error) != 0)
+            return -1;
+    }
+}
+
+/* ---- opening ---- */
+
+static bool is_connecting(const struct stream *stream)
+{
+    return stream->dial.list != NULL;
+}
+
+static int64_t time_limit(const struct stream *stream)
+{
+    return is_connecting(stream) ? stream->dial.until : stream->deadline;
+}
+
+static int connect_step(struct stream *stream, bool ready)
+{
+    int result = net_dial_step(&stream->dial, ready, &stream->error);
+
+    if (result < 0)
+        error_prefix(&stream->error, "unreachable");
+    stream->fd = stream->dial.fd;
+    return result;
+}
+
+/* The last flight and what is to leave first go out together. */
+static int shake_step(struct stream *stream)
+{
+    if (tls_state(&stream->tls) == TLS_OPEN) {
+        tls_write(&stream->tls, stream->first.data, stream->first.length);
+        buffer_free(&stream->first);
+        stream->opening = false;
+        stream->opened = net_clock_ms();
+    } else if (tls_state(&stream->tls) != TLS_HANDSHAKE) {
+        return tls_error(stream, &stream->error);
+    }
+    return send_now(stream, &stream->error);
+}
+
+/* Go on as far as that goes without waiting: what was waited for is there, or its time is over. */
+static int step(struct stream *stream, bool ready)
+{
+    if (is_connecting(stream)) {
+        int result = connect_step(stream, ready);
+        return result > 0 ? shake_step(stream) : result;
+    }
+    if (!ready)
+        return timed_out(stream, &stream->error);
+    if (receive_now(stream) < 0 && !is_temporary(errno))
+        return broken(stream, errno, &stream->error);
+    return shake_step(stream);
+}
+
+static void go_on(struct stream *stream, bool ready)
+{
+    if (step(stream, ready) == 0)
+        return;
+    stream->opening = false;
+    buffer_free(&stream->first);
+    if (stream->fd < 0)
+        tls_wipe(&stream->tls);
+    stream_close(stream);
+}
+
+/* Wait for one of those that are being opened; false where there is none. */
+static bool wait_for_any(struct stream *const streams[], struct pollfd *entries, size_t count)
+{
+    int64_t earliest = INT64_MAX;
+    bool any = false;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct stream *stream = streams[i];
+        bool out = is_connecting(stream) || has_output(stream);
+
+        entries[i] = (struct pollfd){.fd = -1, .events = out ? POLLOUT : POLLIN};
+        if (!stream->opening)
+            continue;
+        any = true;
+        entries[i].fd = stream->fd;
+        if (time_limit(stream) < earliest)
+            earliest = time_limit(stream);
+    }
+    return any && (net_poll(entries, count, earliest), true);
+}
+
+void stream_start(struct stream *stream, const struct endpoint *endpoint,
+                  const struct tls_configuration *configuration, int64_t deadline)
+{
+    stream->fd = -1;
+    stream->deadline = deadline;
+    stream->configuration = *configuration;
+    stream->configuration.server_name = endpoint_is_address(endpoint) ? NULL : endpoint->host;
+    stream->configuration.random = fill_random;
+    stream->opening =
+        net_dial_start(&stream->dial, endpoint->host, endpoint->port, &stream->error) == 0;
+    if (!stream->opening)
+        error_prefix(&stream->error, "unreachable");
+}
+
+/* The ClientHello is made while the connection is under way. */
+static void begin(struct stream *stream)
 {
     int64_t latest = net_clock_ms() + STREAM_OPEN_MS;
 
-    if (deadline > latest)
-        deadline = latest;
-    stream->fd = net_connect(endpoint->host, endpoint->port, deadline, error);
-    if (stream->fd < 0) {
-        struct error cause = *error;
-        return error_set(error, cause.kind, "unreachable: %s", cause.text);
-    }
-    struct tls_configuration complete = *configuration;
-    complete.server_name = endpoint_is_address(endpoint) ? NULL : endpoint->host;
-    complete.random = fill_random;
-    tls_start(&stream->tls, &complete);
-    if (shake_hands(stream, deadline, error) != 0) {
-        stream_close(stream);
-        return -1;
-    }
-    return 0;
+    if (stream->deadline > latest)
+        stream->deadline = latest;
+    stream->dial.deadline = stream->deadline;
+    go_on(stream, false);
+    if (stream->opening)
+        tls_start(&stream->tls, &stream->configuration);
 }
+
+void stream_open(struct stream *const streams[], size_t count)
+{
+    struct pollfd *entries = mem_alloc(count * sizeof *entries);
+
+    for (size_t i = 0; i < count; i++) {
+        if (streams[i]->opening)
+            begin(streams[i]);
+    }
+    while (wait_for_any(streams, entries, count)) {
+        for (size_t i = 0; i < count; i++) {
+            bool ready = entries[i].revents != 0;
+
+            if (streams[i]->opening && (ready || net_clock_ms() >= time_limit(streams[i])))
+                go_on(streams[i], ready);
+        }
+    }
+    free(entries);
+}
+
+/* ---- reading and writing ---- */
 
 static long read_some(void *context, void *data, size_t size, int64_t deadline, struct error *error)
 {
@@ -209,7 +328,7 @@ void stream_close(struct stream *stream)
     if (stream->fd < 0)
         return;
     tls_close(&stream->tls);
-    send_output(stream, net_clock_ms(), &ignored); /* close_notify, or the alert of a failure */
+    send_now(stream, &ignored); /* close_notify, or the alert of a failure */
     tls_wipe(&stream->tls);
     close(stream->fd);
     stream->fd = -1;

@@ -242,14 +242,20 @@ class Lxd:
         """The requests that came over the network while the context was open, as a list that is
         filled at its end. LXD writes its log before it answers."""
         requests = []
-        start = self._log.stat().st_size
+        start = self.log_size
         yield requests
+        requests += self.requests_since(start)
+
+    @property
+    def log_size(self):
+        return self._log.stat().st_size
+
+    def requests_since(self, start):
+        """The requests that came over the network after the log had this size."""
         with self._log.open("rb") as log:
             log.seek(start)
-            for line in log:
-                found = REQUEST_LINE.search(line.decode(errors="replace"))
-                if found:
-                    requests.append(Request(found["peer"], found["method"], found["url"]))
+            found = (REQUEST_LINE.search(line.decode(errors="replace")) for line in log)
+            return [Request(one["peer"], one["method"], one["url"]) for one in found if one]
 
 
 class LxdCluster:

@@ -6,7 +6,7 @@ import pytest
 
 from expectations import published, rejections, served
 from lxd import Lxd, free_port
-from peers import Peer
+from peers import Hole
 from pki import bundle, identity
 
 
@@ -166,17 +166,7 @@ def test_certificate_that_one_of_them_refuses(lxd, second, unit, relation):
     )
 
 
-class Hole(Peer):
-    """Accepts connections, and says nothing."""
-
-    certificate = ""
-
-    def serve(self, client, received):
-        while data := client.recv(65536):
-            received += data
-
-
-def test_black_hole_does_not_eat_the_time(lxd, juju, admin):
+def test_hole_does_not_eat_the_time(lxd, juju, admin):
     app = juju.deploy(config=configuration(admin, lxd))
     relation = app.relate("builder")
     relation.join("builder/0")

@@ -30,20 +30,36 @@ struct fixture {
     struct http_connection connection;
     struct http_response response;
     struct error error;
-    bool stale;
 };
 
 static void start(struct fixture *fixture, const char *input)
 {
-    *fixture = (struct fixture){.script.input = input, .connection.host = "h:8443"};
+    *fixture = (struct fixture){.script.input = input};
     fixture->connection.stream = script_stream(&fixture->script);
+}
+
+static int send_request(struct fixture *fixture, const char *method, const char *path,
+                        const char *body)
+{
+    struct buffer text = {0};
+
+    http_compose(&text, "h:8443", method, path, body);
+    int result = http_send(&fixture->connection, &text, net_clock_ms() + 60000, &fixture->error);
+    buffer_free(&text);
+    return result;
+}
+
+static int receive_until(struct fixture *fixture, int64_t first, int64_t deadline)
+{
+    buffer_free(&fixture->response.body);
+    return http_receive(&fixture->connection, first, deadline, &fixture->response, &fixture->error);
 }
 
 static int ask_until(struct fixture *fixture, int64_t deadline)
 {
-    buffer_free(&fixture->response.body);
-    return http_request(&fixture->connection, "GET", "/1.0", NULL, 0, deadline, &fixture->response,
-                        &fixture->stale, &fixture->error);
+    if (send_request(fixture, "GET", "/1.0", NULL) != 0)
+        return -1;
+    return receive_until(fixture, deadline, deadline);
 }
 
 static int ask(struct fixture *fixture)
@@ -79,9 +95,7 @@ static void test_request_with_body(void **state)
 
     (void)state;
     start(&fixture, LENGTH("0"));
-    assert_int_equal(http_request(&fixture.connection, "POST", "/x", "{}\n", 2, INT64_MAX,
-                                  &fixture.response, &fixture.stale, &fixture.error),
-                     0);
+    assert_int_equal(send_request(&fixture, "POST", "/x", "{}"), 0);
     assert_string_equal(fixture.script.output.data,
                         "POST /x HTTP/1.1\r\nHost: h:8443\r\nUser-Agent: lxd-integrator\r\n"
                         "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
@@ -185,7 +199,7 @@ static void assert_truncated(const char *input, size_t length, bool breaks)
     assert_int_equal(fixture.error.kind, ERROR_UNAVAILABLE);
     assert_string_equal(fixture.error.text, breaks ? "broke the connection" : TRUNCATED);
     assert_true(fixture.connection.closed);
-    assert_false(fixture.stale);
+    assert_false(fixture.connection.stale);
     assert_null(fixture.response.body.data);
     finish(&fixture);
 }
@@ -461,16 +475,68 @@ static void test_keep_alive(void **state)
     finish(&fixture);
 }
 
-static void test_closed_connection_sends_nothing(void **state)
+/* Requests that are sent before the first response is received. */
+static void test_several_pending(void **state)
 {
     struct fixture fixture;
 
     (void)state;
-    start(&fixture, OK "Connection: close\r\nContent-Length: 0\r\n\r\n");
-    assert_int_equal(ask(&fixture), 0);
-    assert_int_equal(ask(&fixture), -1);
-    assert_string_equal(fixture.error.text, "closed the connection");
-    assert_int_equal(fixture.script.writes, 1);
+    start(&fixture, LENGTH("1") "a" LENGTH("1") "b" LENGTH("1") "c" LENGTH("0"));
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(send_request(&fixture, "GET", "/1.0", NULL), 0);
+    assert_int_equal(fixture.connection.pending, 3);
+    for (int i = 0; i < 3; i++) {
+        assert_false(fixture.connection.closed);
+        assert_int_equal(receive_until(&fixture, INT64_MAX, INT64_MAX), 0);
+        assert_int_equal(fixture.response.body.data[0], 'a' + i);
+    }
+    assert_true(fixture.connection.closed); /* nobody asked for the fourth */
+    finish(&fixture);
+}
+
+static void test_end_among_several_pending(void **state)
+{
+    static const struct {
+        const char *rest, *error;
+        bool stale;
+    } ends[] = {{"", UNANSWERED, true}, {"HT", TRUNCATED, false}};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        char *input = mem_printf("%s%s", LENGTH("0"), ends[i].rest);
+        struct fixture fixture;
+
+        start(&fixture, input);
+        assert_int_equal(send_request(&fixture, "GET", "/1.0", NULL), 0);
+        assert_int_equal(send_request(&fixture, "GET", "/1.0", NULL), 0);
+        assert_int_equal(receive_until(&fixture, INT64_MAX, INT64_MAX), 0);
+        assert_int_equal(receive_until(&fixture, INT64_MAX, INT64_MAX), -1);
+        assert_string_equal(fixture.error.text, ends[i].error);
+        assert_true(fixture.connection.closed);
+        assert_int_equal(fixture.connection.stale, ends[i].stale);
+        finish(&fixture);
+        free(input);
+    }
+}
+
+/* A response that has begun in time has more of it; one that is here is never too late. */
+static void test_time_for_the_first_byte(void **state)
+{
+    struct fixture fixture;
+    int64_t now = net_clock_ms();
+
+    (void)state;
+    start(&fixture, LENGTH("2") "a");
+    fixture.script.slow = true;
+    assert_int_equal(send_request(&fixture, "GET", "/1.0", NULL), 0);
+    assert_int_equal(receive_until(&fixture, now - 1000, now + 50), -1);
+    assert_true(net_clock_ms() >= now + 50);
+    finish(&fixture);
+
+    start(&fixture, "");
+    fixture.script.slow = true;
+    assert_int_equal(send_request(&fixture, "GET", "/1.0", NULL), 0);
+    assert_int_equal(receive_until(&fixture, now - 1000, INT64_MAX), -1);
     finish(&fixture);
 }
 
@@ -484,11 +550,11 @@ static bool is_stale_after(const char *rest, bool breaks, bool deaf)
     fixture.script.step = 1;
     fixture.script.breaks = breaks;
     assert_int_equal(ask(&fixture), 0);
-    assert_false(fixture.stale);
+    assert_false(fixture.connection.stale);
     fixture.script.deaf = deaf;
     assert_int_equal(ask(&fixture), -1);
     assert_int_equal(fixture.error.kind, ERROR_UNAVAILABLE);
-    bool stale = fixture.stale;
+    bool stale = fixture.connection.stale;
     finish(&fixture);
     free(input);
     return stale;
@@ -512,7 +578,7 @@ static void test_fresh_connection_is_never_stale(void **state)
     start(&fixture, "");
     assert_int_equal(ask(&fixture), -1);
     assert_string_equal(fixture.error.text, UNANSWERED);
-    assert_false(fixture.stale);
+    assert_false(fixture.connection.stale);
     finish(&fixture);
 }
 
@@ -525,7 +591,7 @@ static void test_late_answer_is_not_stale(void **state)
     fixture.script.slow = true;
     assert_int_equal(ask(&fixture), 0);
     assert_int_equal(ask_until(&fixture, net_clock_ms() + 5), -1);
-    assert_false(fixture.stale);
+    assert_false(fixture.connection.stale);
     finish(&fixture);
 }
 
@@ -547,7 +613,9 @@ int main(void)
         cmocka_unit_test(test_body_bound),
         cmocka_unit_test(test_announced_length_takes_no_memory),
         cmocka_unit_test(test_keep_alive),
-        cmocka_unit_test(test_closed_connection_sends_nothing),
+        cmocka_unit_test(test_several_pending),
+        cmocka_unit_test(test_end_among_several_pending),
+        cmocka_unit_test(test_time_for_the_first_byte),
         cmocka_unit_test(test_stale),
         cmocka_unit_test(test_fresh_connection_is_never_stale),
         cmocka_unit_test(test_late_answer_is_not_stale),

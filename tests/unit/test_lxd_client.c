@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -716,6 +717,218 @@ static void test_deadline_bounds_requests(void **state)
     assert_int_equal(fixture->connections, 1);
 }
 
+/* ---- requests that are sent ahead ---- */
+
+#define TRUSTED "{\"metadata\":{\"auth\":\"trusted\"}}"
+
+/* A connection that stands, after one request. */
+static void connect_first(struct fixture *fixture)
+{
+    assert_int_equal(get_server(fixture), 0);
+    assert_int_equal(fixture->connections, 1);
+}
+
+static void send_two_ahead(struct fixture *fixture)
+{
+    lxd_ahead_get(fixture->client, LXD_SERVER);
+    lxd_ahead_get(fixture->client, LXD_CERTIFICATES);
+}
+
+static int list(struct fixture *fixture)
+{
+    struct lxd_certificates certificates;
+    int result = lxd_list_certificates(fixture->client, &certificates, &fixture->error);
+
+    lxd_certificates_free(&certificates);
+    return result;
+}
+
+static void test_ahead(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (int i = 0; i < 2; i++)
+        answer(fixture, 0, 200, TRUSTED);
+    answer(fixture, 0, 200, "{\"metadata\":[]}");
+    answer(fixture, 0, 200, TRUSTED);
+    connect_first(fixture);
+    send_two_ahead(fixture);
+    assert_int_equal(fixture->scripts[0].writes, 3);
+    assert_int_equal(get_server(fixture), 0);
+    assert_int_equal(list(fixture), 0);
+    assert_int_equal(fixture->scripts[0].writes, 3);
+    assert_int_equal(get_server(fixture), 0); /* an ordinary request again */
+    assert_int_equal(fixture->scripts[0].writes, 4);
+    assert_int_equal(lxd_requests(fixture->client), 4);
+    assert_int_equal(fixture->connections, 1);
+}
+
+static void test_changes_ahead(void **state)
+{
+    struct fixture *fixture = *state;
+    struct projects projects;
+
+    projects_parse(&projects, "a");
+    answer(fixture, 0, 200, TRUSTED);
+    answer(fixture, 0, 201, "{\"metadata\":null}");
+    answer(fixture, 0, 200, "{\"metadata\":{}}");
+    answer(fixture, 0, 200, "{\"metadata\":{}}");
+    connect_first(fixture);
+    lxd_ahead_add(fixture->client, &fixture->theirs, "juju.x", &anything);
+    assert_added(fixture, "juju.x", false);
+    lxd_ahead_change(fixture->client, THEM, "juju.x", &projects);
+    assert_int_equal(
+        lxd_change_certificate(fixture->client, THEM, "juju.x", &projects, &fixture->error), 0);
+    lxd_ahead_remove(fixture->client, THEM);
+    assert_int_equal(remove_theirs(fixture), 0);
+    assert_int_equal(fixture->scripts[0].writes, 4);
+    assert_int_equal(fixture->connections, 1);
+    projects_free(&projects);
+}
+
+/* The connection ended before, between or in the answers: what is not answered is sent again. */
+static void test_ahead_on_a_connection_that_ends(void **state)
+{
+    struct fixture *fixture = *state;
+
+    answer(fixture, 0, 200, TRUSTED);
+    answer(fixture, 0, 200, TRUSTED);
+    answer(fixture, 1, 200, "{\"metadata\":[]}");
+    connect_first(fixture);
+    send_two_ahead(fixture);
+    assert_int_equal(get_server(fixture), 0);
+    assert_int_equal(list(fixture), 0);
+    assert_int_equal(fixture->connections, 2);
+    assert_int_equal(fixture->scripts[1].writes, 1);
+}
+
+static void test_ahead_on_a_stale_connection(void **state)
+{
+    struct fixture *fixture = *state;
+
+    answer(fixture, 0, 200, TRUSTED);
+    answer(fixture, 1, 200, TRUSTED);
+    answer(fixture, 1, 200, "{\"metadata\":[]}");
+    connect_first(fixture);
+    send_two_ahead(fixture);
+    assert_int_equal(get_server(fixture), 0);
+    assert_int_equal(list(fixture), 0);
+    assert_int_equal(fixture->connections, 2);
+    assert_int_equal(fixture->scripts[1].writes, 2);
+}
+
+static void test_ahead_on_a_connection_that_takes_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+
+    answer(fixture, 0, 200, TRUSTED);
+    answer(fixture, 1, 201, "{\"metadata\":null}");
+    connect_first(fixture);
+    fixture->scripts[0].deaf = true;
+    lxd_ahead_add(fixture->client, &fixture->theirs, "juju.x", &anything);
+    assert_added(fixture, "juju.x", false);
+    assert_int_equal(fixture->connections, 2);
+}
+
+static void test_ahead_with_an_answer_that_is_cut(void **state)
+{
+    struct fixture *fixture = *state;
+
+    answer(fixture, 0, 200, TRUSTED);
+    answer(fixture, 0, 200, TRUSTED);
+    fixture->scripts[0].length = strlen(fixture->scripts[0].input) - 1;
+    answer(fixture, 1, 200, "{\"metadata\":[]}");
+    connect_first(fixture);
+    send_two_ahead(fixture);
+    assert_int_equal(get_server(fixture), -1);
+    assert_error(fixture, ERROR_UNAVAILABLE,
+                 ENDPOINT "closed the connection in the middle of a response");
+    assert_int_equal(list(fixture), 0);
+    assert_int_equal(fixture->connections, 2);
+}
+
+/* An addition whose answer does not come is still decided by GET. */
+static void test_addition_ahead_without_an_answer(void **state)
+{
+    struct fixture *fixture = *state;
+
+    answer(fixture, 0, 200, TRUSTED);
+    fixture->scripts[0].slow = true;
+    answer(fixture, 1, 200, ONE(ENTRY(THEM, "juju.x")));
+    connect_first(fixture);
+    lxd_ahead_add(fixture->client, &fixture->theirs, "juju.x", &anything);
+    fixture->client->ahead_deadline = net_clock_ms() - 1; /* it was sent long ago */
+    assert_added(fixture, "juju.x", true);
+    assert_true(was_sent(fixture, 0, "POST "));
+    assert_true(was_sent(fixture, 1, "GET "));
+    assert_int_equal(fixture->connections, 2);
+}
+
+/* Whoever asks for something else first gets its answer, not another's. */
+static void test_ahead_in_another_order(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (int i = 0; i < 3; i++)
+        answer(fixture, 0, 200, TRUSTED);
+    answer(fixture, 1, 200, "{\"metadata\":[]}");
+    answer(fixture, 1, 200, TRUSTED);
+    connect_first(fixture);
+    send_two_ahead(fixture);
+    assert_int_equal(list(fixture), 0);
+    assert_int_equal(get_server(fixture), 0);
+    assert_int_equal(fixture->connections, 2);
+    assert_int_equal(fixture->scripts[1].writes, 2);
+}
+
+/* What might block is not sent ahead, nor is anything on a connection that is closed. */
+static void test_not_ahead(void **state)
+{
+    static uint8_t large[MAX_AHEAD];
+    struct fixture *fixture = *state;
+    struct certificate certificate = {.der = large, .length = sizeof large};
+
+    answer(fixture, 0, 200, TRUSTED);
+    answer(fixture, 1, 200, TRUSTED);
+    lxd_ahead_get(fixture->client, LXD_SERVER);
+    assert_int_equal(lxd_requests(fixture->client), 0);
+    connect_first(fixture);
+    lxd_ahead_add(fixture->client, &certificate, "juju.x", &anything);
+    assert_int_equal(fixture->scripts[0].writes, 1);
+    assert_int_equal(get_server(fixture), 0);
+}
+
+/* Whoever answers first; after the time-out whoever was asked first; whoever waits for nothing. */
+static void test_waiting(void **state)
+{
+    struct lxd_client first = {.ahead_deadline = net_clock_ms() + 60000, .ahead.count = 1};
+    struct lxd_client second = first, idle = {.stream.fd = -1};
+    struct lxd_client *clients[] = {NULL, &first, &second, &idle};
+    int a[2], b[2];
+
+    (void)state;
+    assert_int_equal(pipe(a), 0);
+    assert_int_equal(pipe(b), 0);
+    first.stream.fd = a[0];
+    second.stream.fd = b[0];
+    assert_int_equal(lxd_wait(clients, 1), 1);
+    assert_int_equal(lxd_wait(clients, 4), 3);
+    assert_int_equal(write(b[1], "x", 1), 1);
+    assert_int_equal(lxd_wait(clients, 3), 2);
+    assert_int_equal(read(b[0], &(char){0}, 1), 1);
+    first.ahead_deadline = net_clock_ms() + 20;
+    assert_int_equal(lxd_wait(clients, 3), 1);
+    close(a[1]);
+    first.ahead_deadline = second.ahead_deadline;
+    assert_int_equal(lxd_wait(clients, 3), 1); /* its end counts as well */
+    second.connection.closed = true;
+    clients[1] = NULL;
+    assert_int_equal(lxd_wait(clients, 3), 2);
+    close(a[0]);
+    close(b[0]);
+    close(b[1]);
+}
+
 /* Present one certificate to a client that expects it. */
 static void present(struct fixture *fixture, struct certificate *certificate)
 {
@@ -790,6 +1003,16 @@ int main(void)
         TEST(test_reconnects_only_once),
         TEST(test_reconnecting_fails),
         TEST(test_deadline_bounds_requests),
+        TEST(test_ahead),
+        TEST(test_changes_ahead),
+        TEST(test_ahead_on_a_connection_that_ends),
+        TEST(test_ahead_on_a_stale_connection),
+        TEST(test_ahead_on_a_connection_that_takes_nothing),
+        TEST(test_ahead_with_an_answer_that_is_cut),
+        TEST(test_addition_ahead_without_an_answer),
+        TEST(test_ahead_in_another_order),
+        TEST(test_not_ahead),
+        TEST(test_waiting),
         TEST(test_expired_server_certificate_is_noted),
     };
 
