@@ -156,6 +156,12 @@ class Lxd:
             self._process.kill()
             self._process.wait()
 
+    def restart(self, debug):
+        """The same daemon again, with its debug log or without."""
+        self.stop()
+        self._debug = ["--debug"] if debug else []
+        self.start()
+
     def pause(self):
         """Let the daemon hang: it accepts connections, and says nothing."""
         self._process.send_signal(signal.SIGSTOP)
