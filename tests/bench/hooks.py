@@ -249,7 +249,8 @@ SUBJECTS = {
     "libc, start": ("",),
 }
 
-FILE_LINE = re.compile(r"(?:fl|fi|fe)=\((\d+)\)(?: (.*))?")
+# "cfi=" and "cfl=" are about what is called; any may be the first to tell a number's name.
+FILE_LINE = re.compile(r"(c?)f[lie]=\((\d+)\)(?: (.*))?")
 COST_LINE = re.compile(r"[+\-*\d]\S* (\d+)$")
 
 
@@ -262,8 +263,9 @@ def count_by_subject(profile):
     counts, paths, path, skip = collections.Counter(), {}, "", False
     for line in profile.splitlines():
         if found := FILE_LINE.match(line):
-            number, name = found.groups()
-            path = paths.setdefault(number, name)
+            called, number, name = found.groups()
+            named = paths.setdefault(number, name)
+            path = path if called else named
         elif line.startswith("calls="):
             skip = True  # the next line has the cost of what is called, which is counted there
         elif found := COST_LINE.match(line):
