@@ -5,14 +5,18 @@
 import argparse
 import json
 
+from fleet import measure_fleet
 from hooks import measure_hooks, measure_instructions
 from measure import ROOT
+from scale import measure_scale
 
 from pki import shared_identity
 
 PARTS = {
     "hooks": measure_hooks,
     "instructions": measure_instructions,
+    "scale": measure_scale,
+    "fleet": measure_fleet,
 }
 OUTPUT = ROOT / "build" / "bench.json"
 
