@@ -113,9 +113,9 @@ class Case:
 
     def __init__(self, juju, lxds, credential, clients, relations):
         self._lxds = lxds
-        self._app = juju.deploy(
-            trust=True, cloud=lxd_cloud(lxds.first.url, credential, lxds.first.certificate)
-        )
+        cloud = lxd_cloud(lxds.first.url, credential, lxds.first.certificate)
+        name = f"lxd-integrator-c{len(clients)}r{relations}"
+        self._app = juju.deploy(name, trust=True, cloud=cloud)
         relate(self._app, clients, relations)
         self._size = (len(clients), relations)
         self._hooks, self.costs = {}, {}
@@ -141,7 +141,7 @@ class Case:
             self._run("cold", Figures())
         self._measure("warm", WARM_RUNS)
         with contextlib.closing(self._recorded("warm", PROGRAMS / "lxd-integrator")) as hook:
-            self.costs["warm"].instructions = count_instructions(hook)
+            self.costs["warm"].instructions = dict(count_instructions(hook))
         self._lxds.forget_certificates()
 
     def _recorded(self, state, program=None):
