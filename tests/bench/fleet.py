@@ -71,7 +71,7 @@ def measure_fleet(_options, credential):
             app = juju.deploy(config={**config, "lxd_endpoint": alive})
             relation = app.relate("builder")
             relation.join("builder/0")
-            for which, endpoints in (("17 alive", alive), ("3 of 20 dead", ",".join(urls))):
+            for which, endpoints in ((f"{len(servers)} alive", alive), ("3 more, dead", ",".join(urls))):
                 app.configure(lxd_endpoint=endpoints)
                 client = identity("builder")
                 (cold,) = relation.publish("builder/0", client_certificates=bundle(client))
@@ -85,5 +85,7 @@ def measure_fleet(_options, credential):
                         "served": served,
                     }
     print(f"\nfleet: {SERVERS} servers, one pass each\n")
-    print_table({name: {title: f"{value:.0f}" for title, value in row.items()} for name, row in rows.items()})
+    print_table({
+        name: {title: f"{value:.0f}" for title, value in row.items()} for name, row in rows.items()
+    })
     return rows

@@ -97,13 +97,14 @@ def curls(lxd, directory, credential, store):
     der = base64.b64encode(store.extra.der).decode()
     body.write_text(json.dumps({"type": "client", "name": "curl", "certificate": der}))
     entries = f"{lxd.url}/1.0/certificates"
+    own_entry = f"{entries}/{store.extra.fingerprint}"
     login = ["--cert", certificate, "--key", key]
     options = ["--silent", "--fail", "--tlsv1.3", "--cacert", server, *login]
     reads = ["curl", *options, f"{lxd.url}/1.0", f"{entries}?recursion=1"]
     changes = {
         "nothing to do": [],
         "one to add": ["--next", *options, "--json", f"@{body}", entries],
-        "one to remove": ["--next", *options, "-X", "DELETE", f"{entries}/{store.extra.fingerprint}"],
+        "one to remove": ["--next", *options, "-X", "DELETE", own_entry],
     }
     result = {
         PEERS[what]: Program(*reads, *change, **around(store, what))
@@ -206,7 +207,7 @@ def ratios(figures):
 
 
 def beside_cryptography(figures):
-    """CPU time in ms of all but the cryptography, by hook: what starting a program costs is in it."""
+    """CPU time in ms of all but the cryptography, by hook; that of starting a program is in it."""
     cryptography, floor = figures[CRYPTOGRAPHY].cpu_ms, figures[FLOOR].cpu_ms
     return {
         name: statistics.median(
