@@ -25,7 +25,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("part", nargs="*", help=f"of {', '.join(PARTS)}; all where none is named")
     parser.add_argument("--repetitions", type=int, default=50, help="rounds, at most")
-    parser.add_argument("--seconds", type=int, default=150, help="for each part, about")
+    parser.add_argument("--seconds", type=int, default=120, help="for each part, about")
     parser.add_argument("--key", default="P-384", help="the credential's key: P-256, RSA-4096, ...")
     options = parser.parse_args()
     for part in options.part:

@@ -71,7 +71,8 @@ def measure_fleet(_options, credential):
             app = juju.deploy(config={**config, "lxd_endpoint": alive})
             relation = app.relate("builder")
             relation.join("builder/0")
-            for which, endpoints in ((f"{len(servers)} alive", alive), ("3 more, dead", ",".join(urls))):
+            lists = {f"{len(servers)} alive": alive, "3 more, dead": ",".join(urls)}
+            for which, endpoints in lists.items():
                 app.configure(lxd_endpoint=endpoints)
                 client = identity("builder")
                 (cold,) = relation.publish("builder/0", client_certificates=bundle(client))
