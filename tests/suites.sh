@@ -11,6 +11,7 @@ peers_packages=("${unit_packages[@]}" gnutls-bin golang-go openssl python3)
 constant_time_packages=("${unit_packages[@]}" valgrind)
 fuzz_packages=("${unit_packages[@]}" clang libclang-rt-dev python3)
 e2e_packages=("${build_packages[@]}" libc6-dev golang-go iproute2 lxd lxd-client openssl python3 python3-cryptography python3-pylxd python3-pytest python3-yaml strace)
+bench_packages=("${e2e_packages[@]}" curl valgrind)
 lint_packages=("${build_packages[@]}" clang-format clang-tidy cppcheck libc6-dev)
 
 # ---------------------------------------------------------------- unit
@@ -225,6 +226,23 @@ suite_constant_time() {
     "$CC" -o "$folder/constant_time" "${objects[@]}" "${test_libraries[@]}" || die "linking failed"
     valgrind --quiet --log-file="$folder/log" --suppressions=tests/constant_time/valgrind.supp \
         "$folder/constant_time" || { cat "$folder/log"; return 1; }
+}
+
+# ---------------------------------------------------------------- benchmark
+
+# Programs that are compared with, and the charm's own with its symbols, and with no sandbox: for valgrind.
+build_bench() {
+    local folder=build/bench code_flags=("${code_flags[@]}" -g) ours=(src/**/*.c) program
+
+    use_musl bearssl cjson
+    printf '%q\n' "${c_flags[@]}" '-DVERSION="bench"' '-DPARTS=""' | write_if_changed "$folder/flags"
+    compile "$folder" "${ours[@]/#src\/base\/sandbox.c/tests/bench/unconfined.c}" || die "compilation failed"
+    link_with_musl "$folder/lxd-integrator" "${objects[@]}"
+    compile "$folder" tests/bench/{crypto,empty}.c || die "compilation failed"
+    for program in crypto empty; do
+        link_with_musl "$folder/$program" "$folder/tests/bench/$program.o"
+        "$STRIP" --strip-all "$folder/$program"
+    done
 }
 
 # ---------------------------------------------------------------- end to end

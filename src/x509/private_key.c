@@ -139,6 +139,20 @@ static int store_scalar(struct private_key *key, int curve, struct der scalar, s
     return 0;
 }
 
+/* The public key may follow; one of another shape than certificates have is as good as none. */
+static bool read_point(struct private_key *key, struct der *fields)
+{
+    struct der point, bits;
+
+    if (!der_at(fields, DER_EXPLICIT(1)))
+        return true;
+    if (!der_read(fields, DER_EXPLICIT(1), &point))
+        return false;
+    if (der_read(&point, DER_BIT_STRING, &bits) && bits.length <= sizeof key->modulus)
+        memcpy(key->modulus, bits.data, bits.length);
+    return true;
+}
+
 /* ECPrivateKey (RFC 5915 3); outer is the curve that PKCS#8 around it names, or 0. */
 static int read_ec(struct private_key *key, const struct der *der, int outer, struct error *error)
 {
@@ -150,7 +164,7 @@ static int read_ec(struct private_key *key, const struct der *der, int outer, st
         return malformed(error);
     if (der_read(&fields, DER_EXPLICIT(0), &parameters))
         curve = read_curve(&parameters);
-    if (!der_skip_optional(&fields, DER_EXPLICIT(1)) || fields.length != 0)
+    if (!read_point(key, &fields) || fields.length != 0)
         return malformed(error);
     if (curve == 0)
         return error_set(error, ERROR_INPUT, "EC key of an unsupported curve: " USE_INSTEAD);
@@ -221,12 +235,17 @@ int private_key_from_pem(struct private_key *key, const char *pem, struct error 
     return result;
 }
 
-static bool matches_ec(const br_ec_private_key *key, const br_ec_public_key *public)
+static bool matches_ec(const struct private_key *key, const br_ec_public_key *public)
 {
     unsigned char point[BR_EC_KBUF_PUB_MAX_SIZE];
 
-    return key->curve == public->curve &&
-           br_ec_compute_pub(&br_ec_all_m31, NULL, point, key) == public->qlen &&
+    if (key->ec.curve != public->curve)
+        return false;
+    /* After the number of unused bits, which is none. */
+    if (key->modulus[0] == 0 && public->qlen < sizeof key->modulus &&
+        memcmp(key->modulus + 1, public->q, public->qlen) == 0)
+        return true;
+    return br_ec_compute_pub(&br_ec_all_m31, NULL, point, &key->ec) == public->qlen &&
            memcmp(point, public->q, public->qlen) == 0;
 }
 
@@ -246,7 +265,7 @@ int private_key_matches(const struct private_key *key, const struct certificate 
     br_x509_decoder_push(&decoder, certificate->der, certificate->length);
     const br_x509_pkey *public = br_x509_decoder_get_pkey(&decoder);
     if (public != NULL && public->key_type == key->type &&
-        (key->type == BR_KEYTYPE_EC ? matches_ec(&key->ec, &public->key.ec)
+        (key->type == BR_KEYTYPE_EC ? matches_ec(key, &public->key.ec)
                                     : matches_rsa(key, &public->key.rsa)))
         return 0;
     return error_set(error, ERROR_INPUT, "the private key does not belong to certificate %.12s...",

@@ -12,7 +12,7 @@ struct private_key {
     int type; /* BR_KEYTYPE_EC or BR_KEYTYPE_RSA */
     br_ec_private_key ec;
     br_rsa_private_key rsa;
-    unsigned char modulus[512];     /* RSA: (n_bitlen + 7) / 8 bytes */
+    unsigned char modulus[512];     /* RSA: (n_bitlen + 7) / 8 bytes; EC: the public key, if told */
     unsigned char storage[5 * 256]; /* the five CRT numbers of RSA-4096 */
 };
 
@@ -23,7 +23,11 @@ struct private_key {
  */
 int private_key_from_pem(struct private_key *key, const char *pem, struct error *error);
 
-/* Does the key belong to the certificate? ERROR_INPUT where not. */
+/*
+ * Does the key belong to the certificate? ERROR_INPUT where not. A public key that the private
+ * key's file tells is believed: to compute it costs as much as a signature, and if it is another
+ * one the server refuses what we sign.
+ */
 int private_key_matches(const struct private_key *key, const struct certificate *certificate,
                         struct error *error);
 

@@ -130,8 +130,10 @@ class Lxd:
         self.launch()
         self.wait_ready()
 
-    def launch(self):
-        """Start the daemon."""
+    def launch(self, debug=None):
+        """Start the daemon; from now on with its debug log or without, where that is told."""
+        if debug is not None:
+            self._debug = ["--debug"] if debug else []
         if os.geteuid() != 0:
             raise LxdError("LXD runs as root only, and so do these tests")
         with self._log.open("ab") as log:
@@ -156,6 +158,12 @@ class Lxd:
             self._process.kill()
             self._process.wait()
 
+    def restart(self, debug):
+        """The same daemon again, with its debug log or without."""
+        self.stop()
+        self.launch(debug)
+        self.wait_ready()
+
     def pause(self):
         """Let the daemon hang: it accepts connections, and says nothing."""
         self._process.send_signal(signal.SIGSTOP)
@@ -175,9 +183,16 @@ class Lxd:
 
     def lxc(self, *arguments):
         """What the lxc command prints."""
-        done = self._run("lxc", *arguments)
+        return self._print("lxc", *arguments)
+
+    def lxd(self, *arguments):
+        """What the lxd command prints."""
+        return self._print("lxd", *arguments)
+
+    def _print(self, *command):
+        done = self._run(*command)
         if done.returncode != 0:
-            raise LxdError(f"lxc {' '.join(arguments)}: {done.stderr}")
+            raise LxdError(f"{' '.join(command)}: {done.stderr}")
         return done.stdout
 
     # --- its API, as the administrator on the host ---

@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a hook costs beside curl with the same requests, in turn with it; and how many instructions
+of what kind it takes."""
+
+import base64
+import collections
+import contextlib
+import json
+import re
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from measure import BINARY, CHARM, PROGRAMS, TRANSPORTS, Figures, Program, RecordedHook, print_table
+
+from juju import Juju, lxd_cloud
+from lxd import Lxd
+from pki import bundle, identity
+
+CERTIFICATES = 10  # of the relation, in LXD's trust store before each run
+EVENTS = ("relation-changed", "config-changed")
+
+CRYPTOGRAPHY = "the cryptography alone"
+FLOOR = "an empty static program"
+
+# What a hook does, and the curl that makes the same requests.
+PEERS = {
+    "nothing to do": "curl, 2 requests",
+    "one to add": "curl, 3 requests, one adds",
+    "one to remove": "curl, 3 requests, one removes",
+}
+
+
+class TrustStore:
+    """Moves of an administrator, so that each run begins with the same entries."""
+
+    def __init__(self, lxd):
+        self._lxd = lxd
+        self._extra = identity("extra")
+        self._name = "extra"
+
+    @property
+    def extra(self):
+        return self._extra
+
+    def learn_name(self):
+        """The charm has added it: what does it call it?"""
+        self._name = self._lxd.trust_store[self._extra.fingerprint]["name"]
+
+    def add(self):
+        self._lxd.trust(self._extra, self._name)
+
+    def remove(self):
+        self._lxd.distrust(self._extra.fingerprint)
+
+
+def record(lxd, juju, credential, store):
+    """Hooks of a model of Juju, by event and by what there was to do."""
+    cloud = lxd_cloud(lxd.url, credential, lxd.certificate)
+    app = juju.deploy(trust=True, cloud=cloud)
+    relation = app.relate("builder")
+    clients = [identity("builder") for _ in range(CERTIFICATES)]
+    relation.join("builder/0", client_certificates=bundle(*clients))
+    hooks = {}
+    for event in EVENTS:
+        for what, asked in (
+            ("nothing to do", clients),
+            ("one to add", [*clients, store.extra]),
+            ("one to remove", clients),
+        ):
+            settings = {"client_certificates": bundle(*asked)}
+            if event == "config-changed":
+                relation.settings["builder/0"].update(settings)
+                (hook,) = app.fire(event)
+            else:
+                (hook,) = relation.publish("builder/0", **settings)
+            hooks[event, what] = hook
+            if what == "one to add":
+                store.learn_name()
+    return hooks
+
+
+def around(store, what):
+    """What has to be done before and after each run."""
+    return {
+        "nothing to do": {},
+        "one to add": {"after": store.remove},
+        "one to remove": {"before": store.add},
+    }[what]
+
+
+def curls(lxd, directory, credential, store):
+    certificate, key = credential.write(directory, "client")
+    server, body = directory / "server.crt", directory / "body"
+    server.write_text(lxd.certificate)
+    der = base64.b64encode(store.extra.der).decode()
+    body.write_text(json.dumps({"type": "client", "name": "curl", "certificate": der}))
+    entries = f"{lxd.url}/1.0/certificates"
+    own_entry = f"{entries}/{store.extra.fingerprint}"
+    login = ["--cert", certificate, "--key", key]
+    options = ["--silent", "--fail", "--tlsv1.3", "--cacert", server, *login]
+    reads = ["curl", *options, f"{lxd.url}/1.0", f"{entries}?recursion=1"]
+    changes = {
+        "nothing to do": [],
+        "one to add": ["--next", *options, "--json", f"@{body}", entries],
+        "one to remove": ["--next", *options, "-X", "DELETE", own_entry],
+    }
+    result = {
+        PEERS[what]: Program(*reads, *change, **around(store, what))
+        for what, change in changes.items()
+    }
+    probe = ["probe", "--endpoint", lxd.url, *login, "--server-cert", server]
+    result["probe, the same 2 requests"] = Program(BINARY, *probe)
+    return result
+
+
+@contextlib.contextmanager
+def contenders(lxd, credential):
+    """All that are compared, by name."""
+    store = TrustStore(lxd)
+    with contextlib.ExitStack() as stack:
+        juju = stack.enter_context(Juju(CHARM, transport="agent"))
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        lxd.trust(credential, "juju")
+        hooks = record(lxd, juju, credential, store)
+        result = {
+            FLOOR: Program(PROGRAMS / "empty"),
+            CRYPTOGRAPHY: Program(PROGRAMS / "crypto"),
+            **curls(lxd, directory, credential, store),
+        }
+        for (event, what), hook in hooks.items():
+            for transport in TRANSPORTS:
+                name = f"{event}, {what}, {transport}"
+                result[name] = RecordedHook(hook, transport, **around(store, what))
+                stack.callback(result[name].close)
+        yield result
+
+
+# ---- time and memory ----
+
+
+def race(programs, repetitions, seconds):
+    """Run them in turn, so that the machine's moods hit all alike."""
+    figures = collections.defaultdict(Figures)
+    end = time.monotonic() + seconds
+    for program in programs.values():
+        program.run()  # it warms up
+    for _ in range(repetitions):
+        for name, program in programs.items():
+            program.run(figures[name])
+        if time.monotonic() > end:
+            break
+    for name, program in programs.items():
+        watched = Figures()
+        program.run(watched, peak_every=0)
+        figures[name].peak_kib = watched.peak_kib
+    return figures
+
+
+def count_requests(programs, lxd, figures):
+    """LXD's own count, in a run of its own: its debug log costs time."""
+    for name, program in programs.items():
+        with lxd.recording() as requests:
+            program.run()
+        # What begins and ends each run goes over LXD's unix socket.
+        figures[name].requests = len([request for request in requests if request.peer != "@"])
+        figures[name].connections = len({request.peer for request in requests} - {"@"})
+
+
+COLUMNS = {
+    "wall ms": "{wall_ms:.1f}",
+    "CPU ms": "{cpu_ms:.2f}",
+    "peak KiB": "{peak_kib}",
+    "requests": "{requests}",
+    "connections": "{connections}",
+    "calls": "{calls}",
+    "processes": "{processes}",
+    "their CPU ms": "{commands_cpu_ms:.2f}",
+}
+
+
+def peer_of(name):
+    """The curl beside which this is to be seen, or None."""
+    if name.startswith("probe"):
+        return PEERS["nothing to do"]
+    return next((curl for what, curl in PEERS.items() if f", {what}," in name), None)
+
+
+def ratio(ours, theirs):
+    """The median of what each round has."""
+    return statistics.median(our / their for our, their in zip(ours, theirs))
+
+
+def ratios(figures):
+    """Shares of curl's cost; below 1 the charm is cheaper."""
+    result = {}
+    for name, ours in figures.items():
+        if peer_of(name):
+            theirs = figures[peer_of(name)]
+            result[name] = {
+                "wall": ratio(ours.wall_ms, theirs.wall_ms),
+                "CPU": ratio(ours.cpu_ms, theirs.cpu_ms),
+                "memory": ours.peak_kib / theirs.peak_kib,
+            }
+    return result
+
+
+def beside_cryptography(figures):
+    """CPU time in ms of all but the cryptography, by hook; that of starting a program is in it."""
+    cryptography, floor = figures[CRYPTOGRAPHY].cpu_ms, figures[FLOOR].cpu_ms
+    return {
+        name: statistics.median(
+            ours - (alone - start)
+            for ours, alone, start in zip(figures[name].cpu_ms, cryptography, floor)
+        )
+        for name in figures
+        if peer_of(name) and not name.startswith("curl")
+    }
+
+
+def measure_hooks(options, credential):
+    with Lxd(debug=False) as lxd, contenders(lxd, credential) as programs:
+        figures = race(programs, options.repetitions, options.seconds)
+        lxd.restart(debug=True)
+        count_requests(programs, lxd, figures)
+    medians = {name: one.medians() for name, one in figures.items()}
+    rounds = len(figures[FLOOR].wall_ms)
+    print(f"\nhooks: medians of {rounds} rounds, {CERTIFICATES} certificates, {options.key} keys\n")
+    print_table({name: {title: form.format(**values) for title, form in COLUMNS.items()}
+                 for name, values in medians.items()})
+    print("\nshares of curl's cost, round by round; CPU time beside that of the cryptography\n")
+    shares, beside = ratios(figures), beside_cryptography(figures)
+    print_table({
+        name: {**{what: f"{value:.2f}" for what, value in share.items()},
+               "beside, ms": f"{beside[name]:.2f}"}
+        for name, share in shares.items()
+    })
+    return {"medians": medians, "ratios": shares, "cpu_ms_beside_cryptography": beside}
+
+
+# ---- instructions ----
+
+# What a source file is about, by a part of its path; the first that fits.
+SUBJECTS = {
+    "TLS, X.509": ("bearssl-", "src/tls/", "src/x509/"),
+    "HTTP, JSON": ("src/lxd/", "src/base/", "cjson-"),
+    "hook commands": ("src/juju/",),
+    "charm": ("src/",),
+    "libc, start": ("",),
+}
+
+# "cfi=" and "cfl=" are about what is called; any may be the first to tell a number's name.
+FILE_LINE = re.compile(r"(c?)f[lie]=\((\d+)\)(?: (.*))?")
+COST_LINE = re.compile(r"[+\-*\d]\S* (\d+)$")
+
+
+def subject_of(path):
+    return next(name for name, parts in SUBJECTS.items() if any(part in path for part in parts))
+
+
+def count_by_subject(profile):
+    """What a file of callgrind holds, inlined code counted for the file it is written in."""
+    counts, paths, path, skip = collections.Counter(), {}, "", False
+    for line in profile.splitlines():
+        if found := FILE_LINE.match(line):
+            called, number, name = found.groups()
+            named = paths.setdefault(number, name)
+            path = path if called else named
+        elif line.startswith("calls="):
+            skip = True  # the next line has the cost of what is called, which is counted there
+        elif found := COST_LINE.match(line):
+            if not skip:
+                counts[subject_of(path)] += int(found[1])
+            skip = False
+    return counts
+
+
+def count_instructions(program):
+    """Of one run, by subject. valgrind counts all that runs in user mode."""
+    with tempfile.NamedTemporaryFile(prefix="callgrind-") as profile:
+        valgrind = ["valgrind", "--quiet", "--tool=callgrind"]
+        program.run(prefix=[*valgrind, f"--callgrind-out-file={profile.name}"])
+        return count_by_subject(Path(profile.name).read_text())
+
+
+def measure_instructions(_options, credential):
+    counts = {}
+    with Lxd(debug=False) as lxd, contenders(lxd, credential) as programs:
+        for name, program in programs.items():
+            if isinstance(program, RecordedHook) or name.startswith("probe"):
+                program.arguments[0] = str(PROGRAMS / "lxd-integrator")
+    counts[name] = count_instructions(program)
+    print("\ninstructions, in thousands\n")
+    rows = {}
+    for name, count in counts.items():
+        ours = not name.startswith("curl")
+        cells = {subject: f"{count[subject] / 1000:.0f}" if ours else "" for subject in SUBJECTS}
+        rows[name] = {**cells, "all": f"{sum(count.values()) / 1000:.0f}"}
+    print_table(rows)
+    return counts
