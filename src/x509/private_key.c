@@ -81,7 +81,7 @@ static int read_rsa(struct private_key *key, const struct der *der, struct error
     if (rsa->n_bitlen < RSA_MIN_BITS)
         return error_set(error, ERROR_INPUT, "RSA key of %u bits: %d is the least supported",
                          (unsigned)rsa->n_bitlen, RSA_MIN_BITS);
-    memcpy(key->modulus, modulus.data, modulus.length);
+    memcpy(key->public, modulus.data, modulus.length);
     if (!der_skip(&fields, DER_INTEGER) || !der_skip(&fields, DER_INTEGER) || /* e and d */
         !store_number(key, &used, &fields, &rsa->p, &rsa->plen) ||
         !store_number(key, &used, &fields, &rsa->q, &rsa->qlen) ||
@@ -148,8 +148,8 @@ static bool read_point(struct private_key *key, struct der *fields)
         return true;
     if (!der_read(fields, DER_EXPLICIT(1), &point))
         return false;
-    if (der_read(&point, DER_BIT_STRING, &bits) && bits.length <= sizeof key->modulus)
-        memcpy(key->modulus, bits.data, bits.length);
+    if (der_read(&point, DER_BIT_STRING, &bits) && bits.length <= sizeof key->public)
+        memcpy(key->public, bits.data, bits.length);
     return true;
 }
 
@@ -242,8 +242,8 @@ static bool matches_ec(const struct private_key *key, const br_ec_public_key *pu
     if (key->ec.curve != public->curve)
         return false;
     /* After the number of unused bits, which is none. */
-    if (key->modulus[0] == 0 && public->qlen < sizeof key->modulus &&
-        memcmp(key->modulus + 1, public->q, public->qlen) == 0)
+    if (key->public[0] == 0 && public->qlen < sizeof key->public &&
+        memcmp(key->public + 1, public->q, public->qlen) == 0)
         return true;
     return br_ec_compute_pub(&br_ec_all_m31, NULL, point, &key->ec) == public->qlen &&
            memcmp(point, public->q, public->qlen) == 0;
@@ -253,7 +253,7 @@ static bool matches_ec(const struct private_key *key, const br_ec_public_key *pu
 static bool matches_rsa(const struct private_key *key, const br_rsa_public_key *public)
 {
     return (key->rsa.n_bitlen + 7) / 8 == public->nlen &&
-           memcmp(key->modulus, public->n, public->nlen) == 0;
+           memcmp(key->public, public->n, public->nlen) == 0;
 }
 
 int private_key_matches(const struct private_key *key, const struct certificate *certificate,

@@ -12,7 +12,8 @@ struct private_key {
     int type; /* BR_KEYTYPE_EC or BR_KEYTYPE_RSA */
     br_ec_private_key ec;
     br_rsa_private_key rsa;
-    unsigned char modulus[512];     /* RSA: (n_bitlen + 7) / 8 bytes; EC: the public key, if told */
+    unsigned char public[512]; /* RSA: the modulus, (n_bitlen + 7) / 8 bytes; EC: the BIT STRING
+                                * of the public key, with its number of unused bits; else 0 */
     unsigned char storage[5 * 256]; /* the five CRT numbers of RSA-4096 */
 };
 
