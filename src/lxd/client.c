@@ -422,6 +422,29 @@ int lxd_add_certificate(struct lxd_client *client, const struct certificate *cer
     return result;
 }
 
+int lxd_enrol(struct lxd_client *client, const struct lxd_server *server, const char *token,
+              struct error *error)
+{
+    struct http_response response;
+    struct buffer body = {0};
+    char reason[MAX_REASON];
+
+    buffer_printf(&body, "{\"type\":\"client\",\"%s\":\"%s\"}",
+                  server->takes_trust_token ? "trust_token" : "password", token);
+    int result = request(client, "POST", CERTIFICATES, body.data, &response, error);
+    buffer_wipe(&body);
+    if (result != 0)
+        return -1;
+    if (response.status / 100 == 4) {
+        answer_reason(&response.body, reason, sizeof reason);
+        result = error_set(error, ERROR_REFUSED, "%s", reason);
+    } else if (response.status / 100 != 2) {
+        result = status_error(client, &response, error);
+    }
+    buffer_free(&response.body);
+    return result;
+}
+
 int lxd_remove_certificate(struct lxd_client *client, const char *fingerprint, struct error *error)
 {
     struct lxd_certificate entry = {0};

@@ -354,7 +354,7 @@ static int send_request(const struct reader *reader, const char *method, const c
     buffer_append(&request, body, length);
     int result = connection->stream.write(connection->stream.context, request.data, request.length,
                                           reader->deadline, reader->error);
-    buffer_free(&request);
+    buffer_wipe(&request); /* it may hold a token */
     return result;
 }
 

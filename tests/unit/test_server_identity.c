@@ -31,7 +31,7 @@ static int check(const char *const expected[], const char *const chain[], struct
         buffer_append_string(&bundle, text);
         free(text);
     }
-    assert_int_equal(server_identity_from_pem(&identity, bundle.data, error), 0);
+    assert_int_equal(server_identity_parse(&identity, bundle.data, error), 0);
     for (; chain[count] != NULL; count++) {
         presented[count] = x509_certificate(chain[count]);
         der[count] = presented[count].der;
@@ -160,7 +160,7 @@ static void malformed_chains(void **state)
     size_t length[] = {leaf.length, 0};
 
     (void)state;
-    assert_int_equal(server_identity_from_pem(&identity, pem, &error), 0);
+    assert_int_equal(server_identity_parse(&identity, pem, &error), 0);
     assert_int_equal(server_identity_check(&identity, der, length, 0, &error), -1);
     assert_string_equal(error.text, "presents no certificate");
     assert_int_equal(server_identity_check(&identity, der, length, 2, &error), 0);
@@ -186,7 +186,7 @@ static void every_changed_byte_is_refused(void **state)
     struct error error;
 
     (void)state;
-    assert_int_equal(server_identity_from_pem(&identity, pem, &error), 0);
+    assert_int_equal(server_identity_parse(&identity, pem, &error), 0);
     for (size_t i = 0; i < 2; i++) {
         for (size_t at = 0; at < length[i]; at++) {
             chain[i].der[at] ^= 1U << at % 8;
@@ -206,7 +206,7 @@ static void check_bundle(const char *pem, const char *message)
     struct server_identity identity;
     struct error error = {0};
 
-    assert_int_equal(server_identity_from_pem(&identity, pem, &error), -1);
+    assert_int_equal(server_identity_parse(&identity, pem, &error), -1);
     assert_int_equal(error.kind, ERROR_INPUT);
     assert_string_equal(error.text, message);
     assert_null(identity.expected);
