@@ -308,11 +308,13 @@ static int say_refused(const struct endpoint *endpoint, struct error *error)
                          reason.text);
     if (reason.kind != ERROR_REFUSED)
         return -1;
-    const char *unknown = strstr(reason.text, "No matching");
+    const char *why = reason.text;
+    if (strstr(why, "No matching") != NULL)
+        why = "it is used up (perhaps for a key that we have lost), withdrawn or expired";
+    else if (strstr(why, "expired") != NULL)
+        why = "it has expired";
     return error_set(error, ERROR_INPUT, "LXD at %s does not take it: %s: " ANOTHER, endpoint->url,
-                     unknown != NULL
-                         ? "it is used up, or withdrawn, or what it was used for is lost"
-                         : reason.text);
+                     why);
 }
 
 /* Addresses that do not answer, or where somebody else does, are passed over. */

@@ -435,12 +435,12 @@ int lxd_enrol(struct lxd_client *client, const struct lxd_server *server, const 
     buffer_wipe(&body);
     if (result != 0)
         return -1;
-    if (response.status / 100 == 4) {
-        answer_reason(&response.body, reason, sizeof reason);
+    answer_reason(&response.body, reason, sizeof reason);
+    if (response.status / 100 == 4 ||
+        strstr(reason, "expired") != NULL) /* 5.0 answers that by 500 */
         result = error_set(error, ERROR_REFUSED, "%s", reason);
-    } else if (response.status / 100 != 2) {
+    else if (response.status / 100 != 2)
         result = status_error(client, &response, error);
-    }
     buffer_free(&response.body);
     return result;
 }
