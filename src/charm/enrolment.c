@@ -22,7 +22,7 @@
 #define NAME "enrolment.json"
 #define LABEL "lxd-enrolment"
 #define LXD_TIME_MS (20 * 1000)
-#define ANOTHER "make another one with \"lxc config trust add --name juju\""
+#define ANOTHER "make another token with \"lxc config trust add --name juju\""
 
 struct enrolment {
     bool left;     /* is something to be done in the sandbox? */
@@ -165,6 +165,17 @@ static int mark_file(const struct enrolment *enrolment, struct error *error)
 
 /* ---- before the sandbox closes ---- */
 
+/* Have the file, to be written once more. */
+static int open_file(struct enrolment *enrolment, struct error *error)
+{
+    if (enrolment->length == 0 && write_file(enrolment, error) != 0)
+        return -1;
+    enrolment->file = open(enrolment->path, O_WRONLY | O_DSYNC | O_NOFOLLOW | O_CLOEXEC);
+    if (enrolment->file < 0)
+        return error_set(error, ERROR_INPUT, NAME " cannot be opened: %s", strerror(errno));
+    return 0;
+}
+
 /* Have a key in the file for the token, and the file open. */
 static int begin(struct enrolment *enrolment, struct credentials *credentials, const char *text,
                  const char *digest, const char *application, struct error *error)
@@ -179,14 +190,13 @@ static int begin(struct enrolment *enrolment, struct credentials *credentials, c
         enrolment->length = 0;
     }
     json_wipe(token);
-    if (result != 0 || credentials_from_content(credentials, enrolment->state, error) != 0 ||
-        (enrolment->length == 0 && write_file(enrolment, error) != 0))
+    if (result != 0 || credentials_from_content(credentials, enrolment->state, error) != 0)
         return -1;
-    enrolment->file = open(enrolment->path, O_WRONLY | O_DSYNC | O_NOFOLLOW | O_CLOEXEC);
-    if (enrolment->file < 0)
-        return error_set(error, ERROR_INPUT, NAME " cannot be opened: %s", strerror(errno));
     enrolment->left = true;
-    return 0;
+    if (open_file(enrolment, error) == 0)
+        return 0;
+    credentials_wipe(credentials);
+    return -1;
 }
 
 static int say_waiting(const struct event *event, bool leader, struct error *error)

@@ -21,7 +21,7 @@ from world import wrapped
 
 FILE = "enrolment.json"
 OPTION = "lxd_trust_token"
-ANOTHER = 'make another one with "lxc config trust add --name juju"'
+ANOTHER = 'make another token with "lxc config trust add --name juju"'
 
 
 @pytest.fixture

@@ -213,6 +213,38 @@ static void check_bundle(const char *pem, const char *message)
     assert_int_equal(identity.count, 0);
 }
 
+static void pinned_fingerprint(void **state)
+{
+    struct certificate leaf = x509_certificate("leaf.crt"), other = x509_certificate("ca.crt");
+    const uint8_t *der[] = {leaf.der, other.der};
+    const size_t length[] = {leaf.length, other.length};
+    struct server_identity identity;
+    struct error error;
+    char digits[66];
+
+    (void)state;
+    assert_int_equal(server_identity_parse(&identity, leaf.fingerprint, &error), 0);
+    assert_int_equal(server_identity_check(&identity, der, length, 1, &error), 0);
+    assert_int_equal(server_identity_check(&identity, der + 1, length + 1, 1, &error), -1);
+    char *sentence = mem_printf("presents certificate %.12s..., expected %.12s...",
+                                other.fingerprint, leaf.fingerprint);
+    assert_string_equal(error.text, sentence);
+    free(sentence);
+    server_identity_free(&identity);
+
+    /* It is no CA's: who is issued by it is another one. */
+    assert_int_equal(server_identity_parse(&identity, other.fingerprint, &error), 0);
+    assert_int_equal(server_identity_check(&identity, der, length, 2, &error), -1);
+    server_identity_free(&identity);
+
+    snprintf(digits, sizeof digits, "%s0", leaf.fingerprint);
+    assert_int_equal(server_identity_parse(&identity, digits, &error), -1);
+    digits[63] = '\0';
+    assert_int_equal(server_identity_parse(&identity, digits, &error), -1);
+    certificate_free(&leaf);
+    certificate_free(&other);
+}
+
 static void wrong_bundles(void **state)
 {
     char *certificate = x509_file("ca.crt"), *key = x509_file("ed25519.key");
@@ -241,7 +273,7 @@ int main(void)
         cmocka_unit_test(not_issued_by_the_ca), cmocka_unit_test(out_of_dates),
         cmocka_unit_test(not_for_a_server),     cmocka_unit_test(beyond_the_validator),
         cmocka_unit_test(malformed_chains),     cmocka_unit_test(every_changed_byte_is_refused),
-        cmocka_unit_test(wrong_bundles),
+        cmocka_unit_test(wrong_bundles),        cmocka_unit_test(pinned_fingerprint),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
