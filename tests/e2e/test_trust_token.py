@@ -5,17 +5,21 @@ import base64
 import json
 import signal
 import stat
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from agent import Event, helper_program
+import memory
+from agent import helper_program
 from expectations import active, published, served
 from hook_commands import Reply
 from juju import HookFailed, Juju
 from lxd import Lxd, free_port
-from pki import bundle, identity
+from pki import Identity, bundle, identity
 from test_credentials import options
+from test_memory import key_secrets
 from test_secrets import places
 from world import wrapped
 
@@ -108,8 +112,7 @@ def test_token_is_needed_and_sent_once(lxd, any_juju, token):
 
 
 def test_key_is_in_the_secret_alone(lxd, juju, token):
-    app = juju.deploy(units=0, config={OPTION: token})
-    app.add_unit()
+    app = juju.deploy(config={OPTION: token})
     (unit,) = app.units
     assert set(stored(juju)) == {
         "endpoint", "client-cert", "client-key", "server-cert", "token", "enrolled"
@@ -147,6 +150,43 @@ def test_no_trace_but_the_file(old_juju, token):
     lines = [line for line in key.splitlines() if "-----" not in line]
     assert places(app, lines) == {f"file {FILE}"}
     assert places(app, [token, json.loads(base64.b64decode(token))["secret"]]) == set()
+
+
+@pytest.fixture
+def remembered(tmp_path):
+    """What of the secrets {name: bytes} is in the memory of a unit's hooks when they end."""
+
+    def run(unit, secrets, move):
+        report = tmp_path / "report"
+        unit.wrapper = [sys.executable, str(Path(memory.__file__)), str(report)]
+        report.write_text(json.dumps({name: data.hex() for name, data in secrets.items()}))
+        move()
+        unit.wrapper = []
+        return json.loads(report.read_text())
+
+    return run
+
+
+def test_no_secret_is_left_in_memory(lxd, any_juju, token, remembered):
+    """Not by the hook that enrols, and not by a later one."""
+    port = free_port()
+    token = altered(token, addresses=[f"127.0.0.1:{port}"])
+    app = any_juju.deploy(config={OPTION: token})
+    (unit,) = app.units
+    key = json.loads(state_file(unit).read_text())["client-key"]
+    secrets = {
+        **key_secrets(Identity("", key)),
+        "token": token.encode(),
+        "secret": json.loads(base64.b64decode(token))["secret"].encode(),
+        "environment": b"JUJU_CONTEXT_ID=",  # no secret: it shows that the search finds
+    }
+    lxd.set_config("core.https_address", f"127.0.0.1:{port}")
+    try:
+        for _ in range(2):
+            assert remembered(unit, secrets, app.update_status) == ["environment"]
+            assert unit.status[0] == "active"
+    finally:
+        lxd.set_config("core.https_address", lxd.address)
 
 
 # --- the order of sources ---
@@ -313,9 +353,8 @@ def test_other_units_follow_to_another_token(lxd, juju, token, new_token):
 
 def test_no_secret_goes_to_another_server(lxd, juju, token):
     other = "f" * 64
-    app = juju.deploy(units=0, config={OPTION: altered(token, fingerprint=other)})
     with lxd.recording() as requests:
-        (unit,) = [app.add_unit()]
+        (unit,) = juju.deploy(config={OPTION: altered(token, fingerprint=other)}).units
     assert requests == []
     assert unit.status == (
         "blocked",
@@ -357,7 +396,7 @@ def test_lxd_that_comes_later(lxd, juju, token):
         lxd.set_config("core.https_address", lxd.address)
 
 
-def test_certificate_that_changes_later_is_refused(juju, any_juju):
+def test_certificate_that_changes_later_is_refused(any_juju):
     with Lxd() as lxd:
         token = lxd.lxc("config", "trust", "add", "--name", "juju").split()[-1]
         app = any_juju.deploy(config={OPTION: token})
