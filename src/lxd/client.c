@@ -429,8 +429,10 @@ int lxd_enrol(struct lxd_client *client, const struct lxd_server *server, const 
     struct buffer body = {0};
     char reason[MAX_REASON];
 
-    buffer_printf(&body, "{\"type\":\"client\",\"%s\":\"%s\"}",
-                  server->takes_trust_token ? "trust_token" : "password", token);
+    buffer_printf(&body, "{\"type\":\"client\",\"trust_token\":\"%s\"", token);
+    if (!server->takes_trust_token) /* LXD until 5.21.1; Incus reads the other all the same */
+        buffer_printf(&body, ",\"password\":\"%s\"", token);
+    buffer_append_string(&body, "}");
     int result = request(client, "POST", CERTIFICATES, body.data, &response, error);
     buffer_wipe(&body);
     if (result != 0)

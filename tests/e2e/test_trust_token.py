@@ -306,6 +306,20 @@ def test_expired_token(lxd, juju, new_token):
     assert lxd.trust_store == {}
 
 
+def test_token_that_lxd_has_forgotten(lxd, juju, token):
+    """It holds its tokens in memory."""
+    lxd.stop()
+    lxd.start()
+    (unit,) = juju.deploy(config={OPTION: token}).units
+    assert unit.status[0] == "blocked" and "withdrawn or expired" in unit.status[1]
+
+
+def test_withdrawn_token(lxd, juju, token):
+    lxd.lxc("config", "trust", "revoke-token", "juju")
+    (unit,) = juju.deploy(config={OPTION: token}).units
+    assert unit.status[0] == "blocked" and "withdrawn or expired" in unit.status[1]
+
+
 def test_lost_key(lxd, old_juju, token, new_token):
     app = old_juju.deploy(config={OPTION: token})
     (unit,) = app.units
