@@ -3,7 +3,6 @@
 
 import base64
 import json
-import signal
 import stat
 import sys
 import time
@@ -12,7 +11,6 @@ from pathlib import Path
 import pytest
 
 import memory
-from agent import helper_program
 from expectations import active, published, served
 from hook_commands import Reply
 from juju import HookFailed, Juju
@@ -21,7 +19,6 @@ from pki import Identity, bundle, identity
 from test_credentials import options
 from test_memory import key_secrets
 from test_secrets import places
-from world import wrapped
 
 FILE = "enrolment.json"
 OPTION = "lxd_trust_token"
@@ -463,28 +460,6 @@ def test_leadership_is_lost_before_the_secret_is_kept(lxd, juju, token):
     app.update_status()
     app.update_status()
     assert {unit.status for unit in app.units} == {active(lxd, 0)}
-
-
-@pytest.mark.parametrize("version", ["2.9", "3.6"])
-def test_killed_anywhere(lxd, charm, transport, version, new_token):
-    """Whichever system call is the last one, the next hook makes good, with the one token."""
-    program = helper_program("kill_at_syscall")
-    with Juju(charm, version, transport) as juju:
-        app = juju.deploy()
-        (unit,) = app.units
-        juju.asleep = True
-        number, codes = 0, set()
-        while 0 not in codes:
-            number += 1
-            before = set(lxd.trust_store)
-            app.configure(lxd_trust_token=new_token(f"token-{number}"))
-            with wrapped(unit, [program, "noticed", str(number), "0"]):
-                codes.add(unit.run_next().exit_code)
-            while unit.pending:
-                assert unit.run_next().exit_code == 0
-            assert unit.status == active(lxd, 0)
-            assert len(set(lxd.trust_store) - before) == 1
-        assert codes == {0, -signal.SIGKILL} and number > 12
 
 
 # --- actions ---
