@@ -8,6 +8,7 @@ Of all system calls those are enough that change something outside: "noticed" in
 
 import itertools
 import signal
+import time
 
 import pytest
 
@@ -15,7 +16,7 @@ import agent
 from expectations import active, published, served
 from juju import Juju
 from pki import bundle, identity
-from world import wrapped
+from world import AFTERMATH, wrapped
 
 FEWEST_CALLS = 12  # so many times at least a hook asks, answers or changes something
 
@@ -79,6 +80,7 @@ def test_killed_while_enrolling(lxd, charm, transport, version, kill_at):
             printed = lxd.lxc("config", "trust", "add", "--name", f"token-{number}")
             app.configure(lxd_trust_token=printed.split()[-1])
             code = kill_at(unit, number).exit_code
+            time.sleep(AFTERMATH)
             run_all(unit)
             assert unit.status == active(lxd, 0)
             assert len(set(lxd.trust_store) - before) == 1
