@@ -169,9 +169,9 @@ static int read_secret(struct credentials *credentials, const struct juju_transp
 }
 
 /* What is enrolled comes where nothing else is complete. */
-static int read_token(struct credentials *credentials, const struct juju_transport *juju,
-                      const struct event *event, const cJSON *cloud, const cJSON *options,
-                      struct error *error)
+static int choose_or_enrol(struct credentials *credentials, const struct juju_transport *juju,
+                           const struct event *event, const cJSON *cloud, const cJSON *options,
+                           struct error *error)
 {
     const char *texts[CREDENTIAL_PARTS];
     const char *token = json_string(options, TOKEN_OPTION);
@@ -197,7 +197,7 @@ int credentials_read(struct credentials *credentials, const struct juju_transpor
     }
     if (juju_credential_get(juju, &cloud, error) != 0)
         return -1;
-    int result = read_token(credentials, juju, event, cloud, options, error);
+    int result = choose_or_enrol(credentials, juju, event, cloud, options, error);
     json_wipe(cloud);
     return result;
 }

@@ -21,7 +21,7 @@
 #define OPTION "lxd_trust_token"
 #define NAME "enrolment.json"
 #define LABEL "lxd-enrolment"
-#define LXD_TIME_MS (20 * 1000)
+#define LXD_TIME_MS (30 * 1000) /* for all addresses, which share it evenly until one serves */
 #define ANOTHER "make another token with \"lxc config trust add --name juju\""
 
 struct enrolment {
@@ -34,11 +34,6 @@ struct enrolment {
 };
 
 /* ---- the token ---- */
-
-static bool is_fingerprint(const char *text)
-{
-    return strspn(text, "0123456789abcdef") == 64 && text[64] == '\0';
-}
 
 static bool is_given(const char *text)
 {
@@ -62,11 +57,9 @@ static bool join_addresses(struct buffer *out, const cJSON *content)
 /* lxd-5.0.2:shared/cert.go CertificateTokenDecode */
 static bool is_token(const cJSON *content)
 {
-    const char *fingerprint = json_string(content, "fingerprint");
-
     return is_given(json_string(content, "client_name")) &&
-           is_given(json_string(content, "secret")) && fingerprint != NULL &&
-           is_fingerprint(fingerprint);
+           is_given(json_string(content, "secret")) &&
+           certificate_is_fingerprint(json_string(content, "fingerprint"));
 }
 
 /* base64 is set to the token without blanks. */
@@ -292,15 +285,17 @@ int enrolment_read(struct credentials *credentials, const struct juju_transport 
 
 /* Have one address of the server trust us. The connection is to the token's server, or none. */
 static int enrol_at(const struct enrolment *enrolment, const struct endpoint *endpoint,
-                    const struct credentials *credentials, int64_t deadline, struct error *error)
+                    const struct credentials *credentials, int64_t share, int64_t deadline,
+                    struct error *error)
 {
     struct lxd_credentials ours = {&credentials->certificate, &credentials->key,
                                    &credentials->server};
     struct lxd_server server = {0};
     struct lxd_client *client;
 
-    if (lxd_open(&client, endpoint, &ours, deadline, error) != 0)
+    if (lxd_open(&client, endpoint, &ours, share, error) != 0)
         return -1;
+    lxd_set_deadline(client, deadline);
     int result = lxd_get_server(client, &server, error);
     if (result == 0 && !server.trusted)
         result = lxd_enrol(client, &server, enrolment->token, error);
@@ -337,8 +332,10 @@ static int enrol(const struct enrolment *enrolment, struct credentials *credenti
 
     for (size_t i = 0; i < endpoints->count; i++) {
         const struct endpoint *endpoint = &endpoints->items[i];
+        int64_t now = net_clock_ms();
+        int64_t share = now + (deadline - now) / (int64_t)(endpoints->count - i);
 
-        if (enrol_at(enrolment, endpoint, credentials, deadline, &each) == 0) {
+        if (enrol_at(enrolment, endpoint, credentials, share, deadline, &each) == 0) {
             endpoints->items[0] = *endpoint;
             endpoints->count = 1;
             return 0;
@@ -360,10 +357,12 @@ static int enrol_and_mark(struct enrolment *enrolment, struct credentials *crede
     const char *url = credentials->endpoints.items[0].url;
     cJSON_ReplaceItemInObject(enrolment->state, "endpoint", cJSON_CreateString(url));
     cJSON_ReplaceItemInObject(enrolment->state, "enrolled", cJSON_CreateString("yes"));
+    if (mark_file(enrolment, error) != 0)
+        return -1;
     juju_log(juju, JUJU_LOG_INFO,
              "LXD at %s trusts our certificate %.12s... now: the trust token is used up", url,
              credentials->certificate.fingerprint);
-    return mark_file(enrolment, error);
+    return 0;
 }
 
 int enrolment_finish(struct credentials *credentials, const struct juju_transport *juju,

@@ -265,6 +265,11 @@ void certificate_fingerprint(char fingerprint[65], const void *der, size_t lengt
     bytes_to_hex(fingerprint, hash, sizeof hash);
 }
 
+bool certificate_is_fingerprint(const char *text)
+{
+    return text != NULL && strspn(text, "0123456789abcdef") == 64 && text[64] == '\0';
+}
+
 int certificate_from_der(struct certificate *certificate, const uint8_t *der, size_t length,
                          struct error *error)
 {

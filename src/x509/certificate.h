@@ -40,6 +40,9 @@ int certificate_from_pem(struct certificate *certificate, const char *pem, struc
 /* SHA-256 as 64 lower-case hex digits. */
 void certificate_fingerprint(char fingerprint[65], const void *der, size_t length);
 
+/* Is the text (or NULL) of this form? */
+bool certificate_is_fingerprint(const char *text);
+
 /* Is now (seconds since 1970) within its dates? */
 bool certificate_is_current(const struct certificate *certificate, int64_t now);
 

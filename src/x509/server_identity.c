@@ -14,8 +14,6 @@
 /* Days from 0 January of year 0, where BearSSL begins to count, to 1970. */
 #define DAYS_TO_1970 719528
 
-#define FINGERPRINT_LENGTH 64
-
 /* The public key and the name of a CA, as BearSSL wants them. */
 struct anchor {
     br_x509_decoder_context decoder; /* holds the key */
@@ -48,18 +46,17 @@ static int add_certificate(struct server_identity *identity, const struct pem_bl
 static void expect_fingerprint(struct server_identity *identity, const char *fingerprint)
 {
     identity->expected = mem_alloc(sizeof *identity->expected);
-    memcpy(identity->expected->fingerprint, fingerprint, FINGERPRINT_LENGTH);
+    memcpy(identity->expected->fingerprint, fingerprint, sizeof identity->expected->fingerprint);
     identity->count = 1;
 }
 
 int server_identity_parse(struct server_identity *identity, const char *pem, struct error *error)
 {
-    size_t digits = strspn(pem, "0123456789abcdef");
     struct pem_block block;
     int found, result = 0;
 
     *identity = (struct server_identity){0};
-    if (digits == FINGERPRINT_LENGTH && pem[digits] == '\0') {
+    if (certificate_is_fingerprint(pem)) {
         expect_fingerprint(identity, pem);
         return 0;
     }
