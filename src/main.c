@@ -39,7 +39,8 @@ out:
     return result;
 }
 
-/* What comes from relations and from LXD is read in the sandbox: the first call asks for less. */
+/* What comes from relations and from LXD is read in the sandbox. Before it closes comes what may
+ * touch files, and is the operator's and Juju's: configuration and credentials. */
 static void shut_in(const struct juju_transport *juju, enum channel_way way)
 {
     const char *lacking = sandbox_enter(way == CHANNEL_AGENT ? SANDBOX_CLOSED : SANDBOX_PROGRAMS);
@@ -53,6 +54,7 @@ static int run_hook(void)
 {
     struct channel channel;
 
+    sandbox_hide_memory();
     channel_open(&channel, shut_in);
     channel.juju.captured = event_is_action();
     int result = run_event(&channel.juju);

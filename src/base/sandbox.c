@@ -349,10 +349,15 @@ static bool restrict_files(enum sandbox_kind kind)
 
 /* ---- all together ---- */
 
-const char *sandbox_enter(enum sandbox_kind kind)
+void sandbox_hide_memory(void)
 {
     prctl(PR_SET_DUMPABLE, 0);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+}
+
+const char *sandbox_enter(enum sandbox_kind kind)
+{
+    sandbox_hide_memory();
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); /* the two below ask for it */
     catch_denied();
 

@@ -2,10 +2,12 @@
 #ifndef BASE_SANDBOX_H
 #define BASE_SANDBOX_H
 
+/* No core file, and no debugger (not dumpable). */
+void sandbox_hide_memory(void);
+
 /*
  * Give up, for good and for all programs started from here on, what the rest of this run does not
- * need: no new privileges, no core file, no debugger (not dumpable), a seccomp filter and a
- * Landlock ruleset.
+ * need: no new privileges, its memory hidden, a seccomp filter and a Landlock ruleset.
  */
 enum sandbox_kind {
     /* Talk over what is open and over new internet sockets; look up names (/etc/hosts and

@@ -7,9 +7,11 @@
 #include "base/buffer.h"
 #include "base/bytes.h"
 #include "base/json.h"
+#include "charm/enrolment.h"
 #include "juju/hook_tools.h"
 
 #define SECRET_OPTION "lxd_credentials"
+#define TOKEN_OPTION "lxd_trust_token"
 #define SECRET_SCHEME "secret:"
 
 static const char *const option_names[CREDENTIAL_PARTS] = {"lxd_endpoint", "lxd_client_cert",
@@ -37,7 +39,7 @@ static int parse_part(struct credentials *credentials, int part, const char *tex
             return -1;
         return private_key_matches(&credentials->key, &credentials->certificate, error);
     default:
-        return server_identity_from_pem(&credentials->server, text, error);
+        return server_identity_parse(&credentials->server, text, error);
     }
 }
 
@@ -52,6 +54,35 @@ int credentials_parse(struct credentials *credentials, const char *const names[C
         }
     }
     return 0;
+}
+
+int credentials_from_content(struct credentials *credentials, const cJSON *content,
+                             struct error *error)
+{
+    const char *texts[CREDENTIAL_PARTS];
+
+    for (int part = 0; part < CREDENTIAL_PARTS; part++)
+        texts[part] = json_string(content, attribute_names[part]);
+    return credentials_parse(credentials, attribute_names, texts, error);
+}
+
+static bool is_lxd(const cJSON *cloud)
+{
+    const char *type = json_string(cloud, "type");
+
+    return type != NULL && strcmp(type, "lxd") == 0;
+}
+
+/* Find the four options; returns whether they are complete. */
+static bool find_options(const cJSON *options, const char *texts[CREDENTIAL_PARTS])
+{
+    bool complete = true;
+
+    for (int part = 0; part < CREDENTIAL_PARTS; part++) {
+        texts[part] = json_string(options, option_names[part]);
+        complete = complete && !is_blank(texts[part]);
+    }
+    return complete;
 }
 
 static int from_cloud(struct credentials *credentials, const cJSON *cloud, struct error *error)
@@ -104,34 +135,15 @@ static int say_missing(const cJSON *cloud, const char *const texts[CREDENTIAL_PA
 int credentials_choose(struct credentials *credentials, const cJSON *cloud, const cJSON *options,
                        const char *application, struct error *error)
 {
-    const char *type = json_string(cloud, "type");
     const char *texts[CREDENTIAL_PARTS];
-    bool complete = true;
 
-    if (type != NULL && strcmp(type, "lxd") == 0)
+    if (is_lxd(cloud))
         return from_cloud(credentials, cloud, error);
-    for (int part = 0; part < CREDENTIAL_PARTS; part++) {
-        texts[part] = json_string(options, option_names[part]);
-        complete = complete && !is_blank(texts[part]);
-    }
-    if (!complete)
+    if (!find_options(options, texts))
         return say_missing(cloud, texts, application, error);
     if (credentials_parse(credentials, option_names, texts, error) != 0)
         return -1;
     credentials->source = "config";
-    return 0;
-}
-
-/* A secret's content has the parts by their attributes' names. */
-static int from_secret(struct credentials *credentials, const cJSON *content, struct error *error)
-{
-    const char *texts[CREDENTIAL_PARTS];
-
-    for (int part = 0; part < CREDENTIAL_PARTS; part++)
-        texts[part] = json_string(content, attribute_names[part]);
-    if (credentials_parse(credentials, attribute_names, texts, error) != 0)
-        return -1;
-    credentials->source = "secret";
     return 0;
 }
 
@@ -150,9 +162,26 @@ static int read_secret(struct credentials *credentials, const struct juju_transp
         return error_set(error, ERROR_INPUT,
                          "the secret is not granted: run \"juju grant-secret %s %s\"",
                          uri + strlen(SECRET_SCHEME), event->application);
-    int result = from_secret(credentials, content, error);
+    int result = credentials_from_content(credentials, content, error);
+    credentials->source = "secret";
     json_wipe(content);
     return result;
+}
+
+/* What is enrolled comes where nothing else is complete. */
+static int choose_or_enrol(struct credentials *credentials, const struct juju_transport *juju,
+                           const struct event *event, const cJSON *cloud, const cJSON *options,
+                           struct error *error)
+{
+    const char *texts[CREDENTIAL_PARTS];
+    const char *token = json_string(options, TOKEN_OPTION);
+    bool found = false;
+
+    if (!is_lxd(cloud) && !find_options(options, texts) &&
+        enrolment_read(credentials, juju, event, is_blank(token) ? NULL : token, &found, error) !=
+            0)
+        return -1;
+    return found ? 0 : credentials_choose(credentials, cloud, options, event->application, error);
 }
 
 int credentials_read(struct credentials *credentials, const struct juju_transport *juju,
@@ -168,7 +197,7 @@ int credentials_read(struct credentials *credentials, const struct juju_transpor
     }
     if (juju_credential_get(juju, &cloud, error) != 0)
         return -1;
-    int result = credentials_choose(credentials, cloud, options, event->application, error);
+    int result = choose_or_enrol(credentials, juju, event, cloud, options, error);
     json_wipe(cloud);
     return result;
 }
@@ -179,5 +208,6 @@ void credentials_wipe(struct credentials *credentials)
     certificate_free(&credentials->certificate);
     private_key_wipe(&credentials->key);
     server_identity_free(&credentials->server);
+    enrolment_free(credentials->enrolment);
     bytes_wipe(credentials, sizeof *credentials);
 }

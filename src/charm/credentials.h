@@ -19,6 +19,7 @@ struct credentials {
     struct certificate certificate;
     struct private_key key;
     struct server_identity server; /* who each of them must be */
+    struct enrolment *enrolment;   /* what is left to do for that, or NULL: enrolment_finish */
 };
 
 /* The four parts that every source of credentials has. */
@@ -37,6 +38,10 @@ enum {
 int credentials_parse(struct credentials *credentials, const char *const names[CREDENTIAL_PARTS],
                       const char *const texts[CREDENTIAL_PARTS], struct error *error);
 
+/* The same with an object of strings, as secrets hold it: endpoint, client-cert, ... */
+int credentials_from_content(struct credentials *credentials, const cJSON *content,
+                             struct error *error);
+
 /*
  * Choose a source and decode it: the cloud's credential if the cloud is an LXD (cloud is
  * params.CloudSpec, or NULL without juju trust), else the config options. ERROR_INPUT says what
@@ -46,7 +51,8 @@ int credentials_choose(struct credentials *credentials, const cJSON *cloud, cons
                        const char *application, struct error *error);
 
 /* The same with what credential-get says; but before all others comes the secret that the option
- * lxd_credentials names. */
+ * lxd_credentials names, and where there is none of them what lxd_trust_token enrols. It may write
+ * files. */
 int credentials_read(struct credentials *credentials, const struct juju_transport *juju,
                      const struct event *event, const cJSON *options, struct error *error);
 

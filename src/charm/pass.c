@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/net.h"
+#include "charm/enrolment.h"
 #include "charm/expiry.h"
 #include "charm/remover.h"
 #include "juju/hook_tools.h"
@@ -35,6 +36,9 @@ int pass_read_credentials(struct pass *pass, struct error *error)
     projects_parse(&pass->projects, projects != NULL ? projects : "");
     int result = credentials_read(&pass->credentials, pass->juju, pass->event, options, error);
     json_wipe(options);
+    juju_enclose(pass->juju);
+    if (result == 0)
+        result = enrolment_finish(&pass->credentials, pass->juju, pass->event, error);
     step_done(pass, "credentials read");
     return result;
 }

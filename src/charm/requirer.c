@@ -209,7 +209,7 @@ static int read_options(struct requirer *requirer, struct error *error)
         return -1;
     const char *pem = json_string(options, "lxd_server_cert");
     int result = 0;
-    if (pem != NULL && *pem != '\0' && server_identity_from_pem(&requirer->server, pem, error) != 0)
+    if (pem != NULL && *pem != '\0' && server_identity_parse(&requirer->server, pem, error) != 0)
         result = error_prefix(error, "lxd_server_cert");
     cJSON_Delete(options);
     return result;
@@ -221,7 +221,10 @@ static int pass(struct requirer *requirer, struct status *status, struct error *
 
     if (key_file_load(event->charm_folder, event->application, &requirer->certificate,
                       &requirer->key, error) != 0 ||
-        read_options(requirer, error) != 0 || exchange(requirer, error) != 0)
+        read_options(requirer, error) != 0)
+        return -1;
+    juju_enclose(requirer->juju);
+    if (exchange(requirer, error) != 0)
         return -1;
     if (requirer->relations == 0)
         return error_set(error, ERROR_INPUT,

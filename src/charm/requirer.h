@@ -17,7 +17,7 @@
 /* Is the charm in this folder the requirer, by the name in its metadata.yaml? */
 bool requirer_is_charm(const char *charm_folder);
 
-/* One pass, as reconcile is; ERROR_HOOK. Call it before any hook command: it may write a file. */
+/* One pass, as reconcile is; ERROR_HOOK. */
 int requirer_run(const struct juju_transport *juju, const struct event *event, struct error *error);
 
 #endif

@@ -89,7 +89,8 @@ void status_of_error(struct status *status, const struct error *error, size_t mo
     if (error->kind == ERROR_UNAVAILABLE)
         buffer_append_string(&message, "; retrying");
     if (error->kind == ERROR_IDENTITY)
-        buffer_append_string(&message, ": update the credential or lxd_server_cert");
+        buffer_append_string(&message,
+                             ": update the credential, lxd_server_cert or lxd_trust_token");
     if (more != 0) {
         buffer_append_string(&message, "; ");
         append_count(&message, more, "more server");

@@ -6,14 +6,6 @@
 
 #include "juju/hook_tools.h"
 
-static void decide(struct channel *channel, enum channel_way way)
-{
-    if (channel->way != CHANNEL_UNDECIDED)
-        return;
-    channel->way = way;
-    channel->decided(&channel->juju, way);
-}
-
 static int call_agent(struct channel *channel, const char *const arguments[], const void *input,
                       size_t length, struct juju_reply *reply, struct error *error)
 {
@@ -22,7 +14,7 @@ static int call_agent(struct channel *channel, const char *const arguments[], co
     struct juju_transport agent = agent_transport(channel->agent);
     if (agent.call(agent.context, arguments, input, length, reply, error) != 0)
         return -1;
-    decide(channel, CHANNEL_AGENT);
+    channel->way = CHANNEL_AGENT;
     return 0;
 }
 
@@ -44,12 +36,19 @@ static int channel_call(void *context, const char *const arguments[], const void
         if (channel->way == CHANNEL_AGENT || channel->forced == CHANNEL_AGENT)
             return -1;
         leave_agent(channel);
-        decide(channel, CHANNEL_COMMANDS);
+        channel->way = CHANNEL_COMMANDS;
         juju_log(&channel->juju, JUJU_LOG_DEBUG,
                  "the unit agent is reached through hook commands: %s", error->text);
     }
-    decide(channel, CHANNEL_COMMANDS);
+    channel->way = CHANNEL_COMMANDS;
     return commands->call(commands->context, arguments, input, length, reply, error);
+}
+
+static void channel_enclose(void *context)
+{
+    struct channel *channel = context;
+
+    channel->shut_in(&channel->juju, channel->way);
 }
 
 static enum channel_way forced_way(const struct juju_transport *juju)
@@ -68,11 +67,11 @@ static enum channel_way forced_way(const struct juju_transport *juju)
 }
 
 void channel_open(struct channel *channel,
-                  void (*decided)(const struct juju_transport *juju, enum channel_way way))
+                  void (*shut_in)(const struct juju_transport *juju, enum channel_way way))
 {
     *channel = (struct channel){
-        .juju = {.context = channel, .call = channel_call},
-        .decided = decided,
+        .juju = {.context = channel, .call = channel_call, .enclose = channel_enclose},
+        .shut_in = shut_in,
     };
     channel->forced = forced_way(&channel->juju);
 }

@@ -18,13 +18,13 @@ struct channel {
     struct juju_transport juju; /* to be used; the rest is the channel's own */
     enum channel_way way, forced;
     struct agent *agent;
-    void (*decided)(const struct juju_transport *juju, enum channel_way way);
+    void (*shut_in)(const struct juju_transport *juju, enum channel_way way);
 };
 
-/* `decided` is called once: after the agent's first answer, or before the first command. The
- * channel does not move while it is open. */
+/* `shut_in` is what juju_enclose calls, once a call has decided the way. The channel does not move
+ * while it is open. */
 void channel_open(struct channel *channel,
-                  void (*decided)(const struct juju_transport *juju, enum channel_way way));
+                  void (*shut_in)(const struct juju_transport *juju, enum channel_way way));
 
 /* Returns -1 where the agent was lost midway: the hook must fail then, whatever else it thinks. */
 int channel_close(struct channel *channel);

@@ -11,6 +11,7 @@
 
 #define MAX_LINE 1024
 #define MAX_RESULTS 500 /* of an action, in one call */
+#define NOT_FOUND "not found"
 
 static void reply_wipe(struct juju_reply *reply)
 {
@@ -140,21 +141,50 @@ int juju_credential_get(const struct juju_transport *juju, cJSON **cloud, struct
     return result;
 }
 
+/* An object; *value stays NULL where the command fails for the one reason. */
+static int ask_unless(const char *reason, const struct juju_transport *juju,
+                      const char *const arguments[], cJSON **value, struct error *error)
+{
+    int result = ask(juju, arguments, cJSON_Object, value, error);
+
+    if (result != 0 && error->kind == ERROR_HOOK && strstr(error->text, reason) != NULL)
+        result = 0;
+    return result;
+}
+
 int juju_secret_get(const struct juju_transport *juju, const char *uri, cJSON **content,
                     struct error *error)
 {
     const char *const arguments[] = {"secret-get", "--refresh", "--format=json", uri, NULL};
-    struct juju_reply reply = {0};
+    int result = ask_unless("permission denied", juju, arguments, content, error);
 
-    *content = NULL;
-    int result = call(juju, arguments, NULL, &reply, error);
-    if (result == 0)
-        result = parse(arguments[0], &reply, cJSON_Object, content, error);
-    else if (reply.code != 0 && strstr(error->text, "permission denied") != NULL)
-        result = 0;
-    else if (reply.code != 0 && strstr(error->text, "not found") != NULL)
+    if (result != 0 && strstr(error->text, NOT_FOUND) != NULL)
         error->kind = ERROR_INPUT;
-    reply_wipe(&reply);
+    return result;
+}
+
+int juju_own_secret_get(const struct juju_transport *juju, const char *label, cJSON **content,
+                        struct error *error)
+{
+    const char *const arguments[] = {"secret-get", "--refresh", "--format=json",
+                                     "--label",    label,       NULL};
+
+    return ask_unless(NOT_FOUND, juju, arguments, content, error);
+}
+
+int juju_own_secret_set(const struct juju_transport *juju, const char *label, const char *path,
+                        struct error *error)
+{
+    const char *const find[] = {"secret-info-get", "--format=json", "--label", label, NULL};
+    const char *const add[] = {"secret-add", "--file", path, "--label", label, NULL};
+    cJSON *known;
+
+    if (ask_unless(NOT_FOUND, juju, find, &known, error) != 0)
+        return -1;
+    const char *id = known != NULL && known->child != NULL ? known->child->string : NULL;
+    const char *const set[] = {"secret-set", "--file", path, id, NULL};
+    int result = run(juju, id != NULL ? set : add, NULL, error);
+    cJSON_Delete(known);
     return result;
 }
 

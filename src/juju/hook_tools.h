@@ -29,6 +29,16 @@ int juju_credential_get(const struct juju_transport *juju, cJSON **cloud, struct
 int juju_secret_get(const struct juju_transport *juju, const char *uri, cJSON **content,
                     struct error *error);
 
+/* The newest revision of the secret that our application owns by this label; any of its units may
+ * read it. *content is NULL where there is no such secret. */
+int juju_own_secret_get(const struct juju_transport *juju, const char *label, cJSON **content,
+                        struct error *error);
+
+/* Make or change that secret (the leader only), from a JSON object of strings in a file, which the
+ * unit agent reads: hook commands take secrets in no other way but on their command line. */
+int juju_own_secret_set(const struct juju_transport *juju, const char *label, const char *path,
+                        struct error *error);
+
 int juju_is_leader(const struct juju_transport *juju, bool *leader, struct error *error);
 int juju_relation_ids(const struct juju_transport *juju, const char *endpoint, struct strings *ids,
                       struct error *error);

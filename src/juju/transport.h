@@ -33,7 +33,15 @@ struct juju_transport {
     bool captured; /* stdout and stderr are not Juju's log, but go into an action's result */
     int (*call)(void *context, const char *const arguments[], const void *input, size_t length,
                 struct juju_reply *reply, struct error *error);
+    void (*enclose)(void *context); /* juju_enclose; NULL: nothing to be done */
 };
+
+/* All files are done with: from here on, what relations and LXD say is read. */
+static inline void juju_enclose(const struct juju_transport *juju)
+{
+    if (juju->enclose != NULL)
+        juju->enclose(juju->context);
+}
 
 /*
  * Hook commands as child processes, found on PATH, with the environment of this one. SIGPIPE must

@@ -7,8 +7,6 @@
 
 #include "base/json.h"
 
-#define FINGERPRINT_LENGTH 64
-
 static int wrong_shape(const char *what, struct error *error)
 {
     return error_set(error, ERROR_UNAVAILABLE, "answered with %s of unexpected shape", what);
@@ -76,6 +74,7 @@ int answer_server(const struct buffer *body, struct lxd_server *server, struct e
         server->clustered = json_bool(environment, "server_clustered", false);
         read_addresses(environment, &server->addresses);
         server->restricts = has_extension(metadata_of(json), "certificate_project");
+        server->takes_trust_token = has_extension(metadata_of(json), "explicit_trust_token");
     }
     cJSON_Delete(json);
     return auth != NULL ? 0 : wrong_shape("server information", error);
@@ -157,12 +156,6 @@ void lxd_members_free(struct lxd_members *list)
 
 /* ---- certificates ---- */
 
-static bool is_fingerprint(const char *text)
-{
-    return text != NULL && strlen(text) == FINGERPRINT_LENGTH &&
-           strspn(text, "0123456789abcdef") == FINGERPRINT_LENGTH;
-}
-
 /* LXD may accept what is none here: it is known by its fingerprint and name all the same. */
 static void read_content(const cJSON *object, struct lxd_certificate *certificate)
 {
@@ -181,9 +174,9 @@ static int read_certificate(const cJSON *object, struct lxd_certificate *certifi
 {
     const char *fingerprint = json_string(object, "fingerprint");
 
-    if (!is_fingerprint(fingerprint) || json_string(object, "type") == NULL)
+    if (!certificate_is_fingerprint(fingerprint) || json_string(object, "type") == NULL)
         return -1;
-    memcpy(certificate->fingerprint, fingerprint, FINGERPRINT_LENGTH + 1);
+    memcpy(certificate->fingerprint, fingerprint, sizeof certificate->fingerprint);
     certificate->name = copy_string(object, "name");
     certificate->type = copy_string(object, "type");
     projects_from_json(&certificate->projects, object);

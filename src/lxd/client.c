@@ -299,7 +299,7 @@ static int request(struct lxd_client *client, const char *method, const char *pa
     int result = request_once(client, method, &text, response, error);
     if (result != 0 && client->connection.stale)
         result = request_once(client, method, &text, response, error);
-    buffer_free(&text);
+    buffer_wipe(&text); /* it may hold a token */
     return result;
 }
 
@@ -608,6 +608,31 @@ int lxd_add_certificate(struct lxd_client *client, const struct certificate *cer
     if (result != 0 && error->kind == ERROR_UNAVAILABLE &&
         is_settled(client, fingerprint, true, entry))
         return 0;
+    return result;
+}
+
+int lxd_enrol(struct lxd_client *client, const struct lxd_server *server, const char *token,
+              struct error *error)
+{
+    struct http_response response;
+    struct buffer body = {0};
+    char reason[MAX_REASON];
+
+    buffer_printf(&body, "{\"type\":\"client\",\"trust_token\":\"%s\"", token);
+    if (!server->takes_trust_token) /* LXD until 5.21.1; Incus reads the other all the same */
+        buffer_printf(&body, ",\"password\":\"%s\"", token);
+    buffer_append_string(&body, "}");
+    int result = request(client, "POST", CERTIFICATES, body.data, &response, error);
+    buffer_wipe(&body);
+    if (result != 0)
+        return -1;
+    answer_reason(&response.body, reason, sizeof reason);
+    if (response.status / 100 == 4 ||
+        strstr(reason, "expired") != NULL) /* 5.0 answers that by 500 */
+        result = error_set(error, ERROR_REFUSED, "%s", reason);
+    else if (response.status / 100 != 2)
+        result = status_error(client, &response, error);
+    buffer_free(&response.body);
     return result;
 }
 

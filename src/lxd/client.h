@@ -34,6 +34,7 @@ struct lxd_server {
     bool clustered; /* environment.server_clustered */
     bool restricts; /* certificates to projects: extension certificate_project, LXD 5.0 */
     struct endpoints addresses; /* environment.addresses; in a cluster this member's own */
+    bool takes_trust_token;     /* by that name: extension explicit_trust_token, LXD 5.21.2 */
 };
 
 /* One element of GET /1.0/cluster/members?recursion=1 */
@@ -149,6 +150,15 @@ int lxd_get_certificate(struct lxd_client *client, const char *fingerprint, bool
 int lxd_add_certificate(struct lxd_client *client, const struct certificate *certificate,
                         const char *name, const struct projects *projects,
                         struct lxd_certificate *entry, struct error *error);
+
+/*
+ * POST /1.0/certificates as one who is not trusted yet: have LXD trust the certificate of this
+ * connection on the word of a token (base64, as "lxc config trust add" prints it), which is then
+ * used up. LXD takes the entry's name and projects from the token. ERROR_REFUSED carries LXD's
+ * reason. After any other error only lxd_get_server tells.
+ */
+int lxd_enrol(struct lxd_client *client, const struct lxd_server *server, const char *token,
+              struct error *error);
 
 /* DELETE; 404 is success. After a time-out, a broken connection or 5xx, GET decides. */
 int lxd_remove_certificate(struct lxd_client *client, const char *fingerprint, struct error *error);

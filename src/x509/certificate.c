@@ -254,15 +254,20 @@ static const char *parse_certificate(struct certificate *certificate)
     return NULL;
 }
 
-static void set_fingerprint(struct certificate *certificate)
+void certificate_fingerprint(char fingerprint[65], const void *der, size_t length)
 {
     br_sha256_context context;
     uint8_t hash[br_sha256_SIZE];
 
     br_sha256_init(&context);
-    br_sha256_update(&context, certificate->der, certificate->length);
+    br_sha256_update(&context, der, length);
     br_sha256_out(&context, hash);
-    bytes_to_hex(certificate->fingerprint, hash, sizeof hash);
+    bytes_to_hex(fingerprint, hash, sizeof hash);
+}
+
+bool certificate_is_fingerprint(const char *text)
+{
+    return text != NULL && strspn(text, "0123456789abcdef") == 64 && text[64] == '\0';
 }
 
 int certificate_from_der(struct certificate *certificate, const uint8_t *der, size_t length,
@@ -277,7 +282,7 @@ int certificate_from_der(struct certificate *certificate, const uint8_t *der, si
         certificate_free(certificate);
         return error_set(error, ERROR_INPUT, "not an X.509 certificate (malformed %s)", malformed);
     }
-    set_fingerprint(certificate);
+    certificate_fingerprint(certificate->fingerprint, der, length);
     return 0;
 }
 

@@ -37,6 +37,12 @@ int certificate_from_block(struct certificate *certificate, const struct pem_blo
 /* The text must hold exactly one PEM block, a CERTIFICATE (EC PARAMETERS is not one either). */
 int certificate_from_pem(struct certificate *certificate, const char *pem, struct error *error);
 
+/* SHA-256 as 64 lower-case hex digits. */
+void certificate_fingerprint(char fingerprint[65], const void *der, size_t length);
+
+/* Is the text (or NULL) of this form? */
+bool certificate_is_fingerprint(const char *text);
+
 /* Is now (seconds since 1970) within its dates? */
 bool certificate_is_current(const struct certificate *certificate, int64_t now);
 

@@ -42,12 +42,24 @@ static int add_certificate(struct server_identity *identity, const struct pem_bl
     return 0;
 }
 
-int server_identity_from_pem(struct server_identity *identity, const char *pem, struct error *error)
+/* A certificate of which nothing else is known. */
+static void expect_fingerprint(struct server_identity *identity, const char *fingerprint)
+{
+    identity->expected = mem_alloc(sizeof *identity->expected);
+    memcpy(identity->expected->fingerprint, fingerprint, sizeof identity->expected->fingerprint);
+    identity->count = 1;
+}
+
+int server_identity_parse(struct server_identity *identity, const char *pem, struct error *error)
 {
     struct pem_block block;
     int found, result = 0;
 
     *identity = (struct server_identity){0};
+    if (certificate_is_fingerprint(pem)) {
+        expect_fingerprint(identity, pem);
+        return 0;
+    }
     while (result == 0 && (found = pem_next(&pem, &block, error)) != 0) {
         result = found < 0 ? -1 : add_certificate(identity, &block, error);
         pem_block_free(&block);
@@ -60,12 +72,10 @@ int server_identity_from_pem(struct server_identity *identity, const char *pem, 
     return result;
 }
 
-static bool is_expected(const struct server_identity *identity, const uint8_t *der, size_t length)
+static bool is_expected(const struct server_identity *identity, const struct certificate *leaf)
 {
     for (size_t i = 0; i < identity->count; i++) {
-        const struct certificate *each = &identity->expected[i];
-
-        if (each->length == length && memcmp(each->der, der, length) == 0)
+        if (strcmp(identity->expected[i].fingerprint, leaf->fingerprint) == 0)
             return true;
     }
     return false;
@@ -229,11 +239,9 @@ int server_identity_check(const struct server_identity *identity, const uint8_t 
 
     if (count == 0)
         return error_set(error, ERROR_IDENTITY, "presents no certificate");
-    if (is_expected(identity, der[0], length[0]))
-        return 0;
     if (certificate_from_der(&leaf, der[0], length[0], error) != 0)
         return error_set(error, ERROR_IDENTITY, "presents a malformed certificate");
-    int result = check_issued(identity, &chain, &leaf, error);
+    int result = is_expected(identity, &leaf) ? 0 : check_issued(identity, &chain, &leaf, error);
     certificate_free(&leaf);
     return result;
 }

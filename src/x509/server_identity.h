@@ -11,7 +11,7 @@
 #define SERVER_IDENTITY_MAX 64 /* certificates in a bundle */
 
 /*
- * Who a server must be. It is, if the leaf it presents is byte-identical to one of the
+ * Who a server must be. It is, if the leaf it presents has the SHA-256 fingerprint of one of the
  * expected certificates, whatever its dates (certificate_is_current tells), or if its chain ends
  * in one of them that is a CA certificate. Then the chain's dates are checked, and that the leaf
  * is for a server: a client's certificate of the same CA is none. The dates of an expected
@@ -23,9 +23,9 @@ struct server_identity {
     size_t count;
 };
 
-/* One or more certificates in a PEM bundle. */
-int server_identity_from_pem(struct server_identity *identity, const char *pem,
-                             struct error *error);
+/* One or more certificates in a PEM bundle; or, in the place of one, its fingerprint alone: 64
+ * lower-case hex digits. */
+int server_identity_parse(struct server_identity *identity, const char *text, struct error *error);
 
 /*
  * Check the chain that a server presented, leaf first. ERROR_IDENTITY names both fingerprints

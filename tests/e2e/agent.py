@@ -127,6 +127,7 @@ class HookContext:
         self._unit = unit
         self._hook = hook
         self._bags = {}
+        self._added, self._updated = [], []  # secrets
 
     def run(self, request, environment):
         """Answer one hook command, keep record of it."""
@@ -145,6 +146,10 @@ class HookContext:
             relation.settings[owner] = settings
         self._unit.state = self.state
         self._unit.tracked = self.tracked
+        juju = self._unit.application.juju
+        juju.secrets.update((secret.id, secret) for secret in self._added)
+        for secret, content in self._updated:
+            secret.change(content)
 
     # --- what is read ---
 
@@ -179,6 +184,10 @@ class HookContext:
     def find_secret(self, identifier):
         return self._unit.application.juju.secrets.get(identifier)
 
+    def own_secrets(self):
+        secrets = [*self._unit.application.juju.secrets.values(), *self._added]
+        return [secret for secret in secrets if secret.owner is self._unit.application]
+
     def goal_state(self):
         return self._unit.application.goal_state()
 
@@ -196,6 +205,13 @@ class HookContext:
         owner = self._unit.application.name if application else self._unit.name
         bag = {**self._bags.get((relation, owner), relation.settings.get(owner, {})), **settings}
         self._bags[relation, owner] = {key: value for key, value in bag.items() if value}
+
+    def add_secret(self, label, content):
+        application = self._unit.application
+        self._added.append(application.juju.new_secret(content, application, label))
+
+    def update_secret(self, secret, content):
+        self._updated.append((secret, content))
 
     def set_status(self, application, status, message):
         target = self._unit.application if application else self._unit

@@ -60,7 +60,7 @@ def run(context, request):
         options, positional = parse_flags(request.arguments, flags)
         if speaks_json and options.pop("format", None) != "json":
             raise UsageError(f"{request.name}: this agent knows only --format=json")
-        if "file" in options:
+        if "file" in options and not request.name.startswith("secret-"):
             options["file"] = read_file(request, options["file"])
         answer = function(context, options, positional)
         return Reply(0, go_json(answer) if speaks_json else b"")
@@ -310,6 +310,14 @@ def juju_log(context, options, positional):
 # --- secrets ---
 
 
+SECRET_KEY = re.compile("[a-z](?:-?[a-z0-9]){2,}")
+
+
+def check_secrets(context, name):
+    if context.juju_version.startswith("2."):
+        raise CommandError(f"unknown command: {name}")
+
+
 def find_secret(context, uri):
     secret = context.find_secret(uri.removeprefix("secret:"))
     if secret is None:
@@ -319,13 +327,65 @@ def find_secret(context, uri):
     return secret
 
 
-@command("secret-get", "refresh", "peek")
-def secret_get(context, options, positional):
-    if context.juju_version.startswith("2."):
-        raise CommandError("unknown command: secret-get")
-    if len(positional) != 1:
-        raise UsageError("require either a secret URI or label")
+def find_own_secret(context, label):
+    """Any unit finds what its application owns by its label."""
+    for secret in context.own_secrets():
+        if secret.label == label:
+            return secret
+    raise CommandError(f'secret with label "{label}" not found')
+
+
+def read_secret_file(name):
+    """The agent opens it, and not from the caller's directory: core/secrets ReadSecretData."""
+    if not name.startswith("/"):
+        raise CommandError(f"open {name}: no such file or directory")
+    content = yaml.load(Path(name).read_bytes(), yaml.CSafeLoader)
+    if not all(SECRET_KEY.fullmatch(key) and isinstance(content[key], str) for key in content):
+        raise CommandError("yaml: unmarshal errors")
+    return content
+
+
+@command("secret-add", "label=", "file=", speaks_json=False)
+def secret_add(context, options, positional):
+    check_secrets(context, "secret-add")
+    no_more(positional)
+    if not context.is_leader:
+        raise CommandError("this unit is not the leader")
+    if any(secret.label == options["label"] for secret in context.own_secrets()):
+        raise CommandError(f'secret with label "{options["label"]}" already exists')
+    context.add_secret(options["label"], read_secret_file(options["file"]))
+
+
+@command("secret-set", "file=", speaks_json=False)
+def secret_set(context, options, positional):
+    check_secrets(context, "secret-set")
     secret = find_secret(context, positional[0])
+    no_more(positional[1:])
+    if not context.is_leader:
+        raise CommandError("permission denied")
+    context.update_secret(secret, read_secret_file(options["file"]))
+
+
+@command("secret-info-get", "label=")
+def secret_info_get(context, options, positional):
+    check_secrets(context, "secret-info-get")
+    no_more(positional)
+    if not context.is_leader:
+        raise CommandError(f'secret "{options["label"]}" not found')
+    secret = find_own_secret(context, options["label"])
+    information = {"revision": secret.latest, "label": secret.label, "owner": "application"}
+    return {secret.id: {**information, "rotation": "never"}}
+
+
+@command("secret-get", "refresh", "peek", "label=")
+def secret_get(context, options, positional):
+    check_secrets(context, "secret-get")
+    if len(positional) != ("label" not in options):
+        raise UsageError("require either a secret URI or label")
+    if positional:
+        secret = find_secret(context, positional[0])
+    else:
+        secret = find_own_secret(context, options["label"])
     if options.get("peek") or options.get("refresh"):
         revision = secret.latest
     else:

@@ -83,18 +83,23 @@ class Juju:
 
     def add_secret(self, **content):
         """juju add-secret; keys are written with underscores here. Returns the secret."""
-        secret = Secret(self, content)
+        secret = self.new_secret(content)
         self.secrets[secret.id] = secret
         return secret
 
+    def new_secret(self, content, owner=None, label=""):
+        return Secret(self, content, owner, label)
+
 
 class Secret:
-    """A user's secret, owned by the model (Juju 3.3 and later)."""
+    """A secret of a user, owned by the model (Juju 3.3 and later), or of an application."""
 
-    def __init__(self, juju, content):
+    def __init__(self, juju, content, owner, label):
         self.id = uuid.uuid4().hex[:20]
         self.revisions = {1: self._checked(content)}
         self.grants = set()
+        self.owner = owner
+        self.label = label
         self._juju = juju
 
     @staticmethod
@@ -112,22 +117,25 @@ class Secret:
         return max(self.revisions)
 
     def is_readable(self, context):
-        return context.application_name in self.grants
+        owner = self.owner.name if self.owner else None
+        return context.application_name in self.grants | {owner}
 
     def grant(self, application):
         """juju grant-secret: no hook runs for it."""
         self.grants.add(application.name)
 
     def update(self, **content):
-        """juju update-secret: units that track an older revision are told."""
+        """juju update-secret"""
+        self.change(content)
+        return [hook for each in self._juju.applications for hook in each._run_all()]
+
+    def change(self, content):
+        """A new revision: units that track an older one are told."""
         self.revisions[self.latest + 1] = self._checked(content)
-        hooks = []
         for application in self._juju.applications:
             for unit in application.units:
-                if self.id in unit.tracked:
+                if self.id in unit.tracked and not (self.owner and unit.is_leader):
                     unit.queue(Event("secret-changed", secret=self))
-            hooks += application._run_all()
-        return hooks
 
 
 def lxd_cloud(endpoint, identity, server_certificate, cloud_type="lxd"):

@@ -70,6 +70,7 @@ static int is_noticed(uint64_t number)
 #ifdef SYS_fork
     case SYS_fork:
     case SYS_vfork:
+    case SYS_rename:
     case SYS_unlink:
 #endif
     case SYS_clone:
@@ -77,6 +78,10 @@ static int is_noticed(uint64_t number)
     case SYS_connect:
     case SYS_execve:
     case SYS_exit_group:
+#ifdef SYS_renameat
+    case SYS_renameat:
+#endif
+    case SYS_renameat2:
     case SYS_sendmsg:
     case SYS_sendto:
     case SYS_shutdown:

@@ -289,6 +289,34 @@ def test_credential_get(app, answer):
     assert answer("credential-get --format=json") == denied
 
 
+def test_secret_of_the_application(app, play, juju, tmp_path):
+    """It is there once the hook was successful, and all units find it by its label."""
+    content = tmp_path / "content"
+    content.write_text('{"client-key": "first"}')
+    add = f"secret-add --label own --file {content}"
+    get = "secret-get --label own --refresh --format=json"
+    if juju.version == "2.9":
+        assert b"unknown command" in play(add).calls[0].reply.stderr
+        return
+    play(f"{add}; exit 1")
+    assert b"not found" in play(get).calls[0].reply.stderr
+    play(add)
+    assert b"already exists" in play(add).calls[0].reply.stderr
+    app.add_unit()
+    app.elect(app.units[1])
+    assert json.loads(play(get).calls[0].reply.stdout) == {"client-key": "first"}
+    assert b"not the leader" in play(add).calls[0].reply.stderr
+    (identifier,) = juju.secrets
+    app.elect(app.units[0])
+    content.write_text('{"client-key": "second"}')
+    play(f"secret-set {identifier} --file {content}; exit 1")
+    assert json.loads(play(get).calls[0].reply.stdout) == {"client-key": "first"}
+    play(f"secret-set {identifier} --file {content}")
+    assert json.loads(play(get).calls[0].reply.stdout) == {"client-key": "second"}
+    (call,) = play("secret-add --label two --file script").calls
+    assert b"no such file" in call.reply.stderr
+
+
 def test_goal_state_tells_who_is_dying(app, relation, unit):
     app.add_unit()
     (unit.charm_directory / "script").write_text("goal-state --format=json")

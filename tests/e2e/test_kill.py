@@ -8,13 +8,15 @@ Of all system calls those are enough that change something outside: "noticed" in
 
 import itertools
 import signal
+import time
 
 import pytest
 
 import agent
 from expectations import active, published, served
+from juju import Juju
 from pki import bundle, identity
-from world import wrapped
+from world import AFTERMATH, wrapped
 
 FEWEST_CALLS = 12  # so many times at least a hook asks, answers or changes something
 
@@ -63,4 +65,26 @@ def test_killed_anywhere(lxd, admin, juju, unit, relation, kill_at, name):
         if codes == [0, 0]:
             break
         assert set(codes) <= {0, -signal.SIGKILL}
+    assert number > FEWEST_CALLS
+
+
+@pytest.mark.parametrize("version", ["2.9", "3.6"])
+def test_killed_while_enrolling(lxd, charm, transport, version, kill_at):
+    """The next hook makes good, with the one token, which LXD takes once."""
+    with Juju(charm, version, transport) as juju:
+        app = juju.deploy()
+        (unit,) = app.units
+        juju.asleep = True
+        for number in itertools.count(1):
+            before = set(lxd.trust_store)
+            printed = lxd.lxc("config", "trust", "add", "--name", f"token-{number}")
+            app.configure(lxd_trust_token=printed.split()[-1])
+            code = kill_at(unit, number).exit_code
+            time.sleep(AFTERMATH)
+            run_all(unit)
+            assert unit.status == active(lxd, 0)
+            assert len(set(lxd.trust_store) - before) == 1
+            if code == 0:
+                break
+            assert code == -signal.SIGKILL
     assert number > FEWEST_CALLS

@@ -35,7 +35,7 @@ def test_wrong_server_certificate_is_told_and_nothing_is_sent(lxd, juju, admin):
     assert unit.status == (
         "blocked",
         f"LXD at {proxy.url} presents certificate {presented[:12]}..., expected "
-        f"{expected.fingerprint[:12]}...: update the credential or lxd_server_cert",
+        f"{expected.fingerprint[:12]}...: update the credential, lxd_server_cert or lxd_trust_token",
     )
     assert requests == []
     assert proxy.connections >= len(unit.hooks)

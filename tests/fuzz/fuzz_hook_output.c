@@ -3,15 +3,22 @@
  * What hook commands print. The first byte of the input chooses the command, the second how it
  * ended: bit 0 it failed and the rest is its stderr, bit 1 its output was cut.
  */
+#include <stdlib.h>
+#include <string.h>
+
 #include "fuzz.h"
 
+#include "base/base64.h"
 #include "base/buffer.h"
 #include "base/json.h"
 #include "charm/credentials.h"
+#include "charm/enrolment.h"
 #include "charm/remover.h"
 #include "juju/hook_tools.h"
 
 enum { FAILED = 1, CUT = 2 };
+
+#define NO_FOLDER "/nonexistent"
 
 struct command {
     struct input input;
@@ -73,7 +80,8 @@ static int goal_state(const struct juju_transport *juju, struct error *error)
 static int credentials(const struct juju_transport *juju, struct error *error)
 {
     static char integrator[] = "integrator";
-    const struct event event = {.application = integrator, .juju_major = 3};
+    const struct event event = {
+        .application = integrator, .charm_folder = NO_FOLDER, .juju_major = 3};
     struct credentials found;
     cJSON *options;
     int result = juju_config_get(juju, &options, error);
@@ -84,6 +92,33 @@ static int credentials(const struct juju_transport *juju, struct error *error)
     json_wipe(options);
     if (result == 0)
         credentials_wipe(&found);
+    return result;
+}
+
+static int call_of_leader(void *context, const char *const arguments[], const void *data,
+                          size_t length, struct juju_reply *reply, struct error *error)
+{
+    (void)context, (void)data, (void)length, (void)error;
+    if (strcmp(arguments[0], "is-leader") == 0)
+        buffer_append_string(&reply->output, "true");
+    return 0;
+}
+
+/* The option lxd_trust_token: base64 of what the command prints. Nothing can be written. */
+static int token(const struct juju_transport *juju, struct error *error)
+{
+    static char integrator[] = "integrator";
+    const struct command *command = juju->context;
+    const struct juju_transport leader = {.call = call_of_leader};
+    const struct event event = {
+        .application = integrator, .charm_folder = NO_FOLDER, .juju_major = 2};
+    char *text = base64_encode(command->input.data, command->input.size);
+    struct credentials found = {0};
+    bool any;
+    int result = enrolment_read(&found, &leader, &event, text, &any, error);
+
+    MUST(result != 0 && any && found.enrolment == NULL);
+    free(text);
     return result;
 }
 
@@ -119,7 +154,7 @@ static int application(const struct juju_transport *juju, struct error *error)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static int (*const ask[])(const struct juju_transport *juju, struct error *error) = {
-        strings, settings, goal_state, credentials, leader, application, action};
+        strings, settings, goal_state, credentials, leader, application, action, token};
     struct command command = {.input = {data, size}};
     struct juju_transport juju = {.context = &command, .call = call};
     struct error error = {0};

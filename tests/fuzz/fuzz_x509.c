@@ -56,7 +56,7 @@ static void pem(const char *text)
     }
     if (has_certificate)
         certificate_free(&certificate);
-    if (server_identity_from_pem(&server, text, &error) == 0) {
+    if (server_identity_parse(&server, text, &error) == 0) {
         identity(&server);
         server_identity_free(&server);
     }
@@ -75,7 +75,7 @@ static void der(const struct input *input)
         FILE *file = fopen(path, "r");
         MUST(file != NULL && fread(text, 1, sizeof text - 1, file) > 0);
         fclose(file);
-        MUST(server_identity_from_pem(&ca, text, &error) == 0);
+        MUST(server_identity_parse(&ca, text, &error) == 0);
     }
     const uint8_t *chain[] = {input->data, input->data, ca.expected[0].der};
     const size_t length[] = {input->size, input->size, ca.expected[0].length};

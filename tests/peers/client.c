@@ -125,7 +125,7 @@ int main(int argc, char **argv)
         return 2;
     snprintf(endpoint.host, sizeof endpoint.host, "%s", argv[1]);
     endpoint.port = (uint16_t)strtoul(argv[2], NULL, 10);
-    demand(server_identity_from_pem(&server, read_file(argv[3]), &error) == 0, argv[3]);
+    demand(server_identity_parse(&server, read_file(argv[3]), &error) == 0, argv[3]);
     load_client(&configuration, argv[4], argv[5]);
 
     demand(stream_open(&stream, &endpoint, &configuration, net_clock_ms() + STREAM_OPEN_MS,

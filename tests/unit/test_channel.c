@@ -16,9 +16,8 @@ static struct {
     bool unreachable; /* the agent */
     bool failing;     /* the agent, with whatever is called */
     unsigned opened, closed, agent_calls, commands;
-    unsigned decisions;
-    enum channel_way decision;
-    unsigned commands_before_decision;
+    unsigned enclosed;
+    enum channel_way way; /* as it was then */
 } world;
 
 int agent_open(struct agent **agent, struct error *error)
@@ -67,12 +66,11 @@ static int call_of_commands(void *context, const char *const arguments[], const 
 
 const struct juju_transport juju_process_transport = {.call = call_of_commands};
 
-static void decided(const struct juju_transport *juju, enum channel_way way)
+static void shut_in(const struct juju_transport *juju, enum channel_way way)
 {
     assert_non_null(juju);
-    world.decisions++;
-    world.decision = way;
-    world.commands_before_decision = world.commands;
+    world.enclosed++;
+    world.way = way;
 }
 
 static int set_up(void **state)
@@ -101,13 +99,14 @@ static void test_agent(void **state)
     struct channel channel;
 
     (void)state;
-    channel_open(&channel, decided);
-    assert_int_equal(world.decisions, 0);
+    channel_open(&channel, shut_in);
     assert_int_equal(call(&channel), 1);
+    assert_int_equal(world.enclosed, 0);
+    juju_enclose(&channel.juju);
     assert_int_equal(call(&channel), 1);
     assert_int_equal(channel_close(&channel), 0);
-    assert_int_equal(world.decisions, 1);
-    assert_int_equal(world.decision, CHANNEL_AGENT);
+    assert_int_equal(world.enclosed, 1);
+    assert_int_equal(world.way, CHANNEL_AGENT);
     assert_int_equal(world.opened, 1);
     assert_int_equal(world.closed, 1);
     assert_int_equal(world.agent_calls, 2);
@@ -119,14 +118,14 @@ static void assert_commands_are_run(unsigned opened, unsigned agent_calls)
 {
     struct channel channel;
 
-    channel_open(&channel, decided);
+    channel_open(&channel, shut_in);
     assert_int_equal(call(&channel), 2);
     world.unreachable = world.failing = false;
     assert_int_equal(call(&channel), 2);
+    juju_enclose(&channel.juju);
     assert_int_equal(channel_close(&channel), 0);
-    assert_int_equal(world.decisions, 1);
-    assert_int_equal(world.decision, CHANNEL_COMMANDS);
-    assert_int_equal(world.commands_before_decision, 0);
+    assert_int_equal(world.enclosed, 1);
+    assert_int_equal(world.way, CHANNEL_COMMANDS);
     assert_int_equal(world.opened, opened);
     assert_int_equal(world.agent_calls, agent_calls);
     assert_int_equal(world.commands, 2);
@@ -152,7 +151,7 @@ static void test_no_way_back(void **state)
     struct channel channel;
 
     (void)state;
-    channel_open(&channel, decided);
+    channel_open(&channel, shut_in);
     assert_int_equal(call(&channel), 1);
     world.failing = world.agent.broken = true;
     assert_int_equal(call(&channel), -1);
@@ -176,15 +175,13 @@ static void test_forced_agent(void **state)
     (void)state;
     setenv("LXD_INTEGRATOR_IO", "agent", 1);
     world.unreachable = true;
-    channel_open(&channel, decided);
+    channel_open(&channel, shut_in);
     assert_int_equal(call(&channel), -1);
     world.unreachable = false;
     world.failing = true;
     assert_int_equal(call(&channel), -1);
-    assert_int_equal(world.decisions, 0);
     world.failing = false;
     assert_int_equal(call(&channel), 1);
-    assert_int_equal(world.decision, CHANNEL_AGENT);
     assert_int_equal(world.commands, 0);
     assert_int_equal(channel_close(&channel), 0);
 }
@@ -195,7 +192,7 @@ static void test_forced_nonsense(void **state)
 
     (void)state;
     setenv("LXD_INTEGRATOR_IO", "smoke signals", 1);
-    channel_open(&channel, decided);
+    channel_open(&channel, shut_in);
     assert_int_equal(call(&channel), 1);
     assert_int_equal(channel_close(&channel), 0);
 }

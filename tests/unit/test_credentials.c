@@ -353,6 +353,45 @@ static void test_from_hook_commands(void **state)
     cJSON_Delete(cloud);
 }
 
+/* The token's turn comes where nothing else is complete: here the unit is not the one to use it. */
+static void test_token_comes_last(void **state)
+{
+    static char folder[] = "/nonexistent";
+    const struct event event = {.application = integrator, .charm_folder = folder, .juju_major = 2};
+    cJSON *cloud = cloud_of("lxd", attributes("ec-p384")), *options = config();
+    char *text = json_print(cloud);
+    struct fake_answer answers[] = {{"credential-get --format=json", 0, text, NULL},
+                                    {"is-leader --format=json", 0, "false", NULL},
+                                    {0}};
+    struct fake_juju fake = {.answers = answers};
+    struct juju_transport juju = fake_juju_transport(&fake);
+    struct credentials credentials;
+    struct error error;
+
+    (void)state;
+    set(options, "lxd_trust_token", "dG9rZW4=");
+    assert_int_equal(credentials_read(&credentials, &juju, &event, options, &error), 0);
+    assert_string_equal(credentials.source, "credential-get");
+    credentials_wipe(&credentials);
+
+    answers[0] =
+        (struct fake_answer){"credential-get --format=json", 1, NULL, "ERROR permission denied\n"};
+    assert_int_equal(credentials_read(&credentials, &juju, &event, options, &error), 0);
+    assert_string_equal(credentials.source, "config");
+    credentials_wipe(&credentials);
+
+    set(options, "lxd_client_key", NULL);
+    assert_int_equal(credentials_read(&credentials, &juju, &event, options, &error), -1);
+    assert_non_null(strstr(error.text, "lxd_trust_token: a token is good for one unit"));
+    set(options, "lxd_trust_token", " ");
+    assert_int_equal(credentials_read(&credentials, &juju, &event, options, &error), -1);
+    assert_string_equal(error.text, "missing credentials: set lxd_client_key as well");
+    fake_juju_free(&fake);
+    cJSON_Delete(options);
+    cJSON_Delete(cloud);
+    free(text);
+}
+
 static void test_wiped(void **state)
 {
     cJSON *options = config();
@@ -385,6 +424,7 @@ int main(void)
         cmocka_unit_test(test_secret_comes_first),
         cmocka_unit_test(test_secret_of_no_use),
         cmocka_unit_test(test_from_hook_commands),
+        cmocka_unit_test(test_token_comes_last),
         cmocka_unit_test(test_wiped),
     };
 

@@ -151,6 +151,35 @@ static void test_credential(void **state)
     assert_int_equal(get_credential(1, NULL, "ERROR connection is shut down\n", &cloud), -1);
 }
 
+static void test_own_secret(void **state)
+{
+    static const char get[] = "secret-get --refresh --format=json --label own";
+    struct fake_answer answers[] = {{get, 0, "{\"key\":\"value\"}", NULL}, {0}};
+    struct fake_juju fake = {.answers = answers};
+    struct juju_transport juju = fake_juju_transport(&fake);
+    struct error error;
+    cJSON *content;
+
+    (void)state;
+    assert_int_equal(juju_own_secret_get(&juju, "own", &content, &error), 0);
+    assert_string_equal(json_string(content, "key"), "value");
+    cJSON_Delete(content);
+    answers[0] = (struct fake_answer){get, 1, NULL, "ERROR secret with label \"own\" not found\n"};
+    assert_int_equal(juju_own_secret_get(&juju, "own", &content, &error), 0);
+    assert_null(content);
+    answers[0] = (struct fake_answer){get, 1, NULL, "ERROR connection lost\n"};
+    assert_int_equal(juju_own_secret_get(&juju, "own", &content, &error), -1);
+    assert_int_equal(error.kind, ERROR_HOOK);
+    fake_juju_free(&fake);
+
+    /* Nothing is made where nobody knows whether it is there. */
+    answers[0] = (struct fake_answer){"secret-info-get --format=json --label own", 1, NULL,
+                                      "ERROR connection lost\n"};
+    assert_int_equal(juju_own_secret_set(&juju, "own", "/file", &error), -1);
+    assert_int_equal(fake.calls.count, 1);
+    fake_juju_free(&fake);
+}
+
 static void test_leader(void **state)
 {
     static const struct fake_answer yes[] = {{"is-leader --format=json", 0, "true\n", NULL}, {0}};
@@ -445,6 +474,7 @@ int main(void)
         cmocka_unit_test(test_answer_over_the_limit),
         cmocka_unit_test(test_dead_transport),
         cmocka_unit_test(test_credential),
+        cmocka_unit_test(test_own_secret),
         cmocka_unit_test(test_leader),
         cmocka_unit_test(test_relations),
         cmocka_unit_test(test_list_with_more_than_strings),

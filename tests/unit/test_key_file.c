@@ -89,7 +89,7 @@ static void test_no_link_is_followed(void **state)
 static void test_no_folder(void **state)
 {
     (void)state;
-    assert_fails("/nowhere", "client-key.pem cannot be found: No such file or directory");
+    assert_fails("/nowhere", "client-key.pem cannot be created: No such file or directory");
 }
 
 static void test_useless_content(void **state)

@@ -563,6 +563,45 @@ static int remove_theirs(struct fixture *fixture)
     return lxd_remove_certificate(fixture->client, THEM, &fixture->error);
 }
 
+/* ---- enrolling ---- */
+
+static int enrol(struct fixture *fixture, bool takes_trust_token)
+{
+    struct lxd_server server = {.takes_trust_token = takes_trust_token};
+
+    return lxd_enrol(fixture->client, &server, "dG9rZW4=", &fixture->error);
+}
+
+static void test_enrol(void **state)
+{
+    struct fixture *fixture = *state;
+
+    answer(fixture, 0, 201, "{}");
+    answer(fixture, 0, 201, "{}");
+    assert_int_equal(enrol(fixture, false), 0);
+    assert_true(was_sent(fixture, 0, "POST /1.0/certificates HTTP/1.1\r\n"));
+    assert_true(was_sent(fixture, 0,
+                         "\r\n\r\n{\"type\":\"client\",\"trust_token\":\"dG9rZW4=\","
+                         "\"password\":\"dG9rZW4=\"}"));
+    assert_int_equal(enrol(fixture, true), 0);
+    assert_true(was_sent(fixture, 0, "{\"type\":\"client\",\"trust_token\":\"dG9rZW4=\"}"));
+}
+
+static void test_enrol_refused(void **state)
+{
+    struct fixture *fixture = *state;
+
+    answer(fixture, 0, 403, "{\"error\":\"No matching certificate add operation found\"}");
+    answer(fixture, 0, 500, "{\"error\":\"Failed during search: Token has expired\"}");
+    answer(fixture, 0, 500, "{\"error\":\"no leader\"}");
+    assert_int_equal(enrol(fixture, false), -1);
+    assert_error(fixture, ERROR_REFUSED, "No matching certificate add operation found");
+    assert_int_equal(enrol(fixture, false), -1);
+    assert_error(fixture, ERROR_REFUSED, "Failed during search: Token has expired");
+    assert_int_equal(enrol(fixture, false), -1);
+    assert_error(fixture, ERROR_UNAVAILABLE, ENDPOINT "answers HTTP 500 (no leader)");
+}
+
 static void test_remove(void **state)
 {
     struct fixture *fixture = *state;
@@ -992,6 +1031,8 @@ int main(void)
         TEST(test_add_stays_unknown),
         TEST(test_add_times_out),
         TEST(test_time_for_a_change),
+        TEST(test_enrol),
+        TEST(test_enrol_refused),
         TEST(test_remove),
         TEST(test_remove_refused),
         TEST(test_remove_with_5xx),

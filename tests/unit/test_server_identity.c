@@ -31,7 +31,7 @@ static int check(const char *const expected[], const char *const chain[], struct
         buffer_append_string(&bundle, text);
         free(text);
     }
-    assert_int_equal(server_identity_from_pem(&identity, bundle.data, error), 0);
+    assert_int_equal(server_identity_parse(&identity, bundle.data, error), 0);
     for (; chain[count] != NULL; count++) {
         presented[count] = x509_certificate(chain[count]);
         der[count] = presented[count].der;
@@ -160,7 +160,7 @@ static void malformed_chains(void **state)
     size_t length[] = {leaf.length, 0};
 
     (void)state;
-    assert_int_equal(server_identity_from_pem(&identity, pem, &error), 0);
+    assert_int_equal(server_identity_parse(&identity, pem, &error), 0);
     assert_int_equal(server_identity_check(&identity, der, length, 0, &error), -1);
     assert_string_equal(error.text, "presents no certificate");
     assert_int_equal(server_identity_check(&identity, der, length, 2, &error), 0);
@@ -186,7 +186,7 @@ static void every_changed_byte_is_refused(void **state)
     struct error error;
 
     (void)state;
-    assert_int_equal(server_identity_from_pem(&identity, pem, &error), 0);
+    assert_int_equal(server_identity_parse(&identity, pem, &error), 0);
     for (size_t i = 0; i < 2; i++) {
         for (size_t at = 0; at < length[i]; at++) {
             chain[i].der[at] ^= 1U << at % 8;
@@ -206,11 +206,43 @@ static void check_bundle(const char *pem, const char *message)
     struct server_identity identity;
     struct error error = {0};
 
-    assert_int_equal(server_identity_from_pem(&identity, pem, &error), -1);
+    assert_int_equal(server_identity_parse(&identity, pem, &error), -1);
     assert_int_equal(error.kind, ERROR_INPUT);
     assert_string_equal(error.text, message);
     assert_null(identity.expected);
     assert_int_equal(identity.count, 0);
+}
+
+static void pinned_fingerprint(void **state)
+{
+    struct certificate leaf = x509_certificate("leaf.crt"), other = x509_certificate("ca.crt");
+    const uint8_t *der[] = {leaf.der, other.der};
+    const size_t length[] = {leaf.length, other.length};
+    struct server_identity identity;
+    struct error error;
+    char digits[66];
+
+    (void)state;
+    assert_int_equal(server_identity_parse(&identity, leaf.fingerprint, &error), 0);
+    assert_int_equal(server_identity_check(&identity, der, length, 1, &error), 0);
+    assert_int_equal(server_identity_check(&identity, der + 1, length + 1, 1, &error), -1);
+    char *sentence = mem_printf("presents certificate %.12s..., expected %.12s...",
+                                other.fingerprint, leaf.fingerprint);
+    assert_string_equal(error.text, sentence);
+    free(sentence);
+    server_identity_free(&identity);
+
+    /* It is no CA's: who is issued by it is another one. */
+    assert_int_equal(server_identity_parse(&identity, other.fingerprint, &error), 0);
+    assert_int_equal(server_identity_check(&identity, der, length, 2, &error), -1);
+    server_identity_free(&identity);
+
+    snprintf(digits, sizeof digits, "%s0", leaf.fingerprint);
+    assert_int_equal(server_identity_parse(&identity, digits, &error), -1);
+    digits[63] = '\0';
+    assert_int_equal(server_identity_parse(&identity, digits, &error), -1);
+    certificate_free(&leaf);
+    certificate_free(&other);
 }
 
 static void wrong_bundles(void **state)
@@ -241,7 +273,7 @@ int main(void)
         cmocka_unit_test(not_issued_by_the_ca), cmocka_unit_test(out_of_dates),
         cmocka_unit_test(not_for_a_server),     cmocka_unit_test(beyond_the_validator),
         cmocka_unit_test(malformed_chains),     cmocka_unit_test(every_changed_byte_is_refused),
-        cmocka_unit_test(wrong_bundles),
+        cmocka_unit_test(wrong_bundles),        cmocka_unit_test(pinned_fingerprint),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,8 +101,8 @@ static void test_errors(void **state)
     assert_error(ERROR_UNAVAILABLE, "LXD at x unreachable: connection refused", "waiting",
                  "LXD at x unreachable: connection refused; retrying");
     assert_error(ERROR_IDENTITY, "LXD at x presents certificate a..., expected b...", "blocked",
-                 "LXD at x presents certificate a..., expected b...: update the credential or "
-                 "lxd_server_cert");
+                 "LXD at x presents certificate a..., expected b...: update the credential, "
+                 "lxd_server_cert or lxd_trust_token");
 }
 
 /* Whatever LXD says ends up as one line of bounded length. */
