@@ -5,8 +5,8 @@ import math
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-WIDTH, HEIGHT = 300, 260  # of one chart, in pixels
-LEFT, RIGHT, TOP, BOTTOM = 50, 10, 30, 40
+WIDTH, HEIGHT = 320, 260  # of one chart, in pixels
+LEFT, RIGHT, TOP, BOTTOM = 60, 20, 30, 40
 LEGEND = 30
 # Told apart by their dashes as well; good on white and on black.
 STYLES = (("#d55e00", ""), ("#0072b2", ""), ("#d55e00", "5 3"), ("#0072b2", "5 3"))
