@@ -93,24 +93,26 @@ static void print_response(const struct http_response *response)
     printf("%d %zu %s\n", response->status, response->body.length, hex);
 }
 
-static void request(struct http_connection *connection, const char *path, const void *body,
-                    size_t length)
+static void request(struct http_connection *connection, const struct endpoint *endpoint,
+                    const char *path, const char *body)
 {
+    int64_t deadline = net_clock_ms() + REQUEST_MS;
     struct http_response response;
-    bool stale;
+    struct buffer text = {0};
 
-    demand(http_request(connection, body != NULL ? "POST" : "GET", path, body, length,
-                        net_clock_ms() + REQUEST_MS, &response, &stale, &error) == 0,
-           path);
+    http_compose(&text, endpoint->host, body != NULL ? "POST" : "GET", path, body);
+    demand(http_send(connection, &text, deadline, &error) == 0, path);
+    demand(http_receive(connection, deadline, deadline, &response, &error) == 0, path);
     print_response(&response);
     buffer_free(&response.body);
+    buffer_free(&text);
 }
 
 int main(int argc, char **argv)
 {
     static struct stream stream;
     static struct server_identity server;
-    static uint8_t data[1 << 20];
+    static char data[(1 << 20) + 1];
     struct tls_configuration configuration = {.check_certificate = check_certificate,
                                               .check_context = &server};
     struct endpoint endpoint = {0};
@@ -121,20 +123,22 @@ int main(int argc, char **argv)
         argv += 2;
         argc -= 2;
     }
-    if (argc < 7 || length > sizeof data)
+    if (argc < 7 || length >= sizeof data)
         return 2;
+    memset(data, 'x', length);
     snprintf(endpoint.host, sizeof endpoint.host, "%s", argv[1]);
     endpoint.port = (uint16_t)strtoul(argv[2], NULL, 10);
     demand(server_identity_parse(&server, read_file(argv[3]), &error) == 0, argv[3]);
     load_client(&configuration, argv[4], argv[5]);
 
-    demand(stream_open(&stream, &endpoint, &configuration, net_clock_ms() + STREAM_OPEN_MS,
-                       &error) == 0,
-           "handshake");
+    stream_start(&stream, &endpoint, &configuration, net_clock_ms() + STREAM_OPEN_MS);
+    stream_open((struct stream *[]){&stream}, 1);
+    error = stream.error;
+    demand(stream.fd >= 0, "handshake");
     print_negotiated(&stream.tls);
-    struct http_connection connection = {.stream = stream_http(&stream), .host = endpoint.host};
+    struct http_connection connection = {.stream = stream_http(&stream)};
     for (char **path = argv + 6; *path != NULL; path++)
-        request(&connection, *path, length != 0 ? data : NULL, length);
+        request(&connection, &endpoint, *path, length != 0 ? data : NULL);
     http_connection_free(&connection);
     stream_close(&stream);
     return 0;
