@@ -319,6 +319,19 @@ def wait(member, operation):
     assert not done["err"], done["err"]
 
 
+def test_token_of_one_member_serves_for_all(juju, cluster):
+    """The server certificate that the token names is the cluster's."""
+    app = juju.deploy(config={"lxd_trust_token": new_token(cluster.members[1])})
+    relation = app.relate("builder")
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client))
+    assert app.units[0].status == active(1, 3)
+    assert published(relation)["nodes"] == nodes(cluster, [0, 1, 2], client)
+    cluster.members[1].stop()
+    app.update_status()
+    assert app.units[0].status[0] == "active"
+
+
 def test_no_quorum(cluster, administrator, app, relation):
     """Two of three members are away: the last one can read its database at most."""
     stale, wanted = identity(), identity()
@@ -342,16 +355,3 @@ def test_member_that_leaves_the_cluster(cluster, app, relation):
     app.update_status()
     assert published(relation)["nodes"] == nodes(cluster, range(2))
     assert app.units[0].status == active(0, 2)
-
-
-def test_token_of_one_member_serves_for_all(juju, cluster):
-    """The server certificate that the token names is the cluster's."""
-    app = juju.deploy(config={"lxd_trust_token": new_token(cluster.members[1])})
-    relation = app.relate("builder")
-    client = identity()
-    relation.join("builder/0", client_certificates=bundle(client))
-    assert app.units[0].status == active(1, 3)
-    assert published(relation)["nodes"] == nodes(cluster, [0, 1, 2], client)
-    cluster.members[1].stop()
-    app.update_status()
-    assert app.units[0].status[0] == "active"
