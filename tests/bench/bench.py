@@ -6,7 +6,7 @@ import argparse
 import json
 
 from fleet import measure_fleet
-from hooks import measure_hooks, measure_instructions
+from hooks import measure_crowd, measure_hooks, measure_instructions
 from measure import ROOT
 from scale import measure_scale
 
@@ -14,6 +14,7 @@ from pki import shared_identity
 
 PARTS = {
     "hooks": measure_hooks,
+    "crowd": measure_crowd,
     "instructions": measure_instructions,
     "scale": measure_scale,
     "fleet": measure_fleet,

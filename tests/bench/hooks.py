@@ -18,6 +18,7 @@ from juju import Juju, lxd_cloud
 from lxd import Lxd
 from pki import bundle, identity
 
+CROWD = (50, 3)  # relations, units of each
 CERTIFICATES = 10  # of the relation, in LXD's trust store before each run
 EVENTS = ("relation-changed", "config-changed")
 
@@ -219,16 +220,22 @@ def beside_cryptography(figures):
     }
 
 
+def show(figures):
+    """A table of the medians, which are returned."""
+    medians = {name: one.medians() for name, one in figures.items()}
+    print_table({name: {title: form.format(**values) for title, form in COLUMNS.items()}
+                 for name, values in medians.items()})
+    return medians
+
+
 def measure_hooks(options, credential):
     with Lxd(debug=False) as lxd, contenders(lxd, credential) as programs:
         figures = race(programs, options.repetitions, options.seconds)
         lxd.restart(debug=True)
         count_requests(programs, lxd, figures)
-    medians = {name: one.medians() for name, one in figures.items()}
     rounds = len(figures[FLOOR].wall_ms)
     print(f"\nhooks: medians of {rounds} rounds, {CERTIFICATES} certificates, {options.key} keys\n")
-    print_table({name: {title: form.format(**values) for title, form in COLUMNS.items()}
-                 for name, values in medians.items()})
+    medians = show(figures)
     print("\nshares of curl's cost, round by round; CPU time beside that of the cryptography\n")
     shares, beside = ratios(figures), beside_cryptography(figures)
     print_table({
@@ -237,6 +244,48 @@ def measure_hooks(options, credential):
         for name, share in shares.items()
     })
     return {"medians": medians, "ratios": shares, "cpu_ms_beside_cryptography": beside}
+
+
+# ---- many relations ----
+
+
+def record_crowd(lxd, juju, credential):
+    """relation-changed, with nothing to do, of one of many relations."""
+    relations, units = CROWD
+    app = juju.deploy(trust=True, cloud=lxd_cloud(lxd.url, credential, lxd.certificate))
+    juju.asleep = True
+    for number in range(relations):
+        relation = app.relate(f"builder-{number}")
+        for unit in range(units):
+            name = f"{relation.application}/{unit}"
+            relation.join(name, client_certificates=bundle(identity("builder")))
+            relation.show(app.units[0], name)
+    app.units[0].pending.clear()
+    juju.asleep = False
+    app.update_status()
+    (hook,) = relation.publish(name, version="1.0")
+    return hook
+
+
+def measure_crowd(options, credential):
+    with Lxd(debug=False) as lxd, Juju(CHARM, transport="agent") as juju:
+        lxd.trust(credential, "juju")
+        hook = record_crowd(lxd, juju, credential)
+        programs = {transport: RecordedHook(hook, transport) for transport in TRANSPORTS}
+        figures = race(programs, options.repetitions, options.seconds)
+        lxd.restart(debug=True)
+        count_requests(programs, lxd, figures)
+        for program in programs.values():
+            program.close()
+    relations, units = CROWD
+    print(f"\ncrowd: nothing to do among {relations} relations of {units} units\n")
+    medians = show(figures)
+    shares = {
+        "wall": ratio(figures["agent"].wall_ms, figures["exec"].wall_ms),
+        "CPU": ratio(figures["agent"].cpu_ms, figures["exec"].cpu_ms),
+    }
+    print(f"\nagent beside exec: wall {shares['wall']:.2f}, CPU {shares['CPU']:.2f}")
+    return {"medians": medians, "ratios": shares}
 
 
 # ---- instructions ----
