@@ -339,7 +339,7 @@ def measure_instructions(_options, credential):
         for name, program in programs.items():
             if isinstance(program, RecordedHook) or name.startswith("probe"):
                 program.arguments[0] = str(PROGRAMS / "lxd-integrator")
-    counts[name] = count_instructions(program)
+            counts[name] = count_instructions(program)
     print("\ninstructions, in thousands\n")
     rows = {}
     for name, count in counts.items():
