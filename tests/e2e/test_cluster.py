@@ -132,10 +132,11 @@ def test_configured_member_is_down(cluster, administrator, app, relation):
     relation.join("builder/0", client_certificates=bundle(old))
     first, configured, _ = cluster.members
     configured.stop()
-    # The others do not know yet: it is still a node.
     (hook,) = relation.publish("builder/0", client_certificates=bundle(new))
-    assert app.units[0].status == active(1, 3)
-    assert published(relation)["nodes"] == nodes(cluster, range(3), new)
+    # It is still a node until the others have noticed.
+    serving = published(relation)["nodes"]
+    assert serving in (nodes(cluster, range(3), new), nodes(cluster, [0, 2], new))
+    assert app.units[0].status == active(1, len(serving))
     assert clients_of(first, administrator) == {new.fingerprint}
     assert hook.logged("WARNING") == [
         f"LXD at {configured.url} unreachable: connection refused: going on through {first.url}"
@@ -279,7 +280,7 @@ def test_https_configured_member_is_down(cluster, administrator, app, https):
     first, configured, _ = cluster.members
     configured.stop()
     https.publish("viewer/0", **ask(other))
-    assert app.units[0].status == active(1, 3)
+    assert app.units[0].status in (active(1, 3), active(1, 2))  # as above
     bag = https.application_published()
     assert bag["addresses"].split(",")[0] == first.address
     assert log_in(bag, other)["auth"] == "trusted"
