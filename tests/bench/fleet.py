@@ -2,56 +2,27 @@
 """A pass over many standalone servers, three of which are dead, each in its own way."""
 
 import contextlib
-import socket
 
 from measure import CHARM, TRANSPORTS, print_table
 
 from juju import Juju
-from lxd import Lxd, free_port
-from peers import Peer
+from lxd import Lxd, free_port, started
+from peers import BlackHole, Hole
 from pki import bundle, identity
 
 SERVERS = 20  # the dead among them
 DEAD_AT = (2, 9, 16)  # their places in the list
 
 
-class Silent(Peer):
-    """Accepts, and says nothing until the client gives up."""
-
-    def serve(self, client, received):
-        while data := client.recv(65536):
-            received += data
-
-
-@contextlib.contextmanager
-def black_hole():
-    """The URL of a port whose queue is full: the kernel drops whoever wants to connect."""
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(3):
-            caller = stack.enter_context(socket.socket())
-            caller.setblocking(False)
-            caller.connect_ex(listener.getsockname())
-        yield "https://127.0.0.1:%d" % listener.getsockname()[1]
-
-
 @contextlib.contextmanager
 def fleet(credential):
     """The servers that live, and the URLs of all."""
-    with contextlib.ExitStack() as stack:
-        servers = [Lxd(f"127.0.0.{31 + number}", debug=False) for number in range(SERVERS - 3)]
+    daemons = (Lxd(f"127.0.0.{31 + number}", debug=False) for number in range(SERVERS - 3))
+    with started(daemons) as servers, BlackHole() as black_hole, Hole() as silent:
         for server in servers:
-            stack.callback(server.close)
-            server.launch()
-        for server in servers:
-            server.wait_ready()
-            server.set_config("core.https_address", server.address)
             server.trust(credential, "juju")
         urls = [server.url for server in servers]
-        silent = stack.enter_context(Silent())
-        dead = [f"https://127.0.0.1:{free_port()}", stack.enter_context(black_hole()), silent.url]
+        dead = [f"https://127.0.0.1:{free_port()}", black_hole.url, silent.url]
         for place, url in zip(DEAD_AT, dead):
             urls.insert(place, url)
         yield servers, urls

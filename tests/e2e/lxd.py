@@ -273,6 +273,20 @@ class Lxd:
             return [Request(one["peer"], one["method"], one["url"]) for one in found if one]
 
 
+@contextlib.contextmanager
+def started(daemons):
+    """LXDs of their own, that start all at once."""
+    with contextlib.ExitStack() as stack:
+        daemons = list(daemons)
+        for daemon in daemons:
+            stack.callback(daemon.close)
+            daemon.launch()
+        for daemon in daemons:
+            daemon.wait_ready()
+            daemon.set_config("core.https_address", daemon.address)
+        yield daemons
+
+
 class LxdCluster:
     """A cluster of LXD daemons on 127.0.0.11 and up. Use as a context manager."""
 

@@ -58,6 +58,28 @@ class Peer:
             self.serve(client, received)
 
 
+class BlackHole:
+    """An address that drops what comes: Linux does so where a listener's backlog is full."""
+
+    certificate = ""
+
+    def __enter__(self):
+        self._sockets = [socket.socket()]
+        self._sockets[0].bind(("127.0.0.1", 0))
+        self._sockets[0].listen(0)
+        address = self._sockets[0].getsockname()
+        self.url = "https://127.0.0.1:%d" % address[1]
+        for _ in range(4):
+            self._sockets.append(socket.socket())
+            self._sockets[-1].setblocking(False)
+            self._sockets[-1].connect_ex(address)
+        return self
+
+    def __exit__(self, *_):
+        for each in self._sockets:
+            each.close()
+
+
 class Hole(Peer):
     """Accepts connections, and says nothing."""
 

@@ -5,14 +5,13 @@ other. Who waits for whom is told by what has happened when the first of them is
 import contextlib
 import json
 import re
-import socket
 import threading
 
 import pytest
 
 from expectations import published
-from lxd import Lxd, free_port
-from peers import Hole, TlsPeer
+from lxd import Lxd, free_port, started
+from peers import BlackHole, Hole, TlsPeer
 from pki import bundle, identity
 
 SERVERS = 17
@@ -29,15 +28,8 @@ def transport():
 
 @pytest.fixture(scope="module")
 def daemons():
-    with contextlib.ExitStack() as stack:
-        started = [Lxd(f"127.0.1.{1 + number}") for number in range(SERVERS)]
-        for daemon in started:
-            stack.callback(daemon.close)
-            daemon.launch()
-        for daemon in started:
-            daemon.wait_ready()
-            daemon.set_config("core.https_address", daemon.address)
-        yield started
+    with started(Lxd(f"127.0.1.{1 + number}") for number in range(SERVERS)) as all_of_them:
+        yield all_of_them
 
 
 @pytest.fixture
@@ -70,28 +62,6 @@ def configuration(administrator, servers):
 def ask_for(relation, *clients):
     """What the next hook is to bring."""
     relation.settings["builder/0"]["client_certificates"] = bundle(*clients)
-
-
-class BlackHole:
-    """An address that drops what comes: Linux does so where a listener's backlog is full."""
-
-    certificate = ""
-
-    def __enter__(self):
-        self._sockets = [socket.socket()]
-        self._sockets[0].bind(("127.0.0.1", 0))
-        self._sockets[0].listen(0)
-        address = self._sockets[0].getsockname()
-        self.url = "https://127.0.0.1:%d" % address[1]
-        for _ in range(4):
-            self._sockets.append(socket.socket())
-            self._sockets[-1].setblocking(False)
-            self._sockets[-1].connect_ex(address)
-        return self
-
-    def __exit__(self, *_):
-        for each in self._sockets:
-            each.close()
 
 
 class Refusal:
