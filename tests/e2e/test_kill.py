@@ -68,7 +68,7 @@ def test_killed_anywhere(lxd, admin, juju, unit, relation, kill_at, name):
     assert number > FEWEST_CALLS
 
 
-@pytest.mark.parametrize("version", ["2.9", "3.6"])
+@pytest.mark.parametrize(("transport", "version"), [("exec", "2.9"), ("agent", "3.6")])
 def test_killed_while_enrolling(lxd, charm, transport, version, kill_at):
     """The next hook makes good, with the one token, which LXD takes once."""
     with Juju(charm, version, transport) as juju:
