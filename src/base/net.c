@@ -22,6 +22,13 @@ int64_t net_clock_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+int64_t net_share(int64_t deadline, size_t count)
+{
+    int64_t now = net_clock_ms();
+
+    return now + (deadline - now) / (int64_t)count;
+}
+
 static int milliseconds_until(int64_t deadline)
 {
     int64_t left = deadline - net_clock_ms();
@@ -105,9 +112,9 @@ static const char *connect_failure(int code)
     }
 }
 
-static int64_t count_addresses(const struct addrinfo *list)
+static size_t count_addresses(const struct addrinfo *list)
 {
-    int64_t count = 0;
+    size_t count = 0;
 
     for (; list != NULL; list = list->ai_next)
         count++;
@@ -167,10 +174,8 @@ int net_dial_step(struct net_dial *dial, bool ready, struct error *error)
         dial->fd = -1;
     }
     for (const struct addrinfo *each; (each = dial->next) != NULL;) {
-        int64_t now = net_clock_ms();
-
-        /* An even share of the time for each, so that a silent one does not eat it all. */
-        dial->until = now + (dial->deadline - now) / count_addresses(each);
+        /* So that a silent one does not eat all the time. */
+        dial->until = net_share(dial->deadline, count_addresses(each));
         dial->next = each->ai_next;
         dial->fd = begin_connect(each);
         if (dial->fd >= 0)

@@ -12,15 +12,17 @@
 /* Milliseconds of CLOCK_MONOTONIC. A deadline is an absolute value of this clock. */
 int64_t net_clock_ms(void);
 
+/* The end of an even share of the time until deadline, for the first of `count` that share it. */
+int64_t net_share(int64_t deadline, size_t count);
+
 /*
  * A connection on its way to the first address of a host that answers; each of several addresses
  * gets an even share of the time.
  */
 struct net_dial {
-    int fd;        /* wait for POLLOUT on it ... */
-    int64_t until; /* ... no longer than this */
-    int64_t
-        deadline; /* the caller's, for all addresses together; to be set before the first step */
+    int fd;           /* wait for POLLOUT on it ... */
+    int64_t until;    /* ... no longer than this */
+    int64_t deadline; /* for all addresses together; to be set before the first step */
     struct addrinfo *list, *next;
 };
 

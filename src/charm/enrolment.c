@@ -65,13 +65,14 @@ static bool is_token(const cJSON *content)
 /* base64 is set to the token without blanks. */
 static int parse_token(const char *text, cJSON **content, char **base64, struct error *error)
 {
-    uint8_t *json = mem_alloc(BASE64_DECODED_SIZE(strlen(text)));
+    size_t size = BASE64_DECODED_SIZE(strlen(text));
+    uint8_t *json = mem_alloc(size);
     long length = base64_decode(json, text, strlen(text));
 
     if (length > 0 &&
         json_parse(content, (char *)json, (size_t)length, "", ERROR_INPUT, error) == 0)
         *base64 = base64_encode(json, (size_t)length);
-    bytes_wipe(json, strlen(text) / 4 * 3);
+    bytes_wipe(json, size);
     free(json);
     if (is_token(*content))
         return 0;
@@ -332,8 +333,7 @@ static int enrol(const struct enrolment *enrolment, struct credentials *credenti
 
     for (size_t i = 0; i < endpoints->count; i++) {
         const struct endpoint *endpoint = &endpoints->items[i];
-        int64_t now = net_clock_ms();
-        int64_t share = now + (deadline - now) / (int64_t)(endpoints->count - i);
+        int64_t share = net_share(deadline, endpoints->count - i);
 
         if (enrol_at(enrolment, endpoint, credentials, share, deadline, &each) == 0) {
             endpoints->items[0] = *endpoint;

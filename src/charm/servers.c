@@ -5,14 +5,6 @@
 
 #include "base/net.h"
 
-/* The end of an even share of the time that is left, for the first of so many. */
-static int64_t share(int64_t deadline, size_t count)
-{
-    int64_t now = net_clock_ms();
-
-    return now + (deadline - now) / (int64_t)count;
-}
-
 /* ---- which endpoint leads where ---- */
 
 /* Only members of one cluster share one certificate; a CA's may stand for many. */
@@ -134,7 +126,7 @@ static void ask_all(struct servers *servers, const struct endpoints *endpoints, 
     for (size_t i = 0; i < endpoints->count; i += step) {
         if (!detour || servers_need_detour(servers))
             ask(servers, endpoints->items + i, step, detour,
-                share(deadline, (endpoints->count - i) / step));
+                net_share(deadline, (endpoints->count - i) / step));
     }
 }
 

@@ -228,7 +228,9 @@ static bool wait_for_any(struct stream *const streams[], struct pollfd *entries,
         if (time_limit(stream) < earliest)
             earliest = time_limit(stream);
     }
-    return any && (net_poll(entries, count, earliest), true);
+    if (any)
+        net_poll(entries, count, earliest);
+    return any;
 }
 
 void stream_start(struct stream *stream, const struct endpoint *endpoint,

@@ -342,7 +342,6 @@ bool certificate_is_current(const struct certificate *certificate, int64_t now)
 void certificate_date(char date[CERTIFICATE_DATE_SIZE], int64_t seconds)
 {
     time_t time = seconds;
-
     const struct tm *tm = gmtime(&time);
 
     snprintf(date, CERTIFICATE_DATE_SIZE, "%04d-%02d-%02d", tm->tm_year + 1900, tm->tm_mon + 1,

@@ -122,3 +122,14 @@ def unit(app):
 def relation(app):
     """A relation to another application, still without units."""
     return app.relate("builder")
+
+
+@pytest.fixture
+def projects(lxd):
+    """Projects of LXD beside "default"."""
+    names = ("blue", "green")
+    for name in names:
+        lxd.request("POST", "/1.0/projects", {"name": name})
+    yield names
+    for name in names:
+        lxd.request("DELETE", f"/1.0/projects/{name}")

@@ -165,16 +165,6 @@ def test_old_key_means_nothing(lxd, https, registered):
     assert registered() == {}
 
 
-@pytest.fixture
-def projects(lxd):
-    names = ("blue", "green")
-    for project in names:
-        lxd.request("POST", "/1.0/projects", {"name": project})
-    yield names
-    for project in names:
-        lxd.request("DELETE", f"/1.0/projects/{project}")
-
-
 def test_projects(lxd, relation, https, projects):
     client = identity()
     https.join("viewer/0", **ask(client, projects="blue, green"))

@@ -7,15 +7,7 @@ from expectations import active, published, rejections, served
 from pki import bundle, identity
 
 
-@pytest.fixture(autouse=True)
-def projects(lxd):
-    """Projects of LXD beside "default"."""
-    names = ("blue", "green")
-    for name in names:
-        lxd.request("POST", "/1.0/projects", {"name": name})
-    yield names
-    for name in names:
-        lxd.request("DELETE", f"/1.0/projects/{name}")
+pytestmark = pytest.mark.usefixtures("projects")
 
 
 def opens(lxd, client):
