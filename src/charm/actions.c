@@ -134,13 +134,17 @@ static int get_connection_info(struct action *action, struct error *error)
 static void add_client(cJSON *relation, const struct lxd_certificate *entry, const char *requirer)
 {
     cJSON *client = group(relation, "client", (unsigned long)cJSON_GetArraySize(relation) + 1);
+    struct certificate content; /* LXD may have accepted what is none here */
+    struct error ignored;
 
     add(client, "name", entry->name);
     add(client, "requirer", requirer);
     add(client, "fingerprint", entry->fingerprint);
-    add(client, "common-name", entry->common_name);
-    if (entry->not_after != 0)
-        add_date(client, "expires", entry->not_after);
+    if (certificate_from_pem(&content, entry->pem, &ignored) == 0) {
+        add(client, "common-name", content.common_name);
+        add_date(client, "expires", content.not_after);
+        certificate_free(&content);
+    }
 }
 
 static int list_trusted_clients(struct action *action, struct error *error)
@@ -290,11 +294,13 @@ static int remove_trusted_client(struct action *action, struct error *error)
 
 /* ---- adopt-trusted-clients ---- */
 
-/* Was it made by the Python charm, which calls entries by the certificate's common name? */
-static bool is_adoptable(const struct plan_self *self, const struct lxd_certificate *entry)
+/* Was it made by the Python charm, which calls entries by the certificate's common name? The
+ * certificate is the entry's, as a relation wants it. */
+static bool is_adoptable(const struct plan_self *self, const struct lxd_certificate *entry,
+                         const struct certificate *certificate)
 {
     return strcmp(entry->type, "client") == 0 && !entry->projects.restricted &&
-           *entry->common_name != '\0' && strcmp(entry->name, entry->common_name) == 0 &&
+           *entry->name != '\0' && strcmp(entry->name, certificate->common_name) == 0 &&
            strcmp(entry->fingerprint, self->fingerprint) != 0;
 }
 
@@ -304,7 +310,7 @@ static int adopt(struct server *server, const struct plan_self *self, struct err
         const struct plan_certificate *wanted = &server->plan.certificates[i];
         const struct lxd_certificate *entry = server_find(server, wanted->certificate->fingerprint);
 
-        if (entry != NULL && is_adoptable(self, entry) &&
+        if (entry != NULL && is_adoptable(self, entry, wanted->certificate) &&
             server_rename(server, entry, wanted->name, error) != 0)
             return -1;
     }

@@ -156,20 +156,6 @@ void lxd_members_free(struct lxd_members *list)
 
 /* ---- certificates ---- */
 
-/* LXD may accept what is none here: it is known by its fingerprint and name all the same. */
-static void read_content(const cJSON *object, struct lxd_certificate *certificate)
-{
-    const char *pem = json_string(object, "certificate");
-    struct certificate content = {0};
-    struct error ignored;
-
-    if (pem != NULL)
-        certificate_from_pem(&content, pem, &ignored);
-    certificate->common_name = mem_string(content.common_name != NULL ? content.common_name : "");
-    certificate->not_after = content.not_after;
-    certificate_free(&content);
-}
-
 static int read_certificate(const cJSON *object, struct lxd_certificate *certificate)
 {
     const char *fingerprint = json_string(object, "fingerprint");
@@ -179,8 +165,8 @@ static int read_certificate(const cJSON *object, struct lxd_certificate *certifi
     memcpy(certificate->fingerprint, fingerprint, sizeof certificate->fingerprint);
     certificate->name = copy_string(object, "name");
     certificate->type = copy_string(object, "type");
+    certificate->pem = copy_string(object, "certificate");
     projects_from_json(&certificate->projects, object);
-    read_content(object, certificate);
     return 0;
 }
 
@@ -204,7 +190,7 @@ void lxd_certificate_free(struct lxd_certificate *certificate)
 {
     free(certificate->name);
     free(certificate->type);
-    free(certificate->common_name);
+    free(certificate->pem);
     projects_free(&certificate->projects);
     *certificate = (struct lxd_certificate){0};
 }

@@ -585,7 +585,7 @@ static int finish_addition(struct lxd_client *client, const struct http_response
     memcpy(entry->fingerprint, fingerprint, sizeof entry->fingerprint);
     entry->name = mem_string(name);
     entry->type = mem_string("client");
-    entry->common_name = mem_string("");
+    entry->pem = mem_string("");
     projects_copy(&entry->projects, projects);
     return 0;
 }

@@ -52,11 +52,10 @@ struct lxd_members {
 /* One element of GET /1.0/certificates?recursion=1 */
 struct lxd_certificate {
     char fingerprint[65];
-    char *name;               /* owned */
-    char *type;               /* "client", "server", "metrics"; owned */
+    char *name; /* owned */
+    char *type; /* "client", "server", "metrics"; owned */
+    char *pem;  /* as LXD has it: it may accept what certificate.h does not; owned, "" if unknown */
     struct projects projects; /* that it is restricted to */
-    char *common_name; /* the certificate's own, owned; "" where it has none or cannot be read */
-    int64_t not_after; /* the same: seconds since 1970, 0 */
 };
 
 struct lxd_certificates {
