@@ -300,6 +300,7 @@ static int after_finished(struct tls *tls)
             return -1;
     }
     write_finished(tls, &flight);
+    tls_reach(&tls->message_reached, flight.length);
     if (tls_send(tls, TLS_HANDSHAKE_RECORD, flight.data, flight.length) != 0)
         return -1;
 
@@ -429,6 +430,7 @@ int tls_send_client_hello(struct tls *tls)
     struct writer hello = {.data = tls->message, .capacity = sizeof tls->message};
 
     tls_client_hello(tls, &hello);
+    tls_reach(&tls->message_reached, hello.length);
     tls_transcript_add(&tls->transcript, hello.data, hello.length);
     return tls_send(tls, TLS_HANDSHAKE_RECORD, hello.data, hello.length);
 }

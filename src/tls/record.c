@@ -7,12 +7,17 @@ static const struct tls_suite aes_128_gcm = {0x1301, &br_sha256_vtable, 16, true
 static const struct tls_suite aes_256_gcm = {0x1302, &br_sha384_vtable, 32, true};
 static const struct tls_suite chacha20_poly1305 = {0x1303, &br_sha256_vtable, 32, false};
 
-/* AES by the CPU's own instructions, or NULL. */
+/* AES by the CPU's own instructions, or NULL. What a CPU can do is asked once: a virtual machine's
+ * takes its time to answer. */
 static const br_block_ctr_class *hardware_aes(void)
 {
-    const br_block_ctr_class *aes = br_aes_x86ni_ctr_get_vtable();
+    static const br_block_ctr_class *_Atomic found;
 
-    return aes != NULL ? aes : br_aes_pwr8_ctr_get_vtable();
+    if (found == NULL)
+        found = br_aes_x86ni_ctr_get_vtable();
+    if (found == NULL)
+        found = br_aes_pwr8_ctr_get_vtable();
+    return found;
 }
 
 /* Bitsliced, so constant-time, in the word size of the machine. */
@@ -23,13 +28,15 @@ static const br_block_ctr_class *software_aes(void)
 
 static br_ghash best_ghash(void)
 {
-    br_ghash ghash = br_ghash_pclmul_get();
+    static _Atomic(br_ghash) found;
 
-    if (ghash == NULL)
-        ghash = br_ghash_pwr8_get();
-    if (ghash == NULL)
-        ghash = sizeof(void *) == 8 ? br_ghash_ctmul64 : br_ghash_ctmul32;
-    return ghash;
+    if (found == NULL)
+        found = br_ghash_pclmul_get();
+    if (found == NULL)
+        found = br_ghash_pwr8_get();
+    if (found == NULL)
+        found = sizeof(void *) == 8 ? br_ghash_ctmul64 : br_ghash_ctmul32;
+    return found;
 }
 
 static br_chacha20_run best_chacha20(void)

@@ -113,6 +113,7 @@ static int send_record(struct tls *tls, enum tls_content_type type, const uint8_
     /* 0x0301 in the first hello for old servers (RFC 9846 5.1). */
     tls->output_end += tls_record_seal(&tls->write_keys, tls->output + tls->output_end, type,
                                        first ? 0x0301 : 0x0303, data, length);
+    tls_reach(&tls->output_reached, tls->output_end);
     return 0;
 }
 
@@ -191,6 +192,7 @@ static int receive_handshake(struct tls *tls, const uint8_t *data, size_t length
             step = length;
         memcpy(tls->message + tls->message_length, data, step);
         tls->message_length += step;
+        tls_reach(&tls->message_reached, tls->message_length);
         data += step;
         length -= step;
 
@@ -362,6 +364,7 @@ uint8_t *tls_input(struct tls *tls, size_t *length)
 void tls_input_done(struct tls *tls, size_t length)
 {
     tls->input_end += length;
+    tls_reach(&tls->input_reached, tls->input_end);
     process_input(tls);
 }
 
@@ -418,7 +421,8 @@ void tls_close(struct tls *tls)
 
 void tls_start(struct tls *tls, const struct tls_configuration *configuration)
 {
-    /* Not the buffers: memory that nothing touches costs nothing. */
+    /* Here and in tls_wipe(), of the buffers no more than was filled: memory that nothing touches
+     * costs nothing. */
     memset(tls, 0, offsetof(struct tls, input));
     tls->configuration = *configuration;
     tls_transcript_start(&tls->transcript);
@@ -501,6 +505,9 @@ __attribute__((noinline)) static void wipe_stack(void)
 
 void tls_wipe(struct tls *tls)
 {
-    bytes_wipe(tls, sizeof *tls);
+    bytes_wipe(tls->input, tls->input_reached);
+    bytes_wipe(tls->output, tls->output_reached);
+    bytes_wipe(tls->message, tls->message_reached);
+    bytes_wipe(tls, offsetof(struct tls, input));
     wipe_stack();
 }

@@ -105,7 +105,7 @@ struct tls_configuration {
 
 struct tls; /* about 100 KiB, no pointers into the heap; must not be moved once started */
 
-/* Put the ClientHello into the output. */
+/* Put the ClientHello into the output. An engine that was in use before is to be wiped first. */
 void tls_start(struct tls *tls, const struct tls_configuration *configuration);
 
 enum tls_state tls_state(const struct tls *tls);
@@ -143,7 +143,7 @@ const char *tls_failure(const struct tls *tls);
 /* The name of an alert as RFC 9846 writes it, "unknown" for others. */
 const char *tls_alert_name(int alert);
 
-/* Overwrite everything. */
+/* Overwrite all that was in use since tls_start(). */
 void tls_wipe(struct tls *tls);
 
 /* Internals: only for sizeof and storage. */

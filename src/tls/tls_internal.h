@@ -226,10 +226,20 @@ struct tls {
     size_t output_start, output_end;
     size_t message_length; /* bytes of the handshake message so far, with its header */
 
+    /* How far each of the buffers was ever filled. */
+    size_t input_reached, output_reached, message_reached;
+
     uint8_t input[TLS_MAX_RECORD];
     uint8_t output[2 * TLS_MAX_RECORD + 4096];
     uint8_t message[4 + TLS_MAX_MESSAGE];
 };
+
+/* A buffer was filled up to end. */
+static inline void tls_reach(size_t *reached, size_t end)
+{
+    if (end > *reached)
+        *reached = end;
+}
 
 /* Stop with an alert and a sentence (see tls_failure()). Returns -1. */
 __attribute__((format(printf, 3, 4))) int tls_fail(struct tls *tls, enum tls_alert alert,
