@@ -62,13 +62,13 @@ long base64_decode(uint8_t *out, const char *text, size_t length)
     long written = 0;
 
     for (size_t i = 0; i < length; i++) {
-        if (is_blank(text[i]))
+        int value = digit_value((unsigned char)text[i]);
+        if (value < 0 && is_blank(text[i]))
             continue;
         if (text[i] == '=') {
             padding++;
             continue;
         }
-        int value = digit_value((unsigned char)text[i]);
         if (value < 0 || padding != 0)
             return -1;
         pending = pending << 6 | (uint32_t)value;

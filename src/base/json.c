@@ -31,16 +31,17 @@ static bool is_code_unit(const char *text, size_t length)
  * they would cut a string short unseen. length where there is none. */
 static size_t find_nul(const char *text, size_t length)
 {
-    for (size_t i = 0; i < length; i++) {
-        if (text[i] == '\0')
-            return i;
-        if (text[i] != '\\')
-            continue;
-        i++;
-        if (i < length && text[i] == 'u' && !is_code_unit(text + i + 1, length - i - 1))
-            return i;
+    const char *end = memchr(text, '\0', length);
+    const char *escape = text;
+
+    if (end == NULL)
+        end = text + length;
+    while ((escape = memchr(escape, '\\', (size_t)(end - escape))) != NULL && end - escape >= 2) {
+        if (escape[1] == 'u' && !is_code_unit(escape + 2, (size_t)(end - escape) - 2))
+            return (size_t)(escape + 1 - text);
+        escape += 2;
     }
-    return length;
+    return (size_t)(end - text);
 }
 
 static bool is_white_space(const char *text, const char *end)
