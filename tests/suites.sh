@@ -189,13 +189,15 @@ build_fuzz_targets() {
     done
 }
 
-# Every target, always from the committed inputs on.
+# Every target, always from the committed inputs on: what is found goes elsewhere.
 run_fuzz_targets() {
-    local target log failed=()
+    local target log failed=() found=build/fuzz/found
 
+    rm -rf "$found"
+    mkdir -p "${fuzz_targets[@]/#/"$found/"}"
     printf '%s\0' "${fuzz_targets[@]}" | xargs -0 -P "$jobs" -I {} sh -c '"$0" "$@" >"$0.log" 2>&1; echo $? >"$0.status"' \
         build/fuzz/{} "${fuzz_options[@]}" -seed=1 "-runs=$fuzz_inputs" "-max_total_time=$fuzz_seconds" \
-        "-artifact_prefix=build/fuzz/{}-" "tests/fuzz/corpus/{}"
+        "-artifact_prefix=build/fuzz/{}-" "$found/{}" "tests/fuzz/corpus/{}"
     for target in "${fuzz_targets[@]}"; do
         log=build/fuzz/$target.log
         if [ "$(<"build/fuzz/$target.status")" = 0 ] && grep -q '^#.*DONE ' "$log"; then
@@ -230,19 +232,21 @@ suite_constant_time() {
 
 # ---------------------------------------------------------------- benchmark
 
-# Programs that are compared with, and the charm's own with its symbols, and with no sandbox: for valgrind.
+# What the benchmark runs beside the charm's binary, each linked as that is.
 build_bench() {
-    local folder=build/bench code_flags=("${code_flags[@]}" -g) ours=(src/**/*.c) program
+    local folder=build/bench code_flags=("${code_flags[@]}" -g) ours sandbox metered
 
     use_musl bearssl cjson
     printf '%q\n' "${c_flags[@]}" '-DVERSION="bench"' '-DPARTS=""' | write_if_changed "$folder/flags"
-    compile "$folder" "${ours[@]/#src\/base\/sandbox.c/tests/bench/unconfined.c}" || die "compilation failed"
-    link_with_musl "$folder/lxd-integrator" "${objects[@]}"
-    compile "$folder" tests/bench/{crypto,empty}.c || die "compilation failed"
-    for program in crypto empty; do
-        link_with_musl "$folder/$program" "$folder/tests/bench/$program.o"
-        "$STRIP" --strip-all "$folder/$program"
-    done
+    compile "$folder" src/**/*.c tests/bench/*.c || die "compilation failed"
+    link_with_musl "$folder/empty" "$folder/tests/bench/empty.o"
+    ours=("$folder"/src/**/*.o)
+    # For valgrind: with symbols, and with no sandbox around it.
+    sandbox=$folder/src/base/sandbox.o
+    link_with_musl "$folder/lxd-integrator" "${ours[@]/#"$sandbox"/"$folder/tests/bench/unconfined.o"}"
+    # Tells where its time goes.
+    metered=(tls_{start,input_done,read,write,close,wipe} socket connect send recv poll close)
+    link_with_musl "$folder/metered" "${ours[@]}" "$folder/tests/bench/meter.o" "${metered[@]/#/-Wl,--wrap=}"
 }
 
 # ---------------------------------------------------------------- end to end

@@ -12,7 +12,17 @@ import tempfile
 import time
 from pathlib import Path
 
-from measure import BINARY, CHARM, PROGRAMS, TRANSPORTS, Figures, Program, RecordedHook, print_table
+from measure import (
+    BINARY,
+    CHARM,
+    PROGRAMS,
+    TRANSPORTS,
+    Figures,
+    MeteredHook,
+    Program,
+    RecordedHook,
+    print_table,
+)
 
 from juju import Juju, lxd_cloud
 from lxd import Lxd
@@ -22,8 +32,8 @@ CROWD = (50, 3)  # relations, units of each
 CERTIFICATES = 10  # of the relation, in LXD's trust store before each run
 EVENTS = ("relation-changed", "config-changed")
 
-CRYPTOGRAPHY = "the cryptography alone"
 FLOOR = "an empty static program"
+METERED = "a program that tells where its time goes"
 
 # What a hook does, and the curl that makes the same requests.
 PEERS = {
@@ -127,7 +137,6 @@ def contenders(lxd, credential):
         hooks = record(lxd, juju, credential, store)
         result = {
             FLOOR: Program(PROGRAMS / "empty"),
-            CRYPTOGRAPHY: Program(PROGRAMS / "crypto"),
             **curls(lxd, directory, credential, store),
         }
         for (event, what), hook in hooks.items():
@@ -135,6 +144,9 @@ def contenders(lxd, credential):
                 name = f"{event}, {what}, {transport}"
                 result[name] = RecordedHook(hook, transport, **around(store, what))
                 stack.callback(result[name].close)
+        nothing_to_do = hooks["relation-changed", "nothing to do"]
+        result[METERED] = MeteredHook(nothing_to_do, "agent", PROGRAMS / "metered")
+        stack.callback(result[METERED].close)
         yield result
 
 
@@ -207,17 +219,16 @@ def ratios(figures):
     return result
 
 
-def beside_cryptography(figures):
-    """CPU time in ms of all but the cryptography, by hook; that of starting a program is in it."""
-    cryptography, floor = figures[CRYPTOGRAPHY].cpu_ms, figures[FLOOR].cpu_ms
-    return {
-        name: statistics.median(
-            ours - (alone - start)
-            for ours, alone, start in zip(figures[name].cpu_ms, cryptography, floor)
-        )
-        for name in figures
-        if peer_of(name) and not name.startswith("curl")
+def parts_of_cpu(metered, floor):
+    """Where a hook's CPU time goes, in ms, each round's: to TLS, the kernel's work on the connection
+    to LXD (on loopback, some of it is LXD's), the start and end of a process, and all the rest."""
+    parts = {
+        "all": metered.cpu_ms,
+        "TLS": metered.tls_ms,
+        "connection to LXD": metered.network_ms,
+        "an empty static program": floor.cpu_ms,
     }
+    return {**parts, "the rest": [whole - sum(each) for whole, *each in zip(*parts.values())]}
 
 
 def show(figures):
@@ -234,16 +245,21 @@ def measure_hooks(options, credential):
         lxd.restart(debug=True)
         count_requests(programs, lxd, figures)
     rounds = len(figures[FLOOR].wall_ms)
+    parts = parts_of_cpu(figures.pop(METERED), figures[FLOOR])
     print(f"\nhooks: medians of {rounds} rounds, {CERTIFICATES} certificates, {options.key} keys\n")
     medians = show(figures)
-    print("\nshares of curl's cost, round by round; CPU time beside that of the cryptography\n")
-    shares, beside = ratios(figures), beside_cryptography(figures)
+    print("\nshares of curl's cost, round by round\n")
+    shares = ratios(figures)
     print_table({
-        name: {**{what: f"{value:.2f}" for what, value in share.items()},
-               "beside, ms": f"{beside[name]:.2f}"}
+        name: {what: f"{value:.2f}" for what, value in share.items()}
         for name, share in shares.items()
     })
-    return {"medians": medians, "ratios": shares, "cpu_ms_beside_cryptography": beside}
+    print("\nCPU ms of relation-changed with nothing to do, agent\n")
+    print_table({
+        part: {"median": f"{statistics.median(values):.2f}", "least": f"{min(values):.2f}"}
+        for part, values in parts.items()
+    })
+    return {"medians": medians, "ratios": shares, "cpu_ms": parts}
 
 
 # ---- many relations ----
@@ -337,6 +353,8 @@ def measure_instructions(_options, credential):
     counts = {}
     with Lxd(debug=False) as lxd, contenders(lxd, credential) as programs:
         for name, program in programs.items():
+            if name == METERED:
+                continue
             if isinstance(program, RecordedHook) or name.startswith("probe"):
                 program.arguments[0] = str(PROGRAMS / "lxd-integrator")
             counts[name] = count_instructions(program)

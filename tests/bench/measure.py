@@ -6,6 +6,7 @@ import base64
 import functools
 import json
 import os
+import re
 import select
 import shutil
 import statistics
@@ -35,6 +36,8 @@ class Figures:
     wall_ms: list = field(default_factory=list)
     cpu_ms: list = field(default_factory=list)  # of the program itself
     commands_cpu_ms: list = field(default_factory=list)
+    tls_ms: list = field(default_factory=list)  # of cpu_ms, where that is metered
+    network_ms: list = field(default_factory=list)  # the same: calls on connections to LXD
     peak_kib: int = 0
     calls: int = 0  # of hook commands
     processes: int = 0  # beside the program itself
@@ -51,6 +54,8 @@ class Figures:
 class Program:
     """A program with its arguments. `before` and `after` bring LXD to where each run begins."""
 
+    hook_stderr = subprocess.DEVNULL
+
     def __init__(self, *arguments, environment=None, before=None, after=None):
         self.arguments = [str(argument) for argument in arguments]
         self.environment = environment
@@ -63,7 +68,7 @@ class Program:
             [*prefix, *self.arguments],
             env=self.environment,
             cwd=self.environment and self.environment["CHARM_DIR"],
-            stderr=self.environment and subprocess.DEVNULL,
+            stderr=self.environment and self.hook_stderr,
             **QUIET,
         )
 
@@ -83,10 +88,14 @@ class Program:
         figures.cpu_ms.append(1000 * own_cpu)
         figures.commands_cpu_ms.append(1000 * max(0, usage.ru_utime + usage.ru_stime - own_cpu))
         figures.calls, figures.processes = self.calls, self.processes
+        self.look(process, figures)
         if process.returncode != 0:
             sys.exit(f"bench: {' '.join(self.arguments)} ended with {process.returncode}")
         if self._after:
             self._after()
+
+    def look(self, process, figures):
+        """What more a process that has ended tells."""
 
     def close(self):
         """It will not be run again."""
@@ -160,6 +169,19 @@ class RecordedHook(Program):
         self._agent.kill()
         self._agent.communicate()
         shutil.rmtree(self._directory)
+
+
+class MeteredHook(RecordedHook):
+    """A hook run by the program that meter.c is linked into."""
+
+    hook_stderr = subprocess.PIPE
+
+    def look(self, process, figures):
+        with process.stderr as lines:
+            line = lines.read().decode().splitlines()[-1]
+        tls, network = re.fullmatch(r"meter: tls (\d+) network (\d+)", line).groups()
+        figures.tls_ms.append(int(tls) / 1e6)
+        figures.network_ms.append(int(network) / 1e6)
 
 
 def print_table(rows):
