@@ -4,18 +4,47 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_LANES 2     /* two connections save a sixth of LXD's time, more of them no more */
+#define MANY_CHANGES 20 /* that pay for the handshake of another one */
+
 /* ---- several at once ---- */
 
-/* Let all go on with a step whenever their server answers, until they have no more to do. */
-static void run(struct server *servers, struct lxd_client *clients[], size_t count,
-                bool (*step)(struct server *server))
+/* A connection to a server, and what it is in use for. */
+struct lane {
+    struct server *server;
+    struct lxd_client *client;
+    size_t change; /* of the plan: removals first */
+    bool asked;    /* its answer is to be collected */
+};
+
+static struct lxd_client **clients_of(const struct lane *lanes, size_t count)
 {
+    struct lxd_client **clients = mem_alloc(count * sizeof *clients);
+
+    for (size_t i = 0; i < count; i++)
+        clients[i] = lanes[i].client;
+    return clients;
+}
+
+/* Let all go on with a step whenever their server answers, until they have no more to do. */
+static void run(struct lane *lanes, size_t count, bool (*step)(struct lane *lane))
+{
+    struct lxd_client **clients = clients_of(lanes, count);
     size_t next;
 
     while ((next = lxd_wait(clients, count)) < count) {
-        if (!step(&servers[next]))
+        if (!step(&lanes[next]))
             clients[next] = NULL;
     }
+    free(clients);
+}
+
+static void connect_all(const struct lane *lanes, size_t count)
+{
+    struct lxd_client **clients = clients_of(lanes, count);
+
+    lxd_connect(clients, count);
+    free(clients);
 }
 
 /* ---- observe ---- */
@@ -63,8 +92,9 @@ static int collect(struct server *server, struct error *error)
 }
 
 /* Is there more to be done? */
-static bool observe_step(struct server *server)
+static bool observe_step(struct lane *lane)
 {
+    struct server *server = lane->server;
     bool failed = collect(server, &server->trouble) != 0;
 
     if (!failed && server->info.clustered && server->step == 1) {
@@ -88,17 +118,17 @@ void server_start(struct server *server, const struct endpoint *endpoint,
 
 void server_observe(struct server *servers, size_t count)
 {
-    struct lxd_client **clients = mem_alloc(count * sizeof *clients);
+    struct lane *lanes = mem_alloc(count * sizeof *lanes);
 
     for (size_t i = 0; i < count; i++)
-        clients[i] = servers[i].client;
-    lxd_connect(clients, count);
+        lanes[i] = (struct lane){.server = &servers[i], .client = servers[i].client};
+    connect_all(lanes, count);
     for (size_t i = 0; i < count; i++) {
         servers[i].troubled = lxd_opened(&servers[i].client, &servers[i].trouble) != 0;
-        clients[i] = servers[i].client;
+        lanes[i].client = servers[i].client;
     }
-    run(servers, clients, count, observe_step);
-    free(clients);
+    run(lanes, count, observe_step);
+    free(lanes);
 }
 
 /* ---- apply ---- */
@@ -110,20 +140,24 @@ static void note(struct server *server, char *sentence)
     free(sentence);
 }
 
-/* Keep the first trouble. Is there any use in going on? */
-static bool survives(struct server *server, const struct error *error)
+/* Keep the first trouble. There may be no use in going on. */
+static void note_trouble(struct lane *lane, const struct error *error)
 {
+    struct server *server = lane->server;
+
     if (!server->troubled)
         server->trouble = *error;
     server->troubled = true;
-    return error->kind != ERROR_UNTRUSTED && lxd_is_connected(server->client);
+    if (error->kind == ERROR_UNTRUSTED || !lxd_is_connected(lane->client))
+        server->given_up = true;
 }
 
-static int add(struct server *server, struct plan_certificate *wanted, struct error *error)
+static int add(const struct lane *lane, struct plan_certificate *wanted, struct error *error)
 {
+    struct server *server = lane->server;
     struct lxd_certificate entry;
 
-    if (lxd_add_certificate(server->client, wanted->certificate, wanted->name, &wanted->projects,
+    if (lxd_add_certificate(lane->client, wanted->certificate, wanted->name, &wanted->projects,
                             &entry, error) != 0) {
         if (error->kind != ERROR_REFUSED)
             return -1;
@@ -141,13 +175,14 @@ static int add(struct server *server, struct plan_certificate *wanted, struct er
     return 0;
 }
 
-static int restrict_to_plan(struct server *server, struct plan_certificate *wanted,
+static int restrict_to_plan(const struct lane *lane, struct plan_certificate *wanted,
                             struct error *error)
 {
+    struct server *server = lane->server;
     const char *fingerprint = wanted->certificate->fingerprint;
 
-    if (lxd_change_certificate(server->client, fingerprint, wanted->name, &wanted->projects,
-                               error) != 0) {
+    if (lxd_change_certificate(lane->client, fingerprint, wanted->name, &wanted->projects, error) !=
+        0) {
         if (error->kind != ERROR_REFUSED)
             return -1;
         plan_refuse(wanted, error->text);
@@ -172,14 +207,22 @@ static int say_refused(const struct server *server, const struct lxd_certificate
     return -1;
 }
 
-int server_remove(struct server *server, const struct lxd_certificate *entry, struct error *error)
+static int remove_entry(const struct lane *lane, const struct lxd_certificate *entry,
+                        struct error *error)
 {
-    if (lxd_remove_certificate(server->client, entry->fingerprint, error) != 0)
+    struct server *server = lane->server;
+
+    if (lxd_remove_certificate(lane->client, entry->fingerprint, error) != 0)
         return say_refused(server, entry, "removed", error);
     note(server,
          mem_printf("certificate %.12s... (%s) is removed from the trust store of LXD at %s",
                     entry->fingerprint, entry->name, server->endpoint.url));
     return 0;
+}
+
+int server_remove(struct server *server, const struct lxd_certificate *entry, struct error *error)
+{
+    return remove_entry(&(struct lane){.server = server, .client = server->client}, entry, error);
 }
 
 int server_rename(struct server *server, const struct lxd_certificate *entry, const char *name,
@@ -193,78 +236,146 @@ int server_rename(struct server *server, const struct lxd_certificate *entry, co
     return 0;
 }
 
-/* The certificate that it is the turn of, or NULL: then it is a removal's. */
-static struct plan_certificate *current(const struct server *server)
+/* How many changes the plan may ask for; removals come first. */
+static size_t change_count(const struct server *server)
 {
-    const struct plan *plan = &server->plan;
-
-    return server->step < plan->removal_count
-               ? NULL
-               : &plan->certificates[server->step - plan->removal_count];
+    return server->plan.removal_count + server->plan.count;
 }
 
-/* Send the next change ahead, if there is one. */
-static bool ask(struct server *server)
+/* The certificate that the change is about, or NULL: then it is a removal. */
+static struct plan_certificate *wanted_by(const struct server *server, size_t change)
 {
     const struct plan *plan = &server->plan;
 
-    for (; server->step < plan->removal_count + plan->count; server->step++) {
-        const struct plan_certificate *wanted = current(server);
+    return change < plan->removal_count ? NULL : &plan->certificates[change - plan->removal_count];
+}
 
-        if (wanted == NULL)
-            lxd_ahead_remove(server->client, plan->removals[server->step]->fingerprint);
-        else if (wanted->state == PLAN_MISSING)
-            lxd_ahead_add(server->client, wanted->certificate, wanted->name, &wanted->projects);
-        else if (wanted->state == PLAN_CHANGED)
-            lxd_ahead_change(server->client, wanted->certificate->fingerprint, wanted->name,
-                             &wanted->projects);
-        else
-            continue;
-        return true;
+static bool is_needed(const struct server *server, size_t change)
+{
+    const struct plan_certificate *wanted = wanted_by(server, change);
+
+    return wanted == NULL || wanted->state == PLAN_MISSING || wanted->state == PLAN_CHANGED;
+}
+
+/* Send the request for the lane's change ahead. */
+static void ask(struct lane *lane)
+{
+    const struct server *server = lane->server;
+    const struct plan_certificate *wanted = wanted_by(server, lane->change);
+
+    if (wanted == NULL)
+        lxd_ahead_remove(lane->client, server->plan.removals[lane->change]->fingerprint);
+    else if (wanted->state == PLAN_MISSING)
+        lxd_ahead_add(lane->client, wanted->certificate, wanted->name, &wanted->projects);
+    else
+        lxd_ahead_change(lane->client, wanted->certificate->fingerprint, wanted->name,
+                         &wanted->projects);
+}
+
+/* Take the next change that no lane has taken. Is there one? */
+static bool take(struct lane *lane)
+{
+    struct server *server = lane->server;
+
+    while (!server->given_up && server->step < change_count(server)) {
+        lane->change = server->step++;
+        if (is_needed(server, lane->change))
+            return true;
     }
     return false;
 }
 
-/* Carry out what was asked for. Is there any use in going on? */
-static bool change(struct server *server)
+/* Carry out what was asked for. Did an addition turn out to be a change? */
+static bool change(struct lane *lane)
 {
-    struct plan_certificate *wanted = current(server);
+    struct server *server = lane->server;
+    struct plan_certificate *wanted = wanted_by(server, lane->change);
+    bool adding = wanted != NULL && wanted->state == PLAN_MISSING;
     struct error error;
     int result;
 
     if (wanted == NULL)
-        result = server_remove(server, server->plan.removals[server->step], &error);
-    else if (wanted->state == PLAN_CHANGED)
-        result = restrict_to_plan(server, wanted, &error);
-    else if ((result = add(server, wanted, &error)) == 0 && wanted->state == PLAN_CHANGED)
-        return true; /* an addition may turn out to be a change */
-    server->step++;
-    return result == 0 || survives(server, &error);
+        result = remove_entry(lane, server->plan.removals[lane->change], &error);
+    else if (adding)
+        result = add(lane, wanted, &error);
+    else
+        result = restrict_to_plan(lane, wanted, &error);
+    if (result != 0)
+        note_trouble(lane, &error);
+    return result == 0 && adding && wanted->state == PLAN_CHANGED;
 }
 
-static bool apply_step(struct server *server)
+static bool apply_step(struct lane *lane)
 {
-    if (server->asked && !change(server))
-        return false;
-    server->asked = ask(server);
-    return server->asked;
+    bool again = lane->asked && change(lane);
+
+    lane->asked = again || take(lane);
+    if (lane->asked)
+        ask(lane);
+    return lane->asked;
+}
+
+/* LXD works on one request of a connection after the other, and on several connections at once. */
+static size_t count_lanes(const struct server *server)
+{
+    size_t needed = 0;
+
+    if (!server->observed)
+        return 0;
+    for (size_t i = server->step; i < change_count(server); i++)
+        needed += is_needed(server, i);
+    return needed < MANY_CHANGES ? 1 : MAX_LANES;
+}
+
+/* The server's own connection, and the further ones, begun only. */
+static void start_lanes(struct lane *lanes, size_t count, struct server *server, int64_t deadline)
+{
+    for (size_t i = 0; i < count; i++) {
+        lanes[i].server = server;
+        lanes[i].client =
+            i == 0 ? server->client : lxd_start(&server->endpoint, server->credentials, deadline);
+    }
+}
+
+/* What could not be opened is done without. */
+static void open_lanes(struct lane *lanes, size_t count)
+{
+    struct error ignored;
+
+    connect_all(lanes, count);
+    for (size_t i = 0; i < count; i++) {
+        if (lanes[i].client != lanes[i].server->client)
+            lxd_opened(&lanes[i].client, &ignored);
+    }
+}
+
+static void close_lanes(struct lane *lanes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (lanes[i].client != lanes[i].server->client)
+            lxd_close(lanes[i].client);
+    }
+    free(lanes);
 }
 
 void server_apply(struct server *servers, size_t count, bool removing, int64_t deadline)
 {
-    struct lxd_client **clients = mem_alloc(count * sizeof *clients);
+    struct lane *lanes = mem_alloc(count * MAX_LANES * sizeof *lanes);
+    size_t lane_count = 0;
 
     for (size_t i = 0; i < count; i++) {
         struct server *server = &servers[i];
 
-        if (!server->observed)
-            continue;
-        clients[i] = server->client;
-        lxd_set_deadline(server->client, deadline);
         server->step = removing ? 0 : server->plan.removal_count;
+        size_t wanted = count_lanes(server);
+        start_lanes(&lanes[lane_count], wanted, server, deadline);
+        lane_count += wanted;
+        if (wanted != 0)
+            lxd_set_deadline(server->client, deadline);
     }
-    run(servers, clients, count, apply_step);
-    free(clients);
+    open_lanes(lanes, lane_count);
+    run(lanes, lane_count, apply_step);
+    close_lanes(lanes, lane_count);
 }
 
 /* ---- what it is ---- */

@@ -23,9 +23,9 @@ struct server {
     struct lxd_certificates store; /* as it was found */
     struct plan plan;              /* the caller makes it, applying keeps it true */
     size_t step;                   /* how far observing or applying is */
-    bool asked;                    /* an answer is to be collected */
     bool observed;                 /* all that is above is known */
     bool troubled;                 /* it is not, or the plan is not carried out */
+    bool given_up;                 /* and there is no use in going on */
     struct error trouble;          /* the first thing that went wrong */
     struct strings changes;        /* what was changed, a sentence each */
 };
@@ -43,9 +43,10 @@ void server_observe(struct server *servers, size_t count);
 
 /*
  * Carry out the plan of each server that was observed, until deadline; with `removing` first of all
- * take away what nobody wants. A certificate that LXD refuses becomes part of the plan; whatever
- * else goes wrong with one does not keep the others from their turn, as long as LXD answers. What
- * the plan says is true, also where there is trouble.
+ * take away what nobody wants. Many changes go over a few connections, side by side. A certificate
+ * that LXD refuses becomes part of the plan; whatever else goes wrong with one does not keep the
+ * others from their turn, as long as LXD answers. What the plan says is true, also where there is
+ * trouble.
  */
 void server_apply(struct server *servers, size_t count, bool removing, int64_t deadline);
 

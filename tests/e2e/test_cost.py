@@ -74,6 +74,18 @@ def test_adding_one_certificate_takes_one_connection_and_one_request_more(lxd, r
     assert sorted(request.method for request in requests) == ["GET", "GET", "POST"]
 
 
+def test_many_changes_take_two_connections(lxd, relation):
+    clients = [identity() for _ in range(25)]
+    relation.join("builder/0")
+    for asked, method, count in ((clients, "POST", 25), (clients[:3], "DELETE", 22)):
+        with lxd.recording() as requests:
+            relation.publish("builder/0", client_certificates=bundle(*asked))
+        changes = [request.peer for request in requests if request.method == method]
+        assert len(changes) == count and len(set(changes)) == 2
+        trusted = {client.fingerprint for client in clients} & set(lxd.trust_store)
+        assert trusted == {client.fingerprint for client in asked}
+
+
 def test_unchanged_relation_is_not_written(lxd, app, relation):
     other = app.relate("deployer")
     relation.join("builder/0", client_certificates=bundle(identity()))

@@ -41,11 +41,14 @@ struct lxd_client {
 };
 
 static struct lxd_client lxd, other;
-static struct buffer journal; /* of both, "other" with a colon */
+static struct lxd_client second; /* another connection to host "many" */
+static struct buffer journal;    /* of all; "other" has a colon, the second connection a 2 */
 
 static void note_in_journal(const struct lxd_client *client, char sign, const char *request)
 {
-    buffer_printf(&journal, "%s%c%s ", client == &other ? ":" : "", sign, request);
+    const char *name = client == &other ? ":" : client == &second ? "2" : "";
+
+    buffer_printf(&journal, "%s%c%s ", name, sign, request);
 }
 
 static void ahead(struct lxd_client *client, const char *request)
@@ -99,6 +102,8 @@ static struct lxd_client *fake_start(const struct endpoint *endpoint,
 {
     (void)credentials;
     (void)deadline;
+    if (strcmp(endpoint->host, "many") == 0)
+        return &second;
     return strcmp(endpoint->host, "other") == 0 ? &other : &lxd;
 }
 
@@ -253,6 +258,8 @@ static void finish(void)
     buffer_free(&lxd.ahead);
     buffer_free(&other.requests);
     buffer_free(&other.ahead);
+    buffer_free(&second.requests);
+    buffer_free(&second.ahead);
     buffer_free(&journal);
 }
 
@@ -451,6 +458,68 @@ static void test_end_of_service(void **state)
                    "MMM", "-7 fails");
 }
 
+/* Certificates A to T are wanted, enough for two connections. */
+static void assert_many_applied(const char *start, const char *states, const char *trouble)
+{
+    struct wish wishes[MANY_CHANGES] = {0};
+    struct request request = {.wishes = wishes, .count = MANY_CHANGES};
+    struct plan_demand demand = {1, "x", &request};
+    struct plan_self self = {"9f1c1ab0", "integrator", "own", {0}};
+    struct lxd_certificates store = {0};
+    struct server server = {.client = &lxd, .observed = true, .endpoint.host = "many"};
+
+    for (size_t i = 0; i < MANY_CHANGES; i++) {
+        wishes[i].certificate.fingerprint[0] = (char)('A' + i);
+        wishes[i].certificate.common_name = bob;
+    }
+    plan_make(&server.plan, &self, &demand, 1, &server.info, &store);
+    server_apply(&server, 1, true, 1);
+    assert_memory_equal(journal.data, start, strlen(start));
+    for (size_t i = 0; i < MANY_CHANGES; i++)
+        assert_int_equal("MCPR"[server.plan.certificates[i].state], states[i]);
+    assert_int_equal(server.troubled, trouble != NULL);
+    if (trouble != NULL)
+        assert_string_equal(server.trouble.text, trouble);
+    assert_int_equal(lxd.ahead.length, 0);
+    assert_int_equal(second.ahead.length, 0);
+    server_free(&server);
+}
+
+/* Each connection takes what no other has taken, as soon as it is free. */
+static void test_many_changes_side_by_side(void **state)
+{
+    static const char all[] = "PPPPPPPPPPPPPPPPPPPP";
+
+    (void)state;
+    lxd = (struct lxd_client){.hangs = true};
+    second = (struct lxd_client){0};
+    assert_many_applied("2!open ?+A 2?+B 2!+B 2?+C 2!+C 2?+D ", all, NULL);
+    assert_string_equal(lxd.requests.data, "+A ");
+    finish();
+}
+
+static void test_a_second_connection_fails(void **state)
+{
+    static const char all[] = "PPPPPPPPPPPPPPPPPPPP";
+
+    (void)state;
+    lxd = (struct lxd_client){.hangs = true};
+    second = (struct lxd_client){.faulty = "open", .fault = ERROR_UNAVAILABLE};
+    assert_many_applied("2!open ?+A !+A ?+B !+B ?+C ", all, NULL);
+    finish();
+}
+
+/* What the others have asked for already is collected: what the plan says is true. */
+static void test_one_of_many_ends_the_service(void **state)
+{
+    (void)state;
+    lxd = (struct lxd_client){.hangs = true};
+    second = (struct lxd_client){.faulty = "+D", .fault = ERROR_UNTRUSTED};
+    assert_many_applied("2!open ?+A 2?+B 2!+B 2?+C 2!+C 2?+D 2!+D !+A ", "PPPMMMMMMMMMMMMMMMMM",
+                        "+D fails");
+    finish();
+}
+
 static void test_changes_are_noted(void **state)
 {
     struct certificate certificate = {.fingerprint = "1", .common_name = bob};
@@ -461,7 +530,7 @@ static void test_changes_are_noted(void **state)
 
     (void)state;
     lxd = (struct lxd_client){0};
-    assert_int_equal(add(&server, &wanted, &error), 0);
+    assert_int_equal(add(&(struct lane){.server = &server, .client = &lxd}, &wanted, &error), 0);
     assert_int_equal(server_remove(&server, &entry, &error), 0);
     assert_int_equal(server.changes.count, 2);
     assert_string_equal(server.changes.items[0],
@@ -481,12 +550,13 @@ static void test_changing_projects(void **state)
     struct plan_certificate wanted = {
         .certificate = &certificate, .name = ours, .state = PLAN_CHANGED};
     struct server server = {.client = &lxd, .endpoint.url = "https://h:8443"};
+    struct lane lane = {.server = &server, .client = &lxd};
     struct error error;
 
     (void)state;
     lxd = (struct lxd_client){0};
     projects_parse(&wanted.projects, "blue");
-    assert_int_equal(restrict_to_plan(&server, &wanted, &error), 0);
+    assert_int_equal(restrict_to_plan(&lane, &wanted, &error), 0);
     assert_int_equal(wanted.state, PLAN_PRESENT);
     assert_string_equal(lxd.requests.data, "=1 ");
     assert_string_equal(server.changes.items[0],
@@ -495,11 +565,11 @@ static void test_changing_projects(void **state)
     wanted.state = PLAN_CHANGED;
     lxd.faulty = "=1";
     lxd.fault = ERROR_REFUSED;
-    assert_int_equal(restrict_to_plan(&server, &wanted, &error), 0);
+    assert_int_equal(restrict_to_plan(&lane, &wanted, &error), 0);
     assert_int_equal(wanted.state, PLAN_REFUSED);
     wanted.state = PLAN_CHANGED;
     lxd.fault = ERROR_UNAVAILABLE;
-    assert_int_equal(restrict_to_plan(&server, &wanted, &error), -1);
+    assert_int_equal(restrict_to_plan(&lane, &wanted, &error), -1);
     free(wanted.reason);
     projects_free(&wanted.projects);
     server_free(&server);
@@ -540,6 +610,9 @@ int main(void)
         cmocka_unit_test(test_refusal),
         cmocka_unit_test(test_failure_of_one),
         cmocka_unit_test(test_end_of_service),
+        cmocka_unit_test(test_many_changes_side_by_side),
+        cmocka_unit_test(test_a_second_connection_fails),
+        cmocka_unit_test(test_one_of_many_ends_the_service),
         cmocka_unit_test(test_changes_are_noted),
         cmocka_unit_test(test_renaming),
         cmocka_unit_test(test_changing_projects),
