@@ -36,6 +36,15 @@ void *mem_resize(void *memory, size_t size)
     return memory;
 }
 
+/* The room is always a power of two, so that growing takes linear time, and leaves no trail of
+ * holes behind. */
+void *mem_grow(void *items, size_t count, size_t item_size)
+{
+    if ((count & (count - 1)) != 0)
+        return items;
+    return mem_resize(items, (count != 0 ? 2 * count : 1) * item_size);
+}
+
 char *mem_string(const char *text)
 {
     return text != NULL ? mem_string_n(text, strlen(text)) : NULL;
@@ -141,10 +150,7 @@ void buffer_wipe(struct buffer *buffer)
 
 void strings_add(struct strings *strings, const char *text)
 {
-    if ((strings->count & (strings->count - 1)) == 0) { /* full at every power of two */
-        size_t capacity = strings->count != 0 ? 2 * strings->count : 1;
-        strings->items = mem_resize(strings->items, capacity * sizeof *strings->items);
-    }
+    strings->items = mem_grow(strings->items, strings->count, sizeof *strings->items);
     strings->items[strings->count++] = mem_string(text);
 }
 

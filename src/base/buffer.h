@@ -11,6 +11,9 @@
  */
 void *mem_alloc(size_t size); /* zeroed; never NULL */
 void *mem_resize(void *memory, size_t size);
+/* Room for one item more in an array of count items that only this has grown (NULL at first): a
+ * pointer to all of them, which may have moved. */
+void *mem_grow(void *items, size_t count, size_t item_size);
 char *mem_string(const char *text); /* a copy; NULL stays NULL */
 char *mem_string_n(const char *text, size_t length);
 __attribute__((format(printf, 1, 2))) char *mem_printf(const char *format, ...);

@@ -9,9 +9,7 @@
 
 void rejections_add(struct rejections *rejections, const char *fingerprint, const char *reason)
 {
-    size_t size = (rejections->count + 1) * sizeof *rejections->items;
-
-    rejections->items = mem_resize(rejections->items, size);
+    rejections->items = mem_grow(rejections->items, rejections->count, sizeof *rejections->items);
     struct rejection *rejection = &rejections->items[rejections->count++];
     *rejection = (struct rejection){.reason = mem_string(reason)};
     if (fingerprint != NULL)
@@ -115,7 +113,7 @@ static void read_entry(struct request *request, const char *member, size_t numbe
         request_reject(request, member, error.text);
         return;
     }
-    request->wishes = mem_resize(request->wishes, (request->count + 1) * sizeof *request->wishes);
+    request->wishes = mem_grow(request->wishes, request->count, sizeof *request->wishes);
     struct wish *wish = &request->wishes[request->count++];
     *wish = (struct wish){.certificate = certificate, .text = mem_string(entry->valuestring)};
     projects_copy(&wish->projects, projects);
@@ -243,7 +241,7 @@ static cJSON *list_of(const struct strings *strings)
 
 static void append_node(struct nodes *nodes, cJSON *node)
 {
-    nodes->items = mem_resize(nodes->items, (nodes->count + 1) * sizeof *nodes->items);
+    nodes->items = mem_grow(nodes->items, nodes->count, sizeof *nodes->items);
     nodes->items[nodes->count++] = node;
 }
 

@@ -87,9 +87,7 @@ static void excuse_members(struct servers *servers)
 
 static void keep(struct servers *servers, const struct server *server)
 {
-    size_t size = (servers->count + 1) * sizeof *server;
-
-    servers->items = mem_resize(servers->items, size);
+    servers->items = mem_grow(servers->items, servers->count, sizeof *server);
     servers->items[servers->count++] = *server;
 }
 

@@ -234,8 +234,7 @@ static int add_span(struct endpoints *endpoints, struct span span, struct error 
         return 0;
     if (endpoints->count == ENDPOINTS_MAX)
         return error_set(error, ERROR_INPUT, "more than %d endpoints", ENDPOINTS_MAX);
-    endpoints->items =
-        mem_resize(endpoints->items, (endpoints->count + 1) * sizeof *endpoints->items);
+    endpoints->items = mem_grow(endpoints->items, endpoints->count, sizeof *endpoints->items);
     endpoints->items[endpoints->count++] = endpoint;
     return 0;
 }

@@ -30,12 +30,10 @@ struct chain {
 static int add_certificate(struct server_identity *identity, const struct pem_block *block,
                            struct error *error)
 {
-    size_t size = (identity->count + 1) * sizeof *identity->expected;
-
     if (identity->count == SERVER_IDENTITY_MAX)
         return error_set(error, ERROR_INPUT, "holds more than %d certificates",
                          SERVER_IDENTITY_MAX);
-    identity->expected = mem_resize(identity->expected, size);
+    identity->expected = mem_grow(identity->expected, identity->count, sizeof *identity->expected);
     if (certificate_from_block(&identity->expected[identity->count], block, error) != 0)
         return -1;
     identity->count++;

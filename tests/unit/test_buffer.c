@@ -170,9 +170,32 @@ static void bytes_helpers(void **state)
     assert_memory_equal(data, "\0\0\0\0", 4);
 }
 
+/* AddressSanitizer sees to it that there is room. */
+static void test_growing_array(void **state)
+{
+    int *items = NULL;
+    size_t count = 0;
+
+    (void)state;
+    while (count < 100) {
+        items = mem_grow(items, count, sizeof *items);
+        items[count] = (int)count;
+        count++;
+    }
+    count = 64; /* a part is given up, then it grows again */
+    for (; count < 70; count++) {
+        items = mem_grow(items, count, sizeof *items);
+        items[count] = -1;
+    }
+    for (size_t i = 0; i < 70; i++)
+        assert_int_equal(items[i], i < 64 ? (int)i : -1);
+    free(items);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_growing_array),
         cmocka_unit_test(grows_and_stays_a_string),
         cmocka_unit_test(appends_strings_and_formats),
         cmocka_unit_test(empty_is_a_string),
