@@ -43,7 +43,7 @@ void server_observe(struct server *servers, size_t count);
 
 /*
  * Carry out the plan of each server that was observed, until deadline; with `removing` first of all
- * take away what nobody wants. Many changes go over a few connections, side by side. A certificate
+ * take away what nobody wants. Many changes go over two connections, side by side. A certificate
  * that LXD refuses becomes part of the plan; whatever else goes wrong with one does not keep the
  * others from their turn, as long as LXD answers. What the plan says is true, also where there is
  * trouble.
