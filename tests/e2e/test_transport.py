@@ -140,9 +140,10 @@ def test_agent_that_is_lost_midway_fails_the_hook(app, unit, relation, both):
     answer = unit.commands.answer
 
     def answer_and_die(request, environment):
+        reply = answer(request, environment)  # and record of it is kept before the hook can end
         if request.name == "relation-get":
             unit.socket.close()
-        return answer(request, environment)
+        return reply
 
     unit.commands.answer = answer_and_die
     with pytest.raises(HookFailed) as failure:
