@@ -343,9 +343,9 @@ static int status_error(const struct lxd_client *client, const struct http_respo
                          "LXD at %s does not admit the client certificate %.12s... (HTTP %d%s%s)",
                          client->endpoint.url, client->credentials.certificate->fingerprint,
                          response->status, *reason != '\0' ? ": " : "", reason);
-    return error_set(error, ERROR_UNAVAILABLE, "LXD at %s answers HTTP %d%s%s%s",
-                     client->endpoint.url, response->status, *reason != '\0' ? " (" : "", reason,
-                     *reason != '\0' ? ")" : "");
+    return error_set(error, ERROR_UNAVAILABLE, "LXD at %s %s HTTP %d%s%s%s", client->endpoint.url,
+                     response->status >= 500 ? "unreachable:" : "answers", response->status,
+                     *reason != '\0' ? " (" : "", reason, *reason != '\0' ? ")" : "");
 }
 
 /* The same for a change: 403 is about the permission, other 4xx about the one certificate. */

@@ -54,7 +54,7 @@ static int tls_error(const struct stream *stream, struct error *error)
 
 static int timed_out(const struct stream *stream, struct error *error)
 {
-    return error_set(error, ERROR_UNAVAILABLE, "timed out during %s", phase(stream));
+    return error_set(error, ERROR_UNAVAILABLE, "unreachable: timed out during %s", phase(stream));
 }
 
 static int wait_for(const struct stream *stream, short events, int64_t deadline,

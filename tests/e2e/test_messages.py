@@ -142,7 +142,7 @@ SERVER = identity("server")
             lambda *_: ResettingPeer(),
             "broke the connection during the TLS handshake: Connection reset by peer",
         ),
-        (lambda *_: SilentPeer(), "timed out during the TLS handshake"),
+        (lambda *_: SilentPeer(), "unreachable: timed out during the TLS handshake"),
         (DistrustfulPeer, "refuses our certificate (TLS alert unknown_ca)"),
         (AbruptPeer, "closed the connection without close_notify: data may be missing"),
         (

@@ -185,9 +185,9 @@ static void test_status_errors(void **state)
         const char *text;
     } cases[] = {
         {503, "{\"error\":\"LXD is shutting down\"}", ERROR_UNAVAILABLE,
-         ENDPOINT "answers HTTP 503 (LXD is shutting down)"},
-        {502, "<html>", ERROR_UNAVAILABLE, ENDPOINT "answers HTTP 502"},
-        {500, "{\"error\":7}", ERROR_UNAVAILABLE, ENDPOINT "answers HTTP 500"},
+         ENDPOINT "unreachable: HTTP 503 (LXD is shutting down)"},
+        {502, "<html>", ERROR_UNAVAILABLE, ENDPOINT "unreachable: HTTP 502"},
+        {500, "{\"error\":7}", ERROR_UNAVAILABLE, ENDPOINT "unreachable: HTTP 500"},
         {404, "{\"error\":\"Not Found\"}", ERROR_UNAVAILABLE,
          ENDPOINT "answers HTTP 404 (Not Found)"},
         {301, "", ERROR_UNAVAILABLE, ENDPOINT "answers HTTP 301"},
@@ -221,7 +221,7 @@ static void test_long_reason_is_cut(void **state)
     answer(fixture, 0, 500, body);
     assert_int_equal(lxd_get_server(fixture->client, &server, &fixture->error), -1);
     assert_int_equal(strlen(fixture->error.text),
-                     strlen(ENDPOINT "answers HTTP 500 ()") + MAX_REASON - 1);
+                     strlen(ENDPOINT "unreachable: HTTP 500 ()") + MAX_REASON - 1);
 }
 
 /* ---- members ---- */
@@ -489,7 +489,7 @@ static void test_add_with_5xx_before_commit(void **state)
     answer(fixture, 0, 503, REFUSAL("LXD is shutting down"));
     answer(fixture, 0, 404, "");
     assert_not_added(fixture, ERROR_UNAVAILABLE,
-                     ENDPOINT "answers HTTP 503 (LXD is shutting down)");
+                     ENDPOINT "unreachable: HTTP 503 (LXD is shutting down)");
 }
 
 static void test_add_with_broken_connection(void **state)
@@ -599,7 +599,7 @@ static void test_enrol_refused(void **state)
     assert_int_equal(enrol(fixture, false), -1);
     assert_error(fixture, ERROR_REFUSED, "Failed during search: Token has expired");
     assert_int_equal(enrol(fixture, false), -1);
-    assert_error(fixture, ERROR_UNAVAILABLE, ENDPOINT "answers HTTP 500 (no leader)");
+    assert_error(fixture, ERROR_UNAVAILABLE, ENDPOINT "unreachable: HTTP 500 (no leader)");
 }
 
 static void test_remove(void **state)
@@ -636,7 +636,7 @@ static void test_remove_with_5xx(void **state)
     answer(fixture, 0, 500, REFUSAL("no leader"));
     answer(fixture, 0, 200, ONE(ENTRY(THEM, "juju.x")));
     assert_int_equal(remove_theirs(fixture), -1);
-    assert_error(fixture, ERROR_UNAVAILABLE, ENDPOINT "answers HTTP 500 (no leader)");
+    assert_error(fixture, ERROR_UNAVAILABLE, ENDPOINT "unreachable: HTTP 500 (no leader)");
 }
 
 static void test_remove_with_broken_connection(void **state)
@@ -752,7 +752,7 @@ static void test_deadline_bounds_requests(void **state)
     fixture->scripts[0].slow = true;
     fixture->client->deadline = net_clock_ms() + 10;
     assert_int_equal(get_server(fixture), -1);
-    assert_error(fixture, ERROR_UNAVAILABLE, ENDPOINT "timed out during a request");
+    assert_error(fixture, ERROR_UNAVAILABLE, ENDPOINT "unreachable: timed out during a request");
     assert_int_equal(fixture->connections, 1);
 }
 

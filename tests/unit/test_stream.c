@@ -49,7 +49,7 @@ static void test_all_fail_at_the_same_time(void **state)
     static const char *const errors[] = {
         [REFUSES] = "unreachable: connection refused",
         [DROPS] = "unreachable: timed out while connecting",
-        [SILENT] = "timed out during the TLS handshake",
+        [SILENT] = "unreachable: timed out during the TLS handshake",
         [NAMELESS] = "unreachable: name does not resolve", /* and why, without a network */
     };
     static const struct tls_configuration configuration;
