@@ -10,11 +10,13 @@
  * holds secret material. On success the struct is untouched.
  */
 enum error_kind {
-    ERROR_INPUT = 1,   /* a configured value is unusable: a person must change it */
+    ERROR_INPUT = 1,   /* a configured value is unusable: the operator must change it */
     ERROR_IDENTITY,    /* the server is not the one that was expected */
-    ERROR_UNTRUSTED,   /* LXD does not trust or does not admit our certificate */
-    ERROR_UNAVAILABLE, /* unreachable, too slow, or talking nonsense: a later try may succeed */
+    ERROR_UNTRUSTED,   /* LXD does not trust our certificate, or lets it do too little */
+    ERROR_UNREACHABLE, /* what only time or the network may mend; the text is the reason alone */
+    ERROR_NONSENSE,    /* something answers, but not as LXD does: the operator must look at it */
     ERROR_REFUSED,     /* LXD refused one request; the text is LXD's own reason */
+    ERROR_WAITING,     /* nothing is wrong; something else has to happen first */
     ERROR_HOOK,        /* a hook command failed: the hook must fail, Juju drops its writes */
 };
 

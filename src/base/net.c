@@ -55,7 +55,7 @@ int net_wait(int fd, short events, int64_t deadline, struct error *error)
 
     if (ready > 0)
         return 0;
-    return error_set(error, ERROR_UNAVAILABLE, "%s", ready == 0 ? "timed out" : strerror(errno));
+    return error_set(error, ERROR_UNREACHABLE, "%s", ready == 0 ? "timed out" : strerror(errno));
 }
 
 static struct addrinfo *resolve(const char *host, uint16_t port, struct error *error)
@@ -70,9 +70,9 @@ static struct addrinfo *resolve(const char *host, uint16_t port, struct error *e
     if (code == 0)
         return list;
     if (code == EAI_NONAME || code == EAI_NODATA)
-        error_set(error, ERROR_UNAVAILABLE, "name does not resolve");
+        error_set(error, ERROR_UNREACHABLE, "name does not resolve");
     else
-        error_set(error, ERROR_UNAVAILABLE, "name does not resolve (%s)", gai_strerror(code));
+        error_set(error, ERROR_UNREACHABLE, "name does not resolve (%s)", gai_strerror(code));
     return NULL;
 }
 
@@ -182,7 +182,7 @@ int net_dial_step(struct net_dial *dial, bool ready, struct error *error)
             return 0;
         code = errno;
     }
-    return end_dial(dial, error_set(error, ERROR_UNAVAILABLE, "%s", connect_failure(code)));
+    return end_dial(dial, error_set(error, ERROR_UNREACHABLE, "%s", connect_failure(code)));
 }
 
 int net_connect(const char *host, uint16_t port, int64_t deadline, struct error *error)

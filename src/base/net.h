@@ -27,13 +27,13 @@ struct net_dial {
 };
 
 /* Resolve host. This takes as long as resolv.conf has it take: getaddrinfo knows no deadline.
- * ERROR_UNAVAILABLE where the name does not resolve. */
+ * ERROR_UNREACHABLE where the name does not resolve. */
 int net_dial_start(struct net_dial *dial, const char *host, uint16_t port, struct error *error);
 
 /*
  * Go on without waiting; at first, and whenever fd is ready or its time is over. Returns 1 once fd
  * is a connected, non-blocking, close-on-exec TCP socket with TCP_NODELAY, which is the caller's
- * then, 0 where it has to be waited for, or -1 with ERROR_UNAVAILABLE ("connection refused",
+ * then, 0 where it has to be waited for, or -1 with ERROR_UNREACHABLE ("connection refused",
  * "no route to host", ...). The end, either way, frees all else.
  */
 int net_dial_step(struct net_dial *dial, bool ready, struct error *error);
@@ -41,7 +41,7 @@ int net_dial_step(struct net_dial *dial, bool ready, struct error *error);
 /* All of it for one connection, with the waiting, until deadline. Returns the socket or -1. */
 int net_connect(const char *host, uint16_t port, int64_t deadline, struct error *error);
 
-/* The addresses of a host, as text. ERROR_UNAVAILABLE where it has none. */
+/* The addresses of a host, as text. ERROR_UNREACHABLE where it has none. */
 int net_resolve(const char *host, struct strings *addresses, struct error *error);
 
 struct pollfd;
@@ -49,7 +49,7 @@ struct pollfd;
 /* poll(2) until the deadline: how many are ready, 0 at the deadline, or -1 with errno. */
 int net_poll(struct pollfd *entries, size_t count, int64_t deadline);
 
-/* Wait until fd is ready for events (POLLIN, POLLOUT). ERROR_UNAVAILABLE at the deadline. */
+/* Wait until fd is ready for events (POLLIN, POLLOUT). ERROR_UNREACHABLE at the deadline. */
 int net_wait(int fd, short events, int64_t deadline, struct error *error);
 
 #endif

@@ -187,7 +187,7 @@ static int run_reconcile(struct action *action, struct error *error)
     add(action->results, "status", status.name);
     add(action->results, "message", status.message);
     if (strcmp(status.name, "active") != 0)
-        return error_set(error, ERROR_UNAVAILABLE, "%s", status.message);
+        return error_set(error, ERROR_UNREACHABLE, "%s", status.message);
     return 0;
 }
 

@@ -196,9 +196,9 @@ static int begin(struct enrolment *enrolment, struct credentials *credentials, c
 static int say_waiting(const struct event *event, bool leader, struct error *error)
 {
     if (leader)
-        return error_set(error, ERROR_UNAVAILABLE, "the next hook enrols");
+        return error_set(error, ERROR_UNREACHABLE, "the next hook enrols");
     if (event->juju_major >= 3)
-        return error_set(error, ERROR_UNAVAILABLE, "the leader is to enrol for all units");
+        return error_set(error, ERROR_UNREACHABLE, "the leader is to enrol for all units");
     return error_set(error, ERROR_INPUT,
                      "a token is good for one unit, the leader, which cannot share its key where "
                      "Juju has no secrets (3.0 and later do): set lxd_client_key and its like");
@@ -341,10 +341,10 @@ static int enrol(const struct enrolment *enrolment, struct credentials *credenti
             return 0;
         }
         say_refused(endpoint, &each);
-        if (i == 0 || error->kind == ERROR_UNAVAILABLE)
+        if (i == 0 || error->kind == ERROR_UNREACHABLE)
             *error = each;
     }
-    if (endpoints->count > 1 && error->kind == ERROR_UNAVAILABLE)
+    if (endpoints->count > 1 && error->kind == ERROR_UNREACHABLE)
         error_prefix(error, "no address in the token leads to LXD, the last one");
     return -1;
 }

@@ -26,7 +26,7 @@ struct enrolment;
 /*
  * Before the sandbox closes: find credentials that were enrolled before, or make what is to be
  * enrolled, if the token is another one than they came of and we are the leader. *found is false
- * where there are neither a token nor credentials. ERROR_INPUT, ERROR_UNAVAILABLE where the leader
+ * where there are neither a token nor credentials. ERROR_INPUT, ERROR_UNREACHABLE where the leader
  * is to enrol yet, ERROR_HOOK.
  */
 int enrolment_read(struct credentials *credentials, const struct juju_transport *juju,

@@ -195,7 +195,7 @@ void pass_log_trouble(const struct pass *pass, const struct error *error)
     struct status status;
 
     status_of_error(&status, error, 0, NULL);
-    juju_log(pass->juju, error->kind == ERROR_UNAVAILABLE ? JUJU_LOG_WARNING : JUJU_LOG_ERROR, "%s",
+    juju_log(pass->juju, error->kind == ERROR_UNREACHABLE ? JUJU_LOG_WARNING : JUJU_LOG_ERROR, "%s",
              status.message);
 }
 

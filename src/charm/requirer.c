@@ -152,7 +152,7 @@ static int log_in(const struct requirer *requirer, const cJSON *node, struct lxd
         return -1;
     int result = lxd_get_server(client, server, error);
     if (result == 0 && !server->trusted)
-        result = error_set(error, ERROR_UNAVAILABLE, "LXD at %s does not trust our certificate",
+        result = error_set(error, ERROR_UNREACHABLE, "LXD at %s does not trust our certificate",
                            endpoint.url);
     lxd_close(client);
     return result;
@@ -167,12 +167,12 @@ static int wait_for_trust(const struct requirer *requirer, struct error *error)
         return -1;
     }
     if (requirer->nodes.count == 0)
-        return error_set(error, ERROR_UNAVAILABLE, "no LXD node is known yet");
+        return error_set(error, ERROR_UNREACHABLE, "no LXD node is known yet");
     for (size_t i = 0; i < requirer->nodes.count; i++) {
         const cJSON *node = requirer->nodes.items[i];
 
         if (!node_trusts(node, fingerprint))
-            return error_set(error, ERROR_UNAVAILABLE, "%s does not trust certificate %.12s... yet",
+            return error_set(error, ERROR_UNREACHABLE, "%s does not trust certificate %.12s... yet",
                              node_endpoint(node), fingerprint);
     }
     return 0;

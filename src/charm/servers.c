@@ -46,7 +46,7 @@ static bool is_known(const struct servers *servers, const struct server *cluster
 
 static bool is_unreachable(const struct server *server)
 {
-    return !server->observed && server->trouble.kind == ERROR_UNAVAILABLE;
+    return !server->observed && server->trouble.kind == ERROR_UNREACHABLE;
 }
 
 /* Does it stand in for what is unreachable? */
@@ -262,7 +262,7 @@ const struct error *servers_trouble(const struct servers *servers)
 
         if (!server->troubled)
             continue;
-        if (server->trouble.kind != ERROR_UNAVAILABLE)
+        if (server->trouble.kind != ERROR_UNREACHABLE)
             return &server->trouble;
         if (first == NULL)
             first = &server->trouble;

@@ -9,13 +9,13 @@
 
 static int wrong_shape(const char *what, struct error *error)
 {
-    return error_set(error, ERROR_UNAVAILABLE, "answered with %s of unexpected shape", what);
+    return error_set(error, ERROR_UNREACHABLE, "answered with %s of unexpected shape", what);
 }
 
 /* Parse the envelope into *json, which the caller deletes. */
 static int parse(const struct buffer *body, cJSON **json, struct error *error)
 {
-    return json_parse(json, body->data, body->length, "answered, but the body", ERROR_UNAVAILABLE,
+    return json_parse(json, body->data, body->length, "answered, but the body", ERROR_UNREACHABLE,
                       error);
 }
 

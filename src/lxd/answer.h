@@ -12,7 +12,7 @@
  * What the bodies of LXD's answers say. Every body is the same envelope of seven keys, of which
  * "metadata" counts on success and "error" on failure; the HTTP status tells which.
  * The functions are pure. Where a body is not of the documented shape they fail with
- * ERROR_UNAVAILABLE, in words to follow "LXD at <endpoint> ", and leave nothing to free.
+ * ERROR_UNREACHABLE, in words to follow "LXD at <endpoint> ", and leave nothing to free.
  */
 int answer_server(const struct buffer *body, struct lxd_server *server, struct error *error);
 int answer_members(const struct buffer *body, struct lxd_members *list, struct error *error);

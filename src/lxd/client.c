@@ -343,7 +343,7 @@ static int status_error(const struct lxd_client *client, const struct http_respo
                          "LXD at %s does not admit the client certificate %.12s... (HTTP %d%s%s)",
                          client->endpoint.url, client->credentials.certificate->fingerprint,
                          response->status, *reason != '\0' ? ": " : "", reason);
-    return error_set(error, ERROR_UNAVAILABLE, "LXD at %s %s HTTP %d%s%s%s", client->endpoint.url,
+    return error_set(error, ERROR_UNREACHABLE, "LXD at %s %s HTTP %d%s%s%s", client->endpoint.url,
                      response->status >= 500 ? "unreachable:" : "answers", response->status,
                      *reason != '\0' ? " (" : "", reason, *reason != '\0' ? ")" : "");
 }
@@ -605,7 +605,7 @@ int lxd_add_certificate(struct lxd_client *client, const struct certificate *cer
         buffer_free(&response.body);
     }
     free(body);
-    if (result != 0 && error->kind == ERROR_UNAVAILABLE &&
+    if (result != 0 && error->kind == ERROR_UNREACHABLE &&
         is_settled(client, fingerprint, true, entry))
         return 0;
     return result;
@@ -647,7 +647,7 @@ int lxd_remove_certificate(struct lxd_client *client, const char *fingerprint, s
             result = change_error(client, &response, error);
         buffer_free(&response.body);
     }
-    if (result != 0 && error->kind == ERROR_UNAVAILABLE &&
+    if (result != 0 && error->kind == ERROR_UNREACHABLE &&
         is_settled(client, fingerprint, false, &entry))
         return 0;
     lxd_certificate_free(&entry);

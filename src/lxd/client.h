@@ -73,7 +73,7 @@ struct lxd_certificates {
  *
  * Errors, here and below: every text but that of ERROR_REFUSED, which is LXD's own reason, begins
  * with "LXD at <endpoint> ". ERROR_IDENTITY and ERROR_UNTRUSTED as base/error.h says;
- * ERROR_UNAVAILABLE for all else. Any request may connect anew where the connection ended in
+ * ERROR_UNREACHABLE for all else. Any request may connect anew where the connection ended in
  * between. No body is ever quoted but for the "error" string of LXD's error answers.
  */
 struct lxd_client *lxd_start(const struct endpoint *endpoint,

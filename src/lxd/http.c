@@ -39,7 +39,7 @@ struct head {
 
 static int fail(const struct reader *reader, const char *sentence)
 {
-    return error_set(reader->error, ERROR_UNAVAILABLE, "%s", sentence);
+    return error_set(reader->error, ERROR_UNREACHABLE, "%s", sentence);
 }
 
 static char *unread(const struct http_connection *connection)

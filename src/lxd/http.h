@@ -48,7 +48,7 @@ void http_compose(struct buffer *text, const char *host, const char *method, con
  * before the first response is received. The first byte has to come until `first`, which is no
  * later than deadline, the last one until deadline; what is here already is always taken.
  *
- * No redirect is followed, 1xx are skipped. ERROR_UNAVAILABLE (or what the stream says) for
+ * No redirect is followed, 1xx are skipped. ERROR_UNREACHABLE (or what the stream says) for
  * everything that is not a complete HTTP/1.1 response within the bounds, in words to follow
  * "LXD at <endpoint> "; the connection is closed then. It is stale where it had served before and
  * ended, before the deadline, without a single byte of this response: the caller may reconnect and

@@ -48,13 +48,13 @@ static int tls_error(const struct stream *stream, struct error *error)
         return error_set(error, ERROR_UNTRUSTED, "refuses our certificate (TLS alert %s)",
                          tls_alert_name(tls_alert(tls)));
     return error_set(error,
-                     tls_origin(tls) == TLS_ORIGIN_CERTIFICATE ? ERROR_IDENTITY : ERROR_UNAVAILABLE,
+                     tls_origin(tls) == TLS_ORIGIN_CERTIFICATE ? ERROR_IDENTITY : ERROR_UNREACHABLE,
                      "%s", tls_failure(tls));
 }
 
 static int timed_out(const struct stream *stream, struct error *error)
 {
-    return error_set(error, ERROR_UNAVAILABLE, "unreachable: timed out during %s", phase(stream));
+    return error_set(error, ERROR_UNREACHABLE, "unreachable: timed out during %s", phase(stream));
 }
 
 static int wait_for(const struct stream *stream, short events, int64_t deadline,
@@ -90,7 +90,7 @@ static int broken(struct stream *stream, int code, struct error *error)
     }
     if (tls_state(&stream->tls) == TLS_FAILED && tls_origin(&stream->tls) == TLS_ORIGIN_PEER)
         return tls_error(stream, error);
-    return error_set(error, ERROR_UNAVAILABLE, "broke the connection during %s: %s", during,
+    return error_set(error, ERROR_UNREACHABLE, "broke the connection during %s: %s", during,
                      strerror(code));
 }
 
@@ -306,7 +306,7 @@ static int write_all(void *context, const void *data, size_t length, int64_t dea
 
     while (length != 0) {
         if (tls_state(&stream->tls) == TLS_CLOSED)
-            return error_set(error, ERROR_UNAVAILABLE, "closed the connection");
+            return error_set(error, ERROR_UNREACHABLE, "closed the connection");
         if (tls_state(&stream->tls) != TLS_OPEN)
             return tls_error(stream, error);
         size_t taken = tls_write(&stream->tls, next, length);

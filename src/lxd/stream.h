@@ -44,7 +44,7 @@ void stream_start(struct stream *stream, const struct endpoint *endpoint,
  * Errors are in words to follow "LXD at <endpoint> ", here and in what stream_http gives:
  * ERROR_IDENTITY where check_certificate refused the server (the text is tls_failure's; the check
  * knows better), ERROR_UNTRUSTED where the server refuses our certificate by an alert, which in
- * TLS 1.3 may arrive only with the first read, else ERROR_UNAVAILABLE. The stream is closed then.
+ * TLS 1.3 may arrive only with the first read, else ERROR_UNREACHABLE. The stream is closed then.
  */
 void stream_open(struct stream *const streams[], size_t count);
 

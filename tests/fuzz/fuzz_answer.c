@@ -73,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buffer_append(&body, input.data, input.size);
     ask[choice](&body, &error);
     if (error.kind != 0)
-        MUST(error.kind == ERROR_UNAVAILABLE && error.text[0] != '\0');
+        MUST(error.kind == ERROR_UNREACHABLE && error.text[0] != '\0');
     buffer_free(&body);
     return 0;
 }

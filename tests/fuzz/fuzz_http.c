@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             MUST(response.body.length <= HTTP_MAX_BODY);
             buffer_free(&response.body);
         } else {
-            MUST(error.kind == ERROR_UNAVAILABLE && error.text[0] != '\0');
+            MUST(error.kind == ERROR_UNREACHABLE && error.text[0] != '\0');
             MUST(connection.closed && response.body.data == NULL);
             MUST(!connection.stale || used);
         }

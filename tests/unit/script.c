@@ -21,10 +21,10 @@ static long script_read(void *context, void *data, size_t size, int64_t deadline
 
     if (count == 0 && script->slow) {
         sleep_until(deadline);
-        return error_set(error, ERROR_UNAVAILABLE, "unreachable: timed out during a request");
+        return error_set(error, ERROR_UNREACHABLE, "unreachable: timed out during a request");
     }
     if (count == 0 && script->breaks)
-        return error_set(error, ERROR_UNAVAILABLE, "broke the connection");
+        return error_set(error, ERROR_UNREACHABLE, "broke the connection");
     if (count > size)
         count = size;
     if (script->step != 0 && count > script->step)
@@ -41,7 +41,7 @@ static int script_write(void *context, const void *data, size_t length, int64_t 
 
     (void)deadline;
     if (script->deaf)
-        return error_set(error, ERROR_UNAVAILABLE, "broke the connection");
+        return error_set(error, ERROR_UNREACHABLE, "broke the connection");
     buffer_append(&script->output, data, length);
     script->writes++;
     return 0;

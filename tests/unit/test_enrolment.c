@@ -272,7 +272,7 @@ static void test_nobody_answers(void **state)
 
     assert_int_equal(read_with(fixture, token), 0);
     assert_int_equal(finish(fixture), -1);
-    assert_int_equal(fixture->error.kind, ERROR_UNAVAILABLE);
+    assert_int_equal(fixture->error.kind, ERROR_UNREACHABLE);
     assert_string_equal(fixture->error.text,
                         "lxd_trust_token: no address in the token leads to LXD, the last one: LXD "
                         "at https://127.0.0.1:2 unreachable: connection refused");
@@ -288,10 +288,10 @@ static void test_others_do_not_enrol(void **state)
     char *token = token_for("[\"" NOBODY "\"]");
 
     fixture->event.kind = EVENT_ACTION;
-    assert_refused(fixture, token, ERROR_UNAVAILABLE, "lxd_trust_token: the next hook enrols");
+    assert_refused(fixture, token, ERROR_UNREACHABLE, "lxd_trust_token: the next hook enrols");
     fixture->event.kind = EVENT_OTHER;
     answer(fixture, "is-leader --format=json", 0, "false");
-    assert_refused(fixture, token, ERROR_UNAVAILABLE,
+    assert_refused(fixture, token, ERROR_UNREACHABLE,
                    "lxd_trust_token: the leader is to enrol for all units");
     fixture->event.juju_major = 2;
     assert_int_equal(read_with(fixture, token), -1);

@@ -196,7 +196,7 @@ static void assert_truncated(const char *input, size_t length, bool breaks)
     fixture.script.length = length;
     fixture.script.breaks = breaks;
     assert_int_equal(ask(&fixture), -1);
-    assert_int_equal(fixture.error.kind, ERROR_UNAVAILABLE);
+    assert_int_equal(fixture.error.kind, ERROR_UNREACHABLE);
     assert_string_equal(fixture.error.text, breaks ? "broke the connection" : TRUNCATED);
     assert_true(fixture.connection.closed);
     assert_false(fixture.connection.stale);
@@ -315,7 +315,7 @@ static void test_bad_responses(void **state)
         fixture.script.breaks = *bad_responses[i].input != '\0';
         if (ask(&fixture) == 0)
             fail_msg("accepted: %s", bad_responses[i].input);
-        assert_int_equal(fixture.error.kind, ERROR_UNAVAILABLE);
+        assert_int_equal(fixture.error.kind, ERROR_UNREACHABLE);
         if (strcmp(fixture.error.text, bad_responses[i].sentence) != 0)
             fail_msg("%s: %s", bad_responses[i].input, fixture.error.text);
         assert_true(fixture.connection.closed);
@@ -553,7 +553,7 @@ static bool is_stale_after(const char *rest, bool breaks, bool deaf)
     assert_false(fixture.connection.stale);
     fixture.script.deaf = deaf;
     assert_int_equal(ask(&fixture), -1);
-    assert_int_equal(fixture.error.kind, ERROR_UNAVAILABLE);
+    assert_int_equal(fixture.error.kind, ERROR_UNREACHABLE);
     bool stale = fixture.connection.stale;
     finish(&fixture);
     free(input);

@@ -35,7 +35,7 @@ static int connect_script(struct lxd_client *client, struct http_stream *stream,
 
     (void)client;
     if (script->input == NULL)
-        return error_set(error, ERROR_UNAVAILABLE, "unreachable: connection refused");
+        return error_set(error, ERROR_UNREACHABLE, "unreachable: connection refused");
     current->connections++;
     *stream = script_stream(script);
     return 0;
@@ -156,7 +156,7 @@ static void test_server_of_unexpected_shape(void **state)
         answer(fixture, 0, 200, bodies[i]);
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
         assert_int_equal(lxd_get_server(fixture->client, &server, &fixture->error), -1);
-        assert_error(fixture, ERROR_UNAVAILABLE,
+        assert_error(fixture, ERROR_UNREACHABLE,
                      ENDPOINT "answered with server information of unexpected shape");
         assert_null(server.name);
     }
@@ -170,10 +170,10 @@ static void test_answer_that_is_not_json(void **state)
     answer(fixture, 0, 200, "<html>");
     answer(fixture, 0, 200, "");
     assert_int_equal(lxd_get_server(fixture->client, &server, &fixture->error), -1);
-    assert_error(fixture, ERROR_UNAVAILABLE,
+    assert_error(fixture, ERROR_UNREACHABLE,
                  ENDPOINT "answered, but the body is not JSON (near byte 0)");
     assert_int_equal(lxd_get_server(fixture->client, &server, &fixture->error), -1);
-    assert_error(fixture, ERROR_UNAVAILABLE, ENDPOINT "answered, but the body is empty, not JSON");
+    assert_error(fixture, ERROR_UNREACHABLE, ENDPOINT "answered, but the body is empty, not JSON");
 }
 
 static void test_status_errors(void **state)
@@ -184,14 +184,14 @@ static void test_status_errors(void **state)
         enum error_kind kind;
         const char *text;
     } cases[] = {
-        {503, "{\"error\":\"LXD is shutting down\"}", ERROR_UNAVAILABLE,
+        {503, "{\"error\":\"LXD is shutting down\"}", ERROR_UNREACHABLE,
          ENDPOINT "unreachable: HTTP 503 (LXD is shutting down)"},
-        {502, "<html>", ERROR_UNAVAILABLE, ENDPOINT "unreachable: HTTP 502"},
-        {500, "{\"error\":7}", ERROR_UNAVAILABLE, ENDPOINT "unreachable: HTTP 500"},
-        {404, "{\"error\":\"Not Found\"}", ERROR_UNAVAILABLE,
+        {502, "<html>", ERROR_UNREACHABLE, ENDPOINT "unreachable: HTTP 502"},
+        {500, "{\"error\":7}", ERROR_UNREACHABLE, ENDPOINT "unreachable: HTTP 500"},
+        {404, "{\"error\":\"Not Found\"}", ERROR_UNREACHABLE,
          ENDPOINT "answers HTTP 404 (Not Found)"},
-        {301, "", ERROR_UNAVAILABLE, ENDPOINT "answers HTTP 301"},
-        {201, "{\"metadata\":{\"auth\":\"trusted\"}}", ERROR_UNAVAILABLE,
+        {301, "", ERROR_UNREACHABLE, ENDPOINT "answers HTTP 301"},
+        {201, "{\"metadata\":{\"auth\":\"trusted\"}}", ERROR_UNREACHABLE,
          ENDPOINT "answers HTTP 201"},
         {403, "{\"error\":\"not authorized\"}", ERROR_UNTRUSTED,
          ENDPOINT "does not admit the client certificate ab12ab12ab12... "
@@ -270,7 +270,7 @@ static void test_members_of_unexpected_shape(void **state)
         answer(fixture, 0, 200, bodies[i]);
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
         assert_int_equal(lxd_list_members(fixture->client, &list, &fixture->error), -1);
-        assert_error(fixture, ERROR_UNAVAILABLE,
+        assert_error(fixture, ERROR_UNREACHABLE,
                      ENDPOINT "answered with a list of cluster members of unexpected shape");
         assert_int_equal(list.count, 0);
     }
@@ -341,7 +341,7 @@ static void test_certificates_of_unexpected_shape(void **state)
         answer(fixture, 0, 200, bodies[i]);
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
         assert_int_equal(lxd_list_certificates(fixture->client, &list, &fixture->error), -1);
-        assert_error(fixture, ERROR_UNAVAILABLE,
+        assert_error(fixture, ERROR_UNREACHABLE,
                      ENDPOINT "answered with a list of certificates of unexpected shape");
         assert_int_equal(list.count, 0);
     }
@@ -366,7 +366,7 @@ static void test_one_certificate(void **state)
     assert_false(found);
     assert_int_equal(lxd_get_certificate(fixture->client, THEM, &found, &entry, &fixture->error),
                      -1);
-    assert_error(fixture, ERROR_UNAVAILABLE,
+    assert_error(fixture, ERROR_UNREACHABLE,
                  ENDPOINT "answered with a certificate of unexpected shape");
     assert_true(was_sent(fixture, 0, "GET /1.0/certificates/" THEM " HTTP/1.1\r\n"));
 }
@@ -470,7 +470,7 @@ static void test_add_refused_by_something_else(void **state)
 
     answer(fixture, 0, 413, "<html>");
     answer(fixture, 0, 404, "");
-    assert_not_added(fixture, ERROR_UNAVAILABLE, ENDPOINT "answers HTTP 413");
+    assert_not_added(fixture, ERROR_UNREACHABLE, ENDPOINT "answers HTTP 413");
 }
 
 static void test_add_with_5xx_after_commit(void **state)
@@ -488,7 +488,7 @@ static void test_add_with_5xx_before_commit(void **state)
 
     answer(fixture, 0, 503, REFUSAL("LXD is shutting down"));
     answer(fixture, 0, 404, "");
-    assert_not_added(fixture, ERROR_UNAVAILABLE,
+    assert_not_added(fixture, ERROR_UNREACHABLE,
                      ENDPOINT "unreachable: HTTP 503 (LXD is shutting down)");
 }
 
@@ -519,7 +519,7 @@ static void test_add_stays_unknown(void **state)
 
     end(fixture, 0);
     end(fixture, 1);
-    assert_not_added(fixture, ERROR_UNAVAILABLE,
+    assert_not_added(fixture, ERROR_UNREACHABLE,
                      ENDPOINT "closed the connection without a response");
     assert_int_equal(fixture->connections, 2);
 }
@@ -599,7 +599,7 @@ static void test_enrol_refused(void **state)
     assert_int_equal(enrol(fixture, false), -1);
     assert_error(fixture, ERROR_REFUSED, "Failed during search: Token has expired");
     assert_int_equal(enrol(fixture, false), -1);
-    assert_error(fixture, ERROR_UNAVAILABLE, ENDPOINT "unreachable: HTTP 500 (no leader)");
+    assert_error(fixture, ERROR_UNREACHABLE, ENDPOINT "unreachable: HTTP 500 (no leader)");
 }
 
 static void test_remove(void **state)
@@ -636,7 +636,7 @@ static void test_remove_with_5xx(void **state)
     answer(fixture, 0, 500, REFUSAL("no leader"));
     answer(fixture, 0, 200, ONE(ENTRY(THEM, "juju.x")));
     assert_int_equal(remove_theirs(fixture), -1);
-    assert_error(fixture, ERROR_UNAVAILABLE, ENDPOINT "unreachable: HTTP 500 (no leader)");
+    assert_error(fixture, ERROR_UNREACHABLE, ENDPOINT "unreachable: HTTP 500 (no leader)");
 }
 
 static void test_remove_with_broken_connection(void **state)
@@ -730,7 +730,7 @@ static void test_reconnects_only_once(void **state)
     answer(fixture, 2, 200, trusted);
     assert_int_equal(get_server(fixture), 0);
     assert_int_equal(get_server(fixture), -1);
-    assert_error(fixture, ERROR_UNAVAILABLE, ENDPOINT "closed the connection without a response");
+    assert_error(fixture, ERROR_UNREACHABLE, ENDPOINT "closed the connection without a response");
     assert_int_equal(fixture->connections, 2);
 }
 
@@ -741,7 +741,7 @@ static void test_reconnecting_fails(void **state)
     answer(fixture, 0, 200, trusted);
     assert_int_equal(get_server(fixture), 0);
     assert_int_equal(get_server(fixture), -1);
-    assert_error(fixture, ERROR_UNAVAILABLE, ENDPOINT "unreachable: connection refused");
+    assert_error(fixture, ERROR_UNREACHABLE, ENDPOINT "unreachable: connection refused");
 }
 
 static void test_deadline_bounds_requests(void **state)
@@ -752,7 +752,7 @@ static void test_deadline_bounds_requests(void **state)
     fixture->scripts[0].slow = true;
     fixture->client->deadline = net_clock_ms() + 10;
     assert_int_equal(get_server(fixture), -1);
-    assert_error(fixture, ERROR_UNAVAILABLE, ENDPOINT "unreachable: timed out during a request");
+    assert_error(fixture, ERROR_UNREACHABLE, ENDPOINT "unreachable: timed out during a request");
     assert_int_equal(fixture->connections, 1);
 }
 
@@ -875,7 +875,7 @@ static void test_ahead_with_an_answer_that_is_cut(void **state)
     connect_first(fixture);
     send_two_ahead(fixture);
     assert_int_equal(get_server(fixture), -1);
-    assert_error(fixture, ERROR_UNAVAILABLE,
+    assert_error(fixture, ERROR_UNREACHABLE,
                  ENDPOINT "closed the connection in the middle of a response");
     assert_int_equal(list(fixture), 0);
     assert_int_equal(fixture->connections, 2);

@@ -41,7 +41,7 @@ static void check_fails(const char *host, uint16_t port, int64_t deadline, const
     struct error error = {0};
 
     assert_int_equal(net_connect(host, port, deadline, &error), -1);
-    assert_int_equal(error.kind, ERROR_UNAVAILABLE);
+    assert_int_equal(error.kind, ERROR_UNREACHABLE);
     assert_string_equal(error.text, message);
 }
 
@@ -83,7 +83,7 @@ static void names_that_do_not_resolve(void **state)
 
     (void)state;
     assert_int_equal(net_connect("no-such-host.invalid", 8443, soon(), &error), -1);
-    assert_int_equal(error.kind, ERROR_UNAVAILABLE);
+    assert_int_equal(error.kind, ERROR_UNREACHABLE);
     assert_memory_equal(error.text, "name does not resolve", 21); /* and why, without a network */
 }
 
@@ -118,7 +118,7 @@ static void waits(void **state)
     int64_t start = net_clock_ms();
     assert_int_equal(net_wait(pair[0], POLLIN, start + 50, &error), -1);
     assert_in_range(net_clock_ms() - start, 45, 2000);
-    assert_int_equal(error.kind, ERROR_UNAVAILABLE);
+    assert_int_equal(error.kind, ERROR_UNREACHABLE);
     assert_string_equal(error.text, "timed out");
     assert_int_equal(net_wait(pair[0], POLLOUT, soon(), &error), 0);
     assert_int_equal(write(pair[1], "x", 1), 1);

@@ -316,7 +316,7 @@ static void test_observing_fails(void **state)
         buffer_printf(&before, "%s ", requests[i]);
         assert_observed((struct lxd_client){.clustered = true,
                                             .faulty = requests[i],
-                                            .fault = ERROR_UNAVAILABLE},
+                                            .fault = ERROR_UNREACHABLE},
                         before.data, trouble);
         free(trouble);
     }
@@ -332,7 +332,7 @@ static void test_observing_several(void **state)
     struct server servers[2] = {0};
 
     (void)state;
-    lxd = (struct lxd_client){.hangs = true, .faulty = "certificates", .fault = ERROR_UNAVAILABLE};
+    lxd = (struct lxd_client){.hangs = true, .faulty = "certificates", .fault = ERROR_UNREACHABLE};
     other = (struct lxd_client){.clustered = true};
     server_start(&servers[0], &endpoint, &credentials, 1);
     server_start(&servers[1], &another, &credentials, 1);
@@ -402,7 +402,7 @@ static void test_applying_to_several(void **state)
 
     (void)state;
     lxd = (struct lxd_client){
-        .hangs = true, .faulty = "-7", .fault = ERROR_UNAVAILABLE, .breaks = true};
+        .hangs = true, .faulty = "-7", .fault = ERROR_UNREACHABLE, .breaks = true};
     other = (struct lxd_client){0};
     plan_make(&servers[0].plan, &self, NULL, 0, &servers[0].info, &store);
     plan_make(&servers[2].plan, &self, NULL, 0, &servers[2].info, &store);
@@ -434,7 +434,7 @@ static void test_refusal(void **state)
 /* One certificate on which LXD fails keeps no other from going or coming. */
 static void test_failure_of_one(void **state)
 {
-    struct lxd_client fake = {.faulty = "+1", .fault = ERROR_UNAVAILABLE};
+    struct lxd_client fake = {.faulty = "+1", .fault = ERROR_UNREACHABLE};
 
     (void)state;
     assert_applied(fake, true, "-7 -8 +1 +2 +3 ", "MPP", "+1 fails");
@@ -448,7 +448,7 @@ static void test_failure_of_one(void **state)
 /* Where LXD answers no more, or does not let us, nothing further is tried. */
 static void test_end_of_service(void **state)
 {
-    struct lxd_client fake = {.faulty = "+1", .fault = ERROR_UNAVAILABLE, .breaks = true};
+    struct lxd_client fake = {.faulty = "+1", .fault = ERROR_UNREACHABLE, .breaks = true};
 
     (void)state;
     assert_applied(fake, true, "-7 -8 +1 ", "MMM", "+1 fails");
@@ -504,7 +504,7 @@ static void test_a_second_connection_fails(void **state)
 
     (void)state;
     lxd = (struct lxd_client){.hangs = true};
-    second = (struct lxd_client){.faulty = "open", .fault = ERROR_UNAVAILABLE};
+    second = (struct lxd_client){.faulty = "open", .fault = ERROR_UNREACHABLE};
     assert_many_applied("2!open ?+A !+A ?+B !+B ?+C ", all, NULL);
     finish();
 }
@@ -568,7 +568,7 @@ static void test_changing_projects(void **state)
     assert_int_equal(restrict_to_plan(&lane, &wanted, &error), 0);
     assert_int_equal(wanted.state, PLAN_REFUSED);
     wanted.state = PLAN_CHANGED;
-    lxd.fault = ERROR_UNAVAILABLE;
+    lxd.fault = ERROR_UNREACHABLE;
     assert_int_equal(restrict_to_plan(&lane, &wanted, &error), -1);
     free(wanted.reason);
     projects_free(&wanted.projects);

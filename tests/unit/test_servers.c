@@ -143,15 +143,15 @@ static void finish(struct setting *setting, const char *hosts, const char *kept)
 static const struct place places[] = {
     {"a", 0, NULL},
     {"b", 0, NULL},
-    {"dead", ERROR_UNAVAILABLE, NULL},
+    {"dead", ERROR_UNREACHABLE, NULL},
     {"other", ERROR_IDENTITY, NULL},
     {"c1", 0, "c1 c2 c3 gone"},
     {"c2", 0, "c1 c2 c3 gone"},
     {"c3", 0, "c1 c2 c3 gone"},
     {"name-of-c3", 0, "c1 c2 c3 gone"},
-    {"gone", ERROR_UNAVAILABLE, NULL},
+    {"gone", ERROR_UNREACHABLE, NULL},
     {"d1", 0, "d1 d2"},
-    {"d2", ERROR_UNAVAILABLE, NULL},
+    {"d2", ERROR_UNREACHABLE, NULL},
 };
 
 static void test_servers_of_their_own(void **state)

@@ -75,7 +75,7 @@ static void test_trouble_and_service(void **state)
 
     (void)state;
     strings_add(&summary.versions, "5.0.2");
-    error_set(&error, ERROR_UNAVAILABLE, "LXD at b unreachable: connection refused");
+    error_set(&error, ERROR_UNREACHABLE, "LXD at b unreachable: connection refused");
     status_of_error(&status, &error, 0, &summary);
     assert_string_equal(status.name, "waiting");
     assert_string_equal(status.message, "LXD at b unreachable: connection refused; retrying; "
@@ -98,7 +98,7 @@ static void test_errors(void **state)
     assert_error(ERROR_INPUT, "lxd_client_key: no PEM", "blocked", "lxd_client_key: no PEM");
     assert_error(ERROR_UNTRUSTED, "LXD at x does not trust", "blocked", "LXD at x does not trust");
     assert_error(ERROR_REFUSED, "LXD keeps it", "blocked", "LXD keeps it");
-    assert_error(ERROR_UNAVAILABLE, "LXD at x unreachable: connection refused", "waiting",
+    assert_error(ERROR_UNREACHABLE, "LXD at x unreachable: connection refused", "waiting",
                  "LXD at x unreachable: connection refused; retrying");
     assert_error(ERROR_IDENTITY, "LXD at x presents certificate a..., expected b...", "blocked",
                  "LXD at x presents certificate a..., expected b...: update the credential, "

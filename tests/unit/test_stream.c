@@ -72,7 +72,7 @@ static void test_all_fail_at_the_same_time(void **state)
     for (int i = 0; i < COUNT; i++) {
         assert_int_equal(streams[i].fd, -1);
         assert_false(streams[i].opening);
-        assert_int_equal(streams[i].error.kind, ERROR_UNAVAILABLE);
+        assert_int_equal(streams[i].error.kind, ERROR_UNREACHABLE);
         assert_memory_equal(streams[i].error.text, errors[i], strlen(errors[i]));
         buffer_free(&streams[i].first);
     }
