@@ -58,16 +58,22 @@ char *mem_string_n(const char *text, size_t length)
     return copy;
 }
 
-char *mem_printf(const char *format, ...)
+char *mem_vprintf(const char *format, va_list arguments)
 {
     char *text;
+
+    if (vasprintf(&text, format, arguments) < 0)
+        out_of_memory();
+    return text;
+}
+
+char *mem_printf(const char *format, ...)
+{
     va_list arguments;
 
     va_start(arguments, format);
-    int length = vasprintf(&text, format, arguments);
+    char *text = mem_vprintf(format, arguments);
     va_end(arguments);
-    if (length < 0)
-        out_of_memory();
     return text;
 }
 
@@ -161,6 +167,35 @@ bool strings_contain(const struct strings *strings, const char *text)
             return true;
     }
     return false;
+}
+
+static int compare_strings(const void *a, const void *b)
+{
+    const char *const *x = a, *const *y = b;
+
+    return strcmp(*x, *y);
+}
+
+void strings_sort(struct strings *strings)
+{
+    size_t kept = 0;
+
+    if (strings->count == 0)
+        return;
+    qsort(strings->items, strings->count, sizeof *strings->items, compare_strings);
+    for (size_t i = 1; i < strings->count; i++) {
+        if (strcmp(strings->items[kept], strings->items[i]) == 0)
+            free(strings->items[i]);
+        else
+            strings->items[++kept] = strings->items[i];
+    }
+    strings->count = kept + 1;
+}
+
+bool strings_find(const struct strings *strings, const char *text)
+{
+    return strings->count != 0 && bsearch(&text, strings->items, strings->count,
+                                          sizeof *strings->items, compare_strings) != NULL;
 }
 
 void strings_free(struct strings *strings)

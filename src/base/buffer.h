@@ -2,6 +2,7 @@
 #ifndef BASE_BUFFER_H
 #define BASE_BUFFER_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -17,6 +18,7 @@ void *mem_grow(void *items, size_t count, size_t item_size);
 char *mem_string(const char *text); /* a copy; NULL stays NULL */
 char *mem_string_n(const char *text, size_t length);
 __attribute__((format(printf, 1, 2))) char *mem_printf(const char *format, ...);
+__attribute__((format(printf, 1, 0))) char *mem_vprintf(const char *format, va_list arguments);
 
 /*
  * A growing run of bytes. Zero-initialise; the data is always followed by a NUL that
@@ -47,6 +49,8 @@ struct strings {
 
 void strings_add(struct strings *strings, const char *text);
 bool strings_contain(const struct strings *strings, const char *text);
+void strings_sort(struct strings *strings); /* in the order of strcmp, each once */
+bool strings_find(const struct strings *strings, const char *text); /* where they are sorted */
 void strings_free(struct strings *strings);
 
 #endif

@@ -1,19 +1,231 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "charm/databag.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
 
-void rejections_add(struct rejections *rejections, const char *fingerprint, const char *reason)
+#define BLANKS " \t\r\n"
+
+/* ---- what members write ---- */
+
+__attribute__((format(printf, 2, 3))) static void refuse(struct member *member, const char *format,
+                                                         ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    free(member->reason);
+    member->reason = mem_vprintf(format, arguments);
+    va_end(arguments);
+}
+
+/* A value, unpacked where it is a JSON string: owned by the caller, NULL where there is none. */
+static char *read_value(const cJSON *settings, const char *key)
+{
+    const char *value = json_string(settings, key);
+    struct error ignored;
+    cJSON *string;
+
+    if (value == NULL)
+        return NULL;
+    const char *start = value + strspn(value, BLANKS);
+    if (*start != '"' ||
+        json_parse(&string, start, strlen(start), key, ERROR_INPUT, &ignored) != 0)
+        return mem_string(value);
+    char *text = mem_string(string->valuestring);
+    cJSON_Delete(string);
+    return text;
+}
+
+/* An absent version is ours: the first requirers did not send one. */
+static bool read_version(struct member *member, const cJSON *settings)
+{
+    char *version = read_value(settings, "version");
+    bool ours = version == NULL || *version == '\0' || strcmp(version, "null") == 0 ||
+                strcmp(version, "1") == 0 || strncmp(version, "1.", 2) == 0;
+
+    if (!ours)
+        refuse(member, "version \"%.32s\" of the interface is not supported, only 1.x", version);
+    free(version);
+    return ours;
+}
+
+/* The names of a JSON list with commas between them, owned by the caller; NULL where it is none. */
+static char *join_projects(const char *value)
+{
+    struct buffer names = {0};
+    struct error ignored;
+    const cJSON *item;
+    cJSON *list;
+    bool usable = true;
+
+    if (json_parse(&list, value, strlen(value), "projects", ERROR_INPUT, &ignored) != 0)
+        return NULL;
+    cJSON_ArrayForEach(item, list)
+    {
+        usable = usable && cJSON_IsString(item) && strchr(item->valuestring, ',') == NULL;
+        if (usable)
+            buffer_printf(&names, "%s%s", item == list->child ? "" : ",", item->valuestring);
+    }
+    cJSON_Delete(list);
+    if (usable)
+        return mem_string(buffer_string(&names));
+    buffer_free(&names);
+    return NULL;
+}
+
+/* names may come out of a JSON value. */
+static void parse_projects(struct member *member, const char *names, const char *value)
+{
+    switch (projects_parse(&member->projects, names)) {
+    case PROJECTS_NAMED:
+        break;
+    case PROJECTS_TOO_MANY:
+        refuse(member, "projects names more than the %d projects or %d KiB allowed", PROJECTS_MAX,
+               PROJECTS_MAX_TEXT / 1024);
+        break;
+    default:
+        refuse(member,
+               "projects is \"%.40s\", which names no project: name one, or delete the key to ask "
+               "for all of LXD",
+               value);
+    }
+}
+
+/* A list that names no project is refused: it does not mean all of LXD. Is there one? */
+static bool read_projects(struct member *member, const cJSON *settings)
+{
+    char *value = read_value(settings, "projects"), *names = NULL;
+    bool named = value != NULL && *value != '\0';
+
+    if (named) {
+        const char *start = value + strspn(value, BLANKS);
+
+        if (*start == '[')
+            names = join_projects(start);
+        if (strcmp(start, "null") == 0)
+            refuse(member,
+                   "projects is null: name projects, or delete the key to ask for all of LXD");
+        else if (*start == '[' && names == NULL)
+            refuse(member, "projects is \"%.40s\", which is no list of names", start);
+        else
+            parse_projects(member, names != NULL ? names : value, value);
+    }
+    free(names);
+    free(value);
+    return named;
+}
+
+static void read_entry(struct member *member, const cJSON *item, size_t index)
+{
+    struct error error;
+
+    member->entries = mem_grow(member->entries, member->count, sizeof *member->entries);
+    struct entry *entry = &member->entries[member->count++];
+    *entry = (struct entry){.index = index};
+    if (!cJSON_IsString(item)) {
+        entry->text = mem_string("");
+        entry->reason = mem_string("not a string");
+        return;
+    }
+    size_t length = strlen(item->valuestring);
+    if (length > CERTIFICATE_MAX_PEM) {
+        entry->text = mem_string("");
+        entry->reason = mem_printf("%zu bytes, more than the %d KiB allowed", length,
+                                   CERTIFICATE_MAX_PEM / 1024);
+        return;
+    }
+    entry->text = mem_string(item->valuestring);
+    if (certificate_from_pem(&entry->certificate, entry->text, &error) != 0)
+        entry->reason = mem_string(error.text);
+}
+
+static void read_entries(struct member *member, const char *value)
+{
+    struct error error;
+    cJSON *list;
+    const cJSON *item;
+    size_t index = 0;
+
+    if (json_parse(&list, value, strlen(value), "client_certificates", ERROR_INPUT, &error) != 0) {
+        refuse(member, "%s", error.text);
+        return;
+    }
+    if (!cJSON_IsArray(list))
+        refuse(member, "client_certificates is no JSON list of PEM certificates");
+    cJSON_ArrayForEach(item, cJSON_IsArray(list) ? list : NULL)
+    {
+        if (index < DATABAG_MAX_ENTRIES)
+            read_entry(member, item, index++);
+        else
+            member->beyond++;
+    }
+    cJSON_Delete(list);
+}
+
+void member_read(struct member *member, const char *name, bool is_application,
+                 const cJSON *settings, enum databag_interface interface)
+{
+    *member = (struct member){.name = mem_string(name), .is_application = is_application};
+    member->names_projects = read_projects(member, settings);
+    if (member->reason != NULL || !read_version(member, settings))
+        return;
+    char *value =
+        read_value(settings, interface == DATABAG_LXD ? "client_certificates" : "certificate");
+    if (value != NULL && interface == DATABAG_LXD) {
+        read_entries(member, value);
+    } else if (value != NULL) {
+        cJSON *item = cJSON_CreateStringReference(value);
+        read_entry(member, item, 0);
+        cJSON_Delete(item);
+    }
+    free(value);
+}
+
+void member_refuse(struct member *member, const char *name, bool is_application,
+                   const char *reason)
+{
+    *member = (struct member){
+        .name = mem_string(name), .is_application = is_application, .names_projects = true};
+    refuse(member, "%s", reason);
+}
+
+void member_free(struct member *member)
+{
+    for (size_t i = 0; i < member->count; i++) {
+        struct entry *entry = &member->entries[i];
+
+        if (entry->reason == NULL)
+            certificate_free(&entry->certificate);
+        free(entry->text);
+        free(entry->reason);
+    }
+    free(member->entries);
+    free(member->name);
+    free(member->reason);
+    projects_free(&member->projects);
+    *member = (struct member){0};
+}
+
+/* ---- rejections ---- */
+
+void rejections_add(struct rejections *rejections, const struct member *member,
+                    const struct entry *entry, const char *reason)
 {
     rejections->items = mem_grow(rejections->items, rejections->count, sizeof *rejections->items);
     struct rejection *rejection = &rejections->items[rejections->count++];
-    *rejection = (struct rejection){.reason = mem_string(reason)};
-    if (fingerprint != NULL)
-        memcpy(rejection->fingerprint, fingerprint, sizeof rejection->fingerprint);
+    *rejection = (struct rejection){
+        .reason = mem_string_n(reason, strnlen(reason, DATABAG_MAX_REASON)),
+        .unit = member->is_application ? NULL : member->name,
+        .index = entry != NULL ? (long)entry->index : -1,
+    };
+    if (entry != NULL && entry->reason == NULL)
+        memcpy(rejection->fingerprint, entry->certificate.fingerprint,
+               sizeof rejection->fingerprint);
 }
 
 static int compare_rejections(const void *a, const void *b)
@@ -21,23 +233,17 @@ static int compare_rejections(const void *a, const void *b)
     const struct rejection *x = a, *y = b;
     int order = strcmp(x->fingerprint, y->fingerprint);
 
+    if (order == 0)
+        order = strcmp(x->unit != NULL ? x->unit : "", y->unit != NULL ? y->unit : "");
+    if (order == 0)
+        order = (x->index > y->index) - (x->index < y->index);
     return order != 0 ? order : strcmp(x->reason, y->reason);
 }
 
 void rejections_sort(struct rejections *rejections)
 {
-    size_t kept = 0;
-
-    if (rejections->count == 0)
-        return;
-    qsort(rejections->items, rejections->count, sizeof *rejections->items, compare_rejections);
-    for (size_t i = 1; i < rejections->count; i++) {
-        if (compare_rejections(&rejections->items[kept], &rejections->items[i]) == 0)
-            free(rejections->items[i].reason);
-        else
-            rejections->items[++kept] = rejections->items[i];
-    }
-    rejections->count = kept + 1;
+    if (rejections->count != 0)
+        qsort(rejections->items, rejections->count, sizeof *rejections->items, compare_rejections);
 }
 
 void rejections_free(struct rejections *rejections)
@@ -48,176 +254,7 @@ void rejections_free(struct rejections *rejections)
     *rejections = (struct rejections){0};
 }
 
-void request_reject(struct request *request, const char *member, const char *reason)
-{
-    char *text = mem_printf("%s: %s", member, reason);
-
-    rejections_add(&request->rejections, NULL, text);
-    free(text);
-}
-
-/* An absent version is ours: the first requirers did not send one. */
-static bool is_our_version(const char *version)
-{
-    return version == NULL || strcmp(version, "1") == 0 || strncmp(version, "1.", 2) == 0;
-}
-
-/* The list of client_certificates, owned by the caller; NULL where nothing is to be read. */
-static cJSON *parse_list(struct request *request, const char *member, const char *value)
-{
-    struct error error;
-    cJSON *list;
-    size_t length = strlen(value);
-
-    if (length > DATABAG_MAX_VALUE) {
-        error_set(&error, ERROR_INPUT,
-                  "client_certificates has %zu bytes, more than the %d MiB allowed", length,
-                  DATABAG_MAX_VALUE / 1024 / 1024);
-        request_reject(request, member, error.text);
-        return NULL;
-    }
-    if (json_parse(&list, value, length, "client_certificates", ERROR_INPUT, &error) != 0) {
-        request_reject(request, member, error.text);
-        return NULL;
-    }
-    if (!cJSON_IsArray(list)) {
-        request_reject(request, member, "client_certificates is no JSON list of PEM certificates");
-        cJSON_Delete(list);
-        return NULL;
-    }
-    return list;
-}
-
-static int parse_entry(struct certificate *certificate, const cJSON *entry, struct error *error)
-{
-    if (!cJSON_IsString(entry))
-        return error_set(error, ERROR_INPUT, "not a string");
-    if (strlen(entry->valuestring) > CERTIFICATE_MAX_PEM)
-        return error_set(error, ERROR_INPUT, "%zu bytes, more than the %d KiB allowed",
-                         strlen(entry->valuestring), CERTIFICATE_MAX_PEM / 1024);
-    return certificate_from_pem(certificate, entry->valuestring, error);
-}
-
-/* number is 0 where it is no entry of a list. */
-static void read_entry(struct request *request, const char *member, size_t number,
-                       const cJSON *entry, const struct projects *projects)
-{
-    struct certificate certificate;
-    struct error error;
-
-    if (parse_entry(&certificate, entry, &error) != 0) {
-        if (number != 0)
-            error_prefix(&error, "certificate %zu", number);
-        else
-            error_prefix(&error, "certificate");
-        request_reject(request, member, error.text);
-        return;
-    }
-    request->wishes = mem_grow(request->wishes, request->count, sizeof *request->wishes);
-    struct wish *wish = &request->wishes[request->count++];
-    *wish = (struct wish){.certificate = certificate, .text = mem_string(entry->valuestring)};
-    projects_copy(&wish->projects, projects);
-}
-
-/* What both interfaces have. Is anything to be read? Then the projects are the caller's. */
-static bool read_terms(struct request *request, const char *member, const cJSON *settings,
-                       struct projects *projects)
-{
-    const char *version = json_string(settings, "version");
-    const char *names = json_string(settings, "projects");
-    struct error error;
-
-    if (!is_our_version(version)) {
-        error_set(&error, ERROR_INPUT,
-                  "version \"%.32s\" of the interface is not supported, only 1.x", version);
-        request_reject(request, member, error.text);
-        return false;
-    }
-    projects_parse(projects, names != NULL ? names : "");
-    return true;
-}
-
-void request_read(struct request *request, const char *member, const cJSON *settings)
-{
-    const char *value = json_string(settings, "client_certificates");
-    struct projects projects;
-    struct error error;
-    const cJSON *entry;
-    size_t number = 0;
-
-    if (!read_terms(request, member, settings, &projects))
-        return;
-    cJSON *list = value != NULL ? parse_list(request, member, value) : NULL;
-    cJSON_ArrayForEach(entry, list)
-    {
-        if (++number <= DATABAG_MAX_CERTIFICATES)
-            read_entry(request, member, number, entry, &projects);
-    }
-    if (number > DATABAG_MAX_CERTIFICATES) {
-        error_set(&error, ERROR_INPUT,
-                  "%zu certificates, more than the %d allowed: the last %zu are left out", number,
-                  DATABAG_MAX_CERTIFICATES, number - DATABAG_MAX_CERTIFICATES);
-        request_reject(request, member, error.text);
-    }
-    cJSON_Delete(list);
-    projects_free(&projects);
-}
-
-void request_read_https(struct request *request, const char *member, const cJSON *settings)
-{
-    const cJSON *entry = cJSON_GetObjectItemCaseSensitive(settings, "certificate");
-    struct projects projects;
-
-    if (!read_terms(request, member, settings, &projects))
-        return;
-    if (entry != NULL)
-        read_entry(request, member, 0, entry, &projects);
-    projects_free(&projects);
-}
-
-static int compare_wishes(const void *a, const void *b)
-{
-    const struct wish *x = a, *y = b;
-    int order = strcmp(x->certificate.fingerprint, y->certificate.fingerprint);
-
-    return order != 0 ? order : strcmp(x->text, y->text);
-}
-
-static void wish_free(struct wish *wish)
-{
-    certificate_free(&wish->certificate);
-    projects_free(&wish->projects);
-    free(wish->text);
-}
-
-void request_sort(struct request *request)
-{
-    size_t kept = 0;
-
-    if (request->count == 0)
-        return;
-    qsort(request->wishes, request->count, sizeof *request->wishes, compare_wishes);
-    for (size_t i = 1; i < request->count; i++) {
-        struct wish *last = &request->wishes[kept], *next = &request->wishes[i];
-
-        if (compare_wishes(last, next) == 0) {
-            projects_narrow(&last->projects, &next->projects);
-            wish_free(next);
-        } else {
-            request->wishes[++kept] = *next;
-        }
-    }
-    request->count = kept + 1;
-}
-
-void request_free(struct request *request)
-{
-    for (size_t i = 0; i < request->count; i++)
-        wish_free(&request->wishes[i]);
-    free(request->wishes);
-    rejections_free(&request->rejections);
-    *request = (struct request){0};
-}
+/* ---- nodes ---- */
 
 /* Print and delete. */
 static char *print(cJSON *value)
@@ -237,8 +274,6 @@ static cJSON *list_of(const struct strings *strings)
     return list;
 }
 
-/* ---- nodes ---- */
-
 static void append_node(struct nodes *nodes, cJSON *node)
 {
     nodes->items = mem_grow(nodes->items, nodes->count, sizeof *nodes->items);
@@ -246,10 +281,11 @@ static void append_node(struct nodes *nodes, cJSON *node)
 }
 
 void nodes_add(struct nodes *nodes, const char *endpoint, const char *name,
-               const struct strings *fingerprints)
+               const struct strings *fingerprints, const char *certificate)
 {
     cJSON *node = cJSON_CreateObject();
 
+    cJSON_AddStringToObject(node, "certificate", certificate);
     cJSON_AddStringToObject(node, "endpoint", endpoint);
     cJSON_AddStringToObject(node, "name", name);
     cJSON_AddItemToObject(node, "trusted_certs_fp", list_of(fingerprints));
@@ -279,6 +315,22 @@ void nodes_read(struct nodes *nodes, const cJSON *settings)
 const char *node_endpoint(const cJSON *node)
 {
     return json_string(node, "endpoint");
+}
+
+const char *node_certificate(const cJSON *node)
+{
+    return json_string(node, "certificate");
+}
+
+void node_fingerprints(const cJSON *node, struct strings *fingerprints)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, json_array(node, "trusted_certs_fp"))
+    {
+        if (certificate_is_fingerprint(cJSON_GetStringValue(item)))
+            strings_add(fingerprints, item->valuestring);
+    }
 }
 
 void nodes_free(struct nodes *nodes)
@@ -319,19 +371,36 @@ char *databag_registered(const struct strings *texts)
     return print(list_of(texts));
 }
 
+static cJSON *print_rejection(const struct rejection *rejection)
+{
+    cJSON *item = cJSON_CreateObject();
+
+    if (rejection->fingerprint[0] != '\0')
+        cJSON_AddStringToObject(item, "fingerprint", rejection->fingerprint);
+    if (rejection->index >= 0)
+        cJSON_AddNumberToObject(item, "index", (double)rejection->index);
+    cJSON_AddStringToObject(item, "reason", rejection->reason);
+    if (rejection->unit != NULL)
+        cJSON_AddStringToObject(item, "unit", rejection->unit);
+    return item;
+}
+
 char *databag_rejected(const struct rejections *rejections)
 {
-    if (rejections->count == 0)
-        return mem_string("");
-    cJSON *list = cJSON_CreateArray();
-    for (size_t i = 0; i < rejections->count; i++) {
-        const struct rejection *rejection = &rejections->items[i];
-        cJSON *item = cJSON_CreateObject();
+    size_t count = rejections->count;
 
-        if (rejection->fingerprint[0] != '\0')
-            cJSON_AddStringToObject(item, "fingerprint", rejection->fingerprint);
-        cJSON_AddStringToObject(item, "reason", rejection->reason);
-        cJSON_AddItemToArray(list, item);
+    if (count == 0)
+        return mem_string("");
+    size_t listed = count > DATABAG_MAX_REJECTIONS ? DATABAG_MAX_REJECTIONS - 1 : count;
+    cJSON *list = cJSON_CreateArray();
+    for (size_t i = 0; i < listed; i++)
+        cJSON_AddItemToArray(list, print_rejection(&rejections->items[i]));
+    if (listed < count) {
+        char *reason = mem_printf("%zu more are rejected", count - listed);
+        struct rejection last = {.reason = reason, .index = -1};
+
+        cJSON_AddItemToArray(list, print_rejection(&last));
+        free(reason);
     }
     return print(list);
 }

@@ -46,6 +46,8 @@ static enum event_kind find_kind(const char *name)
         return EVENT_RELATION_DEPARTED;
     if (ends_with(name, "-relation-broken"))
         return EVENT_RELATION_BROKEN;
+    if (strcmp(name, "update-status") == 0)
+        return EVENT_UPDATE_STATUS;
     if (strcmp(name, "stop") == 0 || strcmp(name, "remove") == 0)
         return EVENT_STOP;
     return EVENT_OTHER;
@@ -83,6 +85,8 @@ int event_read(struct event *event, struct error *error)
         .model_uuid = variable("JUJU_MODEL_UUID"),
         .relation_id = variable("JUJU_RELATION_ID"),
         .remote_unit = variable("JUJU_REMOTE_UNIT"),
+        .remote_application = variable("JUJU_REMOTE_APP"),
+        .departing_unit = variable("JUJU_DEPARTING_UNIT"),
         .charm_folder = *folder != '\0' ? folder : ".",
     };
     event->kind = find_kind(event->name);
@@ -106,12 +110,6 @@ bool event_departs(const struct event *event, const char *relation_id, const cha
 bool event_breaks(const struct event *event, const char *relation_id)
 {
     return event->kind == EVENT_RELATION_BROKEN && strcmp(event->relation_id, relation_id) == 0;
-}
-
-bool event_is_farewell(const struct event *event)
-{
-    return event->kind == EVENT_RELATION_DEPARTED || event->kind == EVENT_RELATION_BROKEN ||
-           event->kind == EVENT_STOP;
 }
 
 void event_free(struct event *event)

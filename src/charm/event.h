@@ -8,9 +8,10 @@
 
 enum event_kind {
     EVENT_OTHER, /* also hooks that we have never heard of */
+    EVENT_UPDATE_STATUS,
     EVENT_RELATION_DEPARTED,
     EVENT_RELATION_BROKEN,
-    EVENT_STOP, /* stop and remove: no relation is left, the unit goes */
+    EVENT_STOP, /* stop and remove: the unit goes, or (Kubernetes) its pod is moved */
     EVENT_ACTION,
 };
 
@@ -27,6 +28,8 @@ struct event {
     const char *model_uuid;
     const char *relation_id;  /* "api:3" */
     const char *remote_unit;  /* "" in -created and -broken */
+    const char *remote_application;
+    const char *departing_unit; /* in -departed: the one that goes, perhaps ours */
     const char *charm_folder; /* "." if unset */
     unsigned long juju_major; /* Juju's version: 2, 3, 4; 0 if it is not told */
 };
@@ -37,14 +40,11 @@ bool event_is_action(void);
 /* ERROR_HOOK where Juju's own variables are missing or malformed. */
 int event_read(struct event *event, struct error *error);
 
-/* Is the unit that is (or was) at the other end of this relation leaving with this event? */
+/* Does this unit, which is (or was) at the other end of the relation, leave with this event? */
 bool event_departs(const struct event *event, const char *relation_id, const char *unit);
 
 /* Is this relation ending with this event? */
 bool event_breaks(const struct event *event, const char *relation_id);
-
-/* Does this event come while units or relations go away, perhaps our own unit? */
-bool event_is_farewell(const struct event *event);
 
 void event_free(struct event *event);
 

@@ -4,249 +4,412 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buffer.h"
+/* ---- what a wish opens ---- */
 
-/* One certificate as one relation wants it. */
-struct want {
-    const struct wish *wish;
-    const struct plan_demand *demand;
-};
-
-static int compare_wants(const void *a, const void *b)
+static bool exists(const struct surroundings *surroundings, const char *project)
 {
-    const struct want *x = a, *y = b;
-    int order = strcmp(x->wish->certificate.fingerprint, y->wish->certificate.fingerprint);
-
-    if (order != 0)
-        return order;
-    return (x->demand->relation > y->demand->relation) -
-           (x->demand->relation < y->demand->relation);
+    return surroundings->projects == NULL || strings_find(surroundings->projects, project);
 }
 
-/* All wants of all relations, by fingerprint, then relation. */
-static struct want *collect_wants(const struct plan_demand *demands, size_t count, size_t *total)
+static bool opens_nothing(const struct projects *projects)
 {
-    struct want *wants;
-    size_t filled = 0;
+    return projects->restricted && projects->names.count == 0;
+}
 
-    *total = 0;
-    for (size_t i = 0; i < count; i++)
-        *total += demands[i].request->count;
-    wants = mem_alloc(*total * sizeof *wants);
-    for (size_t i = 0; i < count; i++) {
-        for (size_t j = 0; j < demands[i].request->count; j++)
-            wants[filled++] = (struct want){&demands[i].request->wishes[j], &demands[i]};
+/* What is in its list, in the limit, and in LXD. To be freed. */
+static void find_effect(struct projects *effect, const struct projects *asked,
+                        const struct projects *limit, const struct surroundings *surroundings)
+{
+    struct projects found = {.restricted = true};
+
+    projects_copy(effect, asked);
+    projects_narrow(effect, limit);
+    if (!effect->restricted)
+        return;
+    for (size_t i = 0; i < effect->names.count; i++) {
+        if (exists(surroundings, effect->names.items[i]))
+            strings_add(&found.names, effect->names.items[i]);
     }
-    qsort(wants, *total, sizeof *wants, compare_wants);
-    return wants;
+    projects_free(effect);
+    *effect = found;
 }
 
-static int compare_to_fingerprint(const void *key, const void *item)
+/* Does LXD let certificates be restricted as much as they must be? */
+static bool can_hold(const struct projects *effect, const struct surroundings *surroundings)
 {
-    const struct plan_certificate *certificate = item;
-
-    return strcmp(key, certificate->certificate->fingerprint);
+    return surroundings->restricts || !effect->restricted;
 }
 
-static struct plan_certificate *find(const struct plan *plan, const char *fingerprint)
+/* What all wishes of one certificate open together; false where that is nothing. */
+static bool find_union(struct projects *all, const struct terms *terms, size_t first, size_t next,
+                       const struct surroundings *surroundings)
 {
-    if (plan->count == 0)
-        return NULL;
-    return bsearch(fingerprint, plan->certificates, plan->count, sizeof *plan->certificates,
-                   compare_to_fingerprint);
-}
+    *all = (struct projects){.restricted = true};
+    for (size_t i = first; i < next; i++) {
+        struct projects effect;
 
-/* Whoever named projects and gets less is to know. */
-static void note_narrowed(struct plan *plan, const struct want *wants, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        const struct wish *wish = wants[i].wish;
-        struct plan_certificate *wanted = find(plan, wish->certificate.fingerprint);
-
-        if (wanted != NULL && wish->projects.restricted &&
-            !projects_equal(&wish->projects, &wanted->projects))
-            wanted->narrowed = true;
+        find_effect(&effect, terms->wishes->items[i].projects, &terms->limit, surroundings);
+        projects_union(all, &effect);
+        projects_free(&effect);
     }
+    return !opens_nothing(all) && can_hold(all, surroundings);
 }
 
-static void refuse_disagreement(struct plan *plan)
-{
-    for (size_t i = 0; i < plan->count; i++) {
-        const struct projects *projects = &plan->certificates[i].projects;
+/* ---- steps ---- */
 
-        if (projects->restricted && projects->names.count == 0)
-            plan_refuse(&plan->certificates[i], "no project is common to all that relations ask "
-                                                "for and that the option projects allows");
-    }
+static struct step *add_step(struct plan *plan, enum step_kind kind, const char *fingerprint,
+                             const char *name)
+{
+    plan->steps = mem_grow(plan->steps, plan->count, sizeof *plan->steps);
+    struct step *step = &plan->steps[plan->count++];
+
+    *step = (struct step){.kind = kind, .name = mem_string(name)};
+    memcpy(step->fingerprint, fingerprint, sizeof step->fingerprint);
+    return step;
 }
 
-static void refuse_restricted(struct plan *plan, const struct lxd_server *server)
+/* Have an entry of ours open what it is to open, if it does not. Taking away goes before giving. */
+static void plan_change(struct plan *plan, const struct lxd_certificate *entry,
+                        const struct projects *target)
 {
-    char *reason = mem_printf("LXD %s cannot restrict certificates to projects: this one would "
-                              "open all of it",
-                              server->version);
+    if (opens_nothing(target) && !opens_nothing(&entry->projects)) {
+        add_step(plan, STEP_REMOVE, entry->fingerprint, entry->name);
+    } else if (!projects_equal(target, &entry->projects)) {
+        bool takes = !projects_cover(target, &entry->projects);
+        struct step *step = add_step(plan, takes ? STEP_NARROW : STEP_WIDEN, entry->fingerprint,
+                                     entry->name);
 
-    for (size_t i = 0; i < plan->count && !server->restricts; i++) {
-        if (plan->certificates[i].projects.restricted)
-            plan_refuse(&plan->certificates[i], reason);
-    }
-    free(reason);
-}
-
-static void add_certificate(struct plan *plan, const char *prefix, const struct want *want,
-                            const struct projects *limit)
-{
-    struct plan_certificate *added = &plan->certificates[plan->count++];
-
-    *added = (struct plan_certificate){
-        .certificate = &want->wish->certificate,
-        .state = PLAN_MISSING,
-        .name = mem_printf("%s%s.%lu", prefix, want->demand->application, want->demand->relation),
-    };
-    projects_copy(&added->projects, limit);
-}
-
-/* Of equal fingerprints the first is the lowest relation's: it gives the name. */
-static void plan_certificates(struct plan *plan, const char *prefix, const struct projects *limit,
-                              const struct plan_demand *demands, size_t demand_count)
-{
-    size_t total;
-    struct want *wants = collect_wants(demands, demand_count, &total);
-
-    plan->certificates = mem_alloc(total * sizeof *plan->certificates);
-    for (size_t i = 0; i < total; i++) {
-        const struct want *want = &wants[i];
-
-        if (i == 0 || strcmp(wants[i - 1].wish->certificate.fingerprint,
-                             want->wish->certificate.fingerprint) != 0)
-            add_certificate(plan, prefix, want, limit);
-        projects_narrow(&plan->certificates[plan->count - 1].projects, &want->wish->projects);
-    }
-    note_narrowed(plan, wants, total);
-    refuse_disagreement(plan);
-    free(wants);
-}
-
-static bool is_ours(const struct lxd_certificate *entry, const char *prefix)
-{
-    return strcmp(entry->type, "client") == 0 && strncmp(entry->name, prefix, strlen(prefix)) == 0;
-}
-
-static char *make_prefix(const struct plan_self *self)
-{
-    return mem_printf("juju.%.8s.%s.", self->model_uuid, self->application);
-}
-
-/* What follows the prefix in a name of ours is "<remote application>.<relation>". */
-bool plan_owns(const struct plan_self *self, const struct lxd_certificate *entry,
-               char **application, unsigned long *relation)
-{
-    char *prefix = make_prefix(self);
-    bool ours = is_ours(entry, prefix);
-
-    if (ours && application != NULL) {
-        const char *rest = entry->name + strlen(prefix);
-        const char *dot = strrchr(rest, '.');
-
-        *application = mem_string_n(rest, dot != NULL ? (size_t)(dot - rest) : strlen(rest));
-        *relation = dot != NULL ? strtoul(dot + 1, NULL, 10) : 0;
-    }
-    free(prefix);
-    return ours;
-}
-
-/* Our own certificate must stay as it is, also where it has a name of ours. */
-static void settle_known(struct plan_certificate *wanted, const struct lxd_certificate *entry,
-                         const struct plan_self *self)
-{
-    plan_settle(wanted, entry);
-    if (wanted->state == PLAN_CHANGED && strcmp(entry->fingerprint, self->fingerprint) == 0)
-        plan_refuse(wanted, "it is the integrator's own certificate, which cannot be restricted");
-}
-
-void plan_make(struct plan *plan, const struct plan_self *self, const struct plan_demand *demands,
-               size_t count, const struct lxd_server *server, const struct lxd_certificates *store)
-{
-    char *prefix = make_prefix(self);
-
-    *plan = (struct plan){0};
-    plan_certificates(plan, prefix, &self->projects, demands, count);
-    refuse_restricted(plan, server);
-    plan->removals = mem_alloc(store->count * sizeof *plan->removals);
-    for (size_t i = 0; i < store->count; i++) {
-        const struct lxd_certificate *entry = &store->items[i];
-        struct plan_certificate *wanted = find(plan, entry->fingerprint);
-
-        if (wanted != NULL && wanted->state != PLAN_REFUSED)
-            settle_known(wanted, entry, self);
-        else if (is_ours(entry, prefix) && strcmp(entry->fingerprint, self->fingerprint) != 0)
-            plan->removals[plan->removal_count++] = entry;
-    }
-    free(prefix);
-}
-
-/* Ours begin alike, up to the third dot. */
-static bool is_of_same_owner(const char *name, const char *other)
-{
-    size_t length = 0;
-
-    for (int dots = 0; dots < 3 && name[length] != '\0'; length++)
-        dots += name[length] == '.';
-    return strncmp(name, other, length) == 0;
-}
-
-static void settle_client(struct plan_certificate *certificate, const struct lxd_certificate *entry)
-{
-    const struct projects *has = &entry->projects;
-    bool ours = is_of_same_owner(certificate->name, entry->name);
-    bool open = !ours && !has->restricted; /* by somebody else's decision */
-
-    if (open || projects_equal(has, &certificate->projects)) {
-        certificate->state = PLAN_PRESENT;
-    } else if (ours) {
-        certificate->state = PLAN_CHANGED;
-    } else {
-        char *projects = projects_describe(has);
-        char *reason = mem_printf("LXD has it as \"%s\", restricted to %s", entry->name, projects);
-
-        plan_refuse(certificate, reason);
-        free(projects);
-        free(reason);
+        projects_copy(&step->projects, target);
     }
 }
 
-void plan_settle(struct plan_certificate *certificate, const struct lxd_certificate *entry)
+/* What an entry of ours opens now, cut by the operator's limit, where we may take away. */
+static void find_rest(struct projects *rest, const struct lxd_certificate *entry,
+                      const struct terms *terms)
 {
-    if (strcmp(entry->type, "client") == 0) {
-        settle_client(certificate, entry);
+    projects_copy(rest, &entry->projects);
+    if (terms->may_take)
+        projects_narrow(rest, &terms->limit);
+}
+
+static enum relations_claim claim_of(const struct terms *terms,
+                                     const struct lxd_certificate *entry)
+{
+    if (terms->all_over)
+        return CLAIM_OVER;
+    return relations_claim(terms->relations, owner_relation(&terms->owner, entry),
+                           entry->fingerprint);
+}
+
+static void plan_wished(struct plan *plan, const struct terms *terms, size_t first, size_t next,
+                        const struct surroundings *surroundings, const struct store *store)
+{
+    const struct wish *wish = &terms->wishes->items[first];
+    const struct lxd_certificate *entry = store_find(store, wish_fingerprint(wish));
+    struct projects want, rest;
+    bool wanted = find_union(&want, terms, first, next, surroundings);
+
+    if (entry == NULL && wanted) {
+        char *name = owner_name(&terms->owner, wish->relation->application, wish->relation->number,
+                                wish_fingerprint(wish));
+        struct step *step = add_step(plan, STEP_ADD, wish_fingerprint(wish), name);
+
+        step->certificate = &wish->entry->certificate;
+        projects_copy(&step->projects, &want);
+        free(name);
+    } else if (entry != NULL && owner_has(&terms->owner, entry)) {
+        bool exactly = terms->may_take && relations_are_complete(terms->relations) &&
+                       claim_of(terms, entry) != CLAIM_UNKNOWN;
+
+        if (!wanted) {
+            projects_free(&want);
+            want = (struct projects){.restricted = true};
+        }
+        if (!exactly) {
+            find_rest(&rest, entry, terms);
+            projects_union(&want, &rest);
+            projects_free(&rest);
+        }
+        plan_change(plan, entry, &want);
+    }
+    projects_free(&want);
+}
+
+static void plan_unwished(struct plan *plan, const struct terms *terms,
+                          const struct lxd_certificate *entry)
+{
+    struct projects rest;
+
+    if (terms->may_take && claim_of(terms, entry) == CLAIM_OVER) {
+        add_step(plan, STEP_REMOVE, entry->fingerprint, entry->name);
         return;
     }
-    char *reason =
-        mem_printf("LXD has it as a certificate of type %s named \"%s\"", entry->type, entry->name);
-    plan_refuse(certificate, reason);
-    free(reason);
+    find_rest(&rest, entry, terms);
+    plan_change(plan, entry, &rest);
+    projects_free(&rest);
 }
 
-void plan_refuse(struct plan_certificate *certificate, const char *reason)
+static void find_missing(struct plan *plan, const struct projects *named,
+                         const struct surroundings *surroundings)
 {
-    certificate->state = PLAN_REFUSED;
-    free(certificate->reason);
-    certificate->reason = mem_string(reason);
+    for (size_t i = 0; i < named->names.count; i++) {
+        if (!exists(surroundings, named->names.items[i]))
+            strings_add(&plan->missing, named->names.items[i]);
+    }
 }
 
-const struct plan_certificate *plan_find(const struct plan *plan, const char *fingerprint)
+static int compare_steps(const void *a, const void *b)
 {
-    return find(plan, fingerprint);
+    const struct step *x = a, *y = b;
+
+    if (x->kind != y->kind)
+        return x->kind < y->kind ? -1 : 1;
+    return strcmp(x->fingerprint, y->fingerprint);
+}
+
+static bool is_wished(const struct wishes *wishes, const char *fingerprint)
+{
+    size_t low = 0, high = wishes->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(wish_fingerprint(&wishes->items[middle]), fingerprint);
+
+        if (order == 0)
+            return true;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+void plan_make(struct plan *plan, const struct terms *terms,
+               const struct surroundings *surroundings, const struct store *store)
+{
+    const struct wishes *wishes = terms->wishes;
+
+    *plan = (struct plan){0};
+    for (size_t i = 0, next; i < wishes->count; i = next) {
+        next = wishes_next(wishes, i);
+        plan_wished(plan, terms, i, next, surroundings, store);
+    }
+    for (size_t i = 0; i < store->count; i++) {
+        const struct lxd_certificate *entry = &store->items[i];
+
+        if (owner_has(&terms->owner, entry) && !is_wished(wishes, entry->fingerprint))
+            plan_unwished(plan, terms, entry);
+    }
+    if (plan->count != 0)
+        qsort(plan->steps, plan->count, sizeof *plan->steps, compare_steps);
+    for (size_t i = 0; i < wishes->count; i++)
+        find_missing(plan, wishes->items[i].projects, surroundings);
+    find_missing(plan, &terms->limit, surroundings);
+    strings_sort(&plan->missing);
+}
+
+void plan_adopt(struct plan *plan, const struct terms *terms, const struct store *store)
+{
+    const struct wishes *wishes = terms->wishes;
+
+    *plan = (struct plan){0};
+    for (size_t i = 0; i < wishes->count; i = wishes_next(wishes, i)) {
+        const struct wish *wish = &wishes->items[i];
+        const struct lxd_certificate *entry = store_find(store, wish_fingerprint(wish));
+
+        if (entry == NULL || owner_has(&terms->owner, entry) || *entry->name == '\0' ||
+            strcmp(entry->type, "client") != 0 || entry->projects.restricted ||
+            strcmp(entry->name, wish->entry->certificate.common_name) != 0 ||
+            strcmp(entry->fingerprint, terms->owner.fingerprint) == 0)
+            continue;
+        char *name = owner_name(&terms->owner, wish->relation->application, wish->relation->number,
+                                entry->fingerprint);
+        add_step(plan, STEP_RENAME, entry->fingerprint, name);
+        free(name);
+    }
+}
+
+size_t plan_due(const struct plan *plan)
+{
+    size_t due = 0;
+
+    for (size_t i = 0; i < plan->count; i++)
+        due += plan->steps[i].outcome == STEP_DUE || plan->steps[i].outcome == STEP_FAILED;
+    return due;
 }
 
 void plan_free(struct plan *plan)
 {
     for (size_t i = 0; i < plan->count; i++) {
-        free(plan->certificates[i].name);
-        free(plan->certificates[i].reason);
-        projects_free(&plan->certificates[i].projects);
+        free(plan->steps[i].name);
+        free(plan->steps[i].reason);
+        projects_free(&plan->steps[i].projects);
     }
-    free(plan->certificates);
-    free(plan->removals);
+    free(plan->steps);
+    strings_free(&plan->missing);
     *plan = (struct plan){0};
+}
+
+/* ---- what came of it ---- */
+
+static int compare_fingerprints(const void *a, const void *b)
+{
+    const struct step *const *x = a, *const *y = b;
+
+    return strcmp((*x)->fingerprint, (*y)->fingerprint);
+}
+
+/* There is one step for an entry at most. Owned by the caller. */
+static const struct step **steps_by_fingerprint(const struct plan *plan)
+{
+    const struct step **steps = mem_alloc(plan->count * sizeof *steps);
+
+    for (size_t i = 0; i < plan->count; i++)
+        steps[i] = &plan->steps[i];
+    if (plan->count != 0)
+        qsort(steps, plan->count, sizeof *steps, compare_fingerprints);
+    return steps;
+}
+
+static int compare_to_step(const void *key, const void *item)
+{
+    const struct step *const *step = item;
+
+    return strcmp(key, (*step)->fingerprint);
+}
+
+static const struct step *find_step(const struct step **steps, size_t count,
+                                    const char *fingerprint)
+{
+    const struct step **found = NULL;
+
+    if (count != 0)
+        found = bsearch(fingerprint, steps, count, sizeof *steps, compare_to_step);
+    return found != NULL ? *found : NULL;
+}
+
+static void list_name(struct buffer *list, const char *name)
+{
+    buffer_printf(list, "%s\"%s\"", list->length != 0 ? ", " : "", name);
+}
+
+/* Which of the projects that are asked for are not opened, and why; NULL where all are. */
+static char *describe_lack(const struct projects *asked, const struct projects *effect,
+                           const struct projects *limit)
+{
+    struct buffer missing = {0}, excluded = {0}, text = {0};
+
+    for (size_t i = 0; i < asked->names.count; i++) {
+        const char *name = asked->names.items[i];
+        struct projects one = {.restricted = true, .names = {&asked->names.items[i], 1}};
+
+        if (projects_cover(effect, &one))
+            continue;
+        list_name(projects_cover(limit, &one) ? &missing : &excluded, name);
+    }
+    if (missing.length != 0)
+        buffer_printf(&text, "no such project in LXD: %s", missing.data);
+    if (excluded.length != 0)
+        buffer_printf(&text, "%sthe integrator's option projects excludes %s",
+                      text.length != 0 ? "; " : "", excluded.data);
+    buffer_free(&missing);
+    buffer_free(&excluded);
+    return text.data;
+}
+
+static void reject(struct judgement *judgement, char *reason)
+{
+    free(judgement->reason);
+    judgement->verdict = VERDICT_REJECTED;
+    judgement->reason = reason;
+}
+
+/* By its own dates a client that logs in with it is not let in. Is that so? */
+static bool reject_by_date(struct judgement *judgement, const struct certificate *certificate,
+                           int64_t now)
+{
+    char date[CERTIFICATE_DATE_SIZE];
+
+    if (certificate_is_current(certificate, now))
+        return false;
+    bool early = now < certificate->not_before;
+    certificate_date(date, early ? certificate->not_before : certificate->not_after);
+    reject(judgement, early ? mem_printf("it is not valid before %s", date)
+                            : mem_printf("it expired on %s: renew it", date));
+    return true;
+}
+
+/* The entry is there, and should serve. */
+static void judge_entry(struct judgement *judgement, const struct lxd_certificate *entry,
+                        const struct projects *effect, const struct step *step,
+                        const struct terms *terms)
+{
+    bool ours = owner_has(&terms->owner, entry);
+
+    if (strcmp(entry->type, "client") != 0) {
+        reject(judgement, mem_printf("LXD has it as a certificate of type %s, named \"%s\"",
+                                     entry->type, entry->name));
+    } else if (projects_cover(&entry->projects, effect)) {
+        judgement->verdict = VERDICT_TRUSTED;
+        judgement->beyond = !ours && !projects_cover(&terms->limit, &entry->projects);
+    } else if (!ours) {
+        char *projects = projects_describe(&entry->projects);
+
+        reject(judgement, mem_printf("LXD has it as \"%s\", which opens %s", entry->name, projects));
+        free(projects);
+    } else if (step != NULL && step->outcome == STEP_REFUSED) {
+        reject(judgement, mem_string(step->reason));
+    }
+}
+
+static void judge(struct judgement *judgement, const struct wish *wish, const struct step *step,
+                  const struct terms *terms, const struct surroundings *surroundings,
+                  const struct store *store)
+{
+    const struct lxd_certificate *entry = store_find(store, wish_fingerprint(wish));
+    struct projects effect;
+
+    find_effect(&effect, wish->projects, &terms->limit, surroundings);
+    judgement->reason = describe_lack(wish->projects, &effect, &terms->limit);
+    if (reject_by_date(judgement, &wish->entry->certificate, terms->now)) {
+        /* that is all there is to say */
+    } else if (opens_nothing(&effect)) {
+        judgement->verdict = VERDICT_REJECTED;
+        if (judgement->reason == NULL)
+            judgement->reason = mem_string("LXD has no project of the integrator's option projects");
+    } else if (!can_hold(&effect, surroundings)) {
+        reject(judgement, mem_printf("LXD %s cannot restrict certificates to projects: this one "
+                                     "would open all of it",
+                                     surroundings->version));
+    } else if (entry != NULL) {
+        judge_entry(judgement, entry, &effect, step, terms);
+    } else if (step != NULL && step->outcome == STEP_REFUSED) {
+        reject(judgement, mem_string(step->reason));
+    }
+    projects_free(&effect);
+}
+
+struct judgement *plan_judge(const struct plan *plan, const struct terms *terms,
+                             const struct surroundings *surroundings, const struct store *store)
+{
+    const struct wishes *wishes = terms->wishes;
+    struct judgement *judgements = mem_alloc(wishes->count * sizeof *judgements);
+    const struct step **steps = steps_by_fingerprint(plan);
+
+    for (size_t i = 0; i < wishes->count; i++) {
+        const struct wish *wish = &wishes->items[i];
+
+        judge(&judgements[i], wish, find_step(steps, plan->count, wish_fingerprint(wish)), terms,
+              surroundings, store);
+    }
+    free(steps);
+    return judgements;
+}
+
+void judgements_free(struct judgement *judgements, size_t count)
+{
+    for (size_t i = 0; i < count && judgements != NULL; i++)
+        free(judgements[i].reason);
+    free(judgements);
 }

@@ -4,76 +4,97 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-#include "charm/databag.h"
-#include "lxd/client.h"
+#include "charm/store.h"
+#include "charm/wishes.h"
 
 /*
- * What is to be done to one trust store, from what relations want and what is there. No I/O.
+ * What is to be done to one trust store, from what is asked for and what is there; and what came of
+ * each wish. No I/O.
  *
- * An entry is ours if and only if it is of type client and its name begins with
- * "juju.<first 8 hex of the model UUID>.<our application>."; only ours are ever removed, and never
- * the certificate that we log in with. Entries of others are left as they are: an unrestricted
- * client certificate serves as it is, anything else is a reason to refuse.
+ * A wish opens what is in its own list of projects, in the operator's limit, and in LXD. A
+ * certificate opens what all its wishes open together: a wish can only give. What opens nothing is
+ * not in the trust store. Entries of others are left as they are.
  *
- * A certificate opens the projects that all agree on who want it; a relation that names none, and
- * an operator who does not, agree on any.
+ * To take away, be it by removing or by narrowing, it must be known that the unit stays, and that
+ * nobody asks for what is taken: see relations.h. The operator's limit applies to every entry.
  */
-struct plan_self {
-    const char *model_uuid;
-    const char *application;
-    const char *fingerprint;  /* of the certificate that we log in with */
-    struct projects projects; /* that every certificate is restricted to; borrowed */
+struct terms {
+    struct owner owner;
+    struct projects limit; /* the option projects */
+    const struct relations *relations;
+    const struct wishes *wishes;
+    bool may_take; /* it is known that our unit stays, or that all go */
+    bool all_over; /* all go: nothing is asked for any more */
+    int64_t now;   /* seconds since 1970 */
 };
 
-/* One relation. Borrowed while the plan lives. */
-struct plan_demand {
-    unsigned long relation;  /* the number in its id */
-    const char *application; /* the remote one */
-    const struct request *request;
+/* Of one LXD. */
+struct surroundings {
+    const char *version;
+    bool restricts;                 /* certificates to projects */
+    const struct strings *projects; /* all that it has, sorted; NULL where we may not see all */
 };
 
-enum plan_state {
-    PLAN_MISSING, /* to be added */
-    PLAN_CHANGED, /* ours, but to be given other projects */
-    PLAN_PRESENT, /* in the trust store */
-    PLAN_REFUSED, /* neither, see reason */
+/* In the order in which they are taken: what takes away comes first. */
+enum step_kind { STEP_REMOVE, STEP_NARROW, STEP_RENAME, STEP_WIDEN, STEP_ADD };
+
+enum step_outcome {
+    STEP_DUE,
+    STEP_DONE,
+    STEP_REFUSED, /* by LXD, with a reason */
+    STEP_FAILED,  /* something else went wrong */
 };
 
-struct plan_certificate {
-    const struct certificate *certificate; /* borrowed from a request */
-    enum plan_state state;
-    struct projects projects; /* that all who want it agree on */
-    bool narrowed;            /* somebody wanted more */
-    char *name;   /* what it is, or would be, called as ours: the lowest relation names it */
-    char *reason; /* PLAN_REFUSED only */
+/* What is to be done to one entry. */
+struct step {
+    enum step_kind kind;
+    char fingerprint[65];
+    const struct certificate *certificate; /* STEP_ADD; a wish's */
+    char *name;                            /* the entry's, now or from now on; owned */
+    struct projects projects;              /* what it is to open, but for STEP_REMOVE */
+    enum step_outcome outcome;
+    char *reason; /* STEP_REFUSED; owned */
 };
 
 struct plan {
-    struct plan_certificate *certificates; /* one a fingerprint, sorted by it */
+    struct step *steps;
     size_t count;
-    const struct lxd_certificate **removals; /* ours, and wanted by nobody or refused; borrowed */
-    size_t removal_count;
+    struct strings missing; /* projects that are named, and that LXD does not have */
 };
 
-/* For a server as it is, with its trust store. One that cannot restrict certificates would open
- * everything: there those that are to be restricted are refused. What is refused before LXD is
- * asked is not left as it was: an entry of ours is a surplus. */
-void plan_make(struct plan *plan, const struct plan_self *self, const struct plan_demand *demands,
-               size_t count, const struct lxd_server *server, const struct lxd_certificates *store);
+void plan_make(struct plan *plan, const struct terms *terms,
+               const struct surroundings *surroundings, const struct store *store);
 
-/* Steps of carrying it out: the entry that LXD has now, or why there is none. */
-void plan_settle(struct plan_certificate *certificate, const struct lxd_certificate *entry);
-void plan_refuse(struct plan_certificate *certificate, const char *reason);
+/* Renaming to our own, on a person's word, entries that an earlier charm has made: those called by
+ * their certificate's common name, unrestricted, whose certificate a relation asks for. */
+void plan_adopt(struct plan *plan, const struct terms *terms, const struct store *store);
 
-/* Is the entry ours? Then *application (owned by the caller) and *relation tell for whom it was
- * made; both may be NULL. */
-bool plan_owns(const struct plan_self *self, const struct lxd_certificate *entry,
-               char **application, unsigned long *relation);
-
-/* NULL where nobody wants it. */
-const struct plan_certificate *plan_find(const struct plan *plan, const char *fingerprint);
+/* How many steps are to be taken still. */
+size_t plan_due(const struct plan *plan);
 
 void plan_free(struct plan *plan);
+
+enum verdict {
+    VERDICT_PENDING, /* to be let in, but not yet; or nobody knows */
+    VERDICT_TRUSTED, /* a client that logs in with it now is let in */
+    VERDICT_REJECTED,
+};
+
+/* What came of one wish. */
+struct judgement {
+    enum verdict verdict;
+    char *reason; /* why it is rejected, or let in to less than was asked for; NULL; owned */
+    bool beyond;  /* somebody else's entry opens more than the limit */
+};
+
+/*
+ * Judge all wishes by the trust store as it is now, after the steps. The result is in the order of
+ * the wishes, owned by the caller: judgements_free.
+ */
+struct judgement *plan_judge(const struct plan *plan, const struct terms *terms,
+                             const struct surroundings *surroundings, const struct store *store);
+void judgements_free(struct judgement *judgements, size_t count);
 
 #endif

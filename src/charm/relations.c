@@ -7,102 +7,82 @@
 #include "base/json.h"
 #include "juju/hook_tools.h"
 
-#define API "api"
-#define HTTPS "https"
-#define SCHEME "https://"
+static const char *const endpoints[] = {"api", "https"};
 
-static int read_member(struct relation *relation, const struct juju_transport *juju,
-                       const char *member, bool application, struct error *error)
-{
-    cJSON *settings;
-
-    if (juju_relation_get(juju, relation->id, member, application, &settings, error) != 0) {
-        if (error->kind != ERROR_INPUT)
-            return -1;
-        error_prefix(error, "unusable settings");
-        request_reject(&relation->request, member, error->text);
-        return 0;
-    }
-    if (relation->https)
-        request_read_https(&relation->request, member, settings);
-    else
-        request_read(&relation->request, member, settings);
-    cJSON_Delete(settings);
-    return 0;
-}
-
-/* A unit's name tells its application's; only a relation without units costs a call. */
-static int read_application(struct relation *relation, const struct juju_transport *juju,
-                            const struct strings *units, struct error *error)
-{
-    if (units->count == 0)
-        return juju_relation_application(juju, relation->id, &relation->application, error);
-    const char *unit = units->items[0];
-    relation->application = mem_string_n(unit, strcspn(unit, "/"));
-    return 0;
-}
-
-static int read_members(struct relation *relation, const struct juju_transport *juju,
-                        const struct event *event, const struct strings *units, struct error *error)
-{
-    for (size_t i = 0; i < units->count; i++) {
-        const char *unit = units->items[i];
-
-        if (!event_departs(event, relation->id, unit) &&
-            read_member(relation, juju, unit, false, error) != 0)
-            return -1;
-    }
-    return read_member(relation, juju, relation->application, true, error);
-}
-
-/* Whether we lead is asked once, where it matters. */
-struct leadership {
-    bool known, ours;
+/* What reading takes. */
+struct reader {
+    const struct juju_transport *juju;
+    const struct event *event;
+    struct goal *goal;
+    bool leader;
 };
 
-static int read_leadership(struct leadership *leadership, const struct juju_transport *juju,
-                           struct error *error)
+/* ---- lists ---- */
+
+static unsigned long number_behind(const char *text, char mark)
 {
-    if (!leadership->known && juju_is_leader(juju, &leadership->ours, error) != 0)
+    const char *found = strrchr(text, mark);
+
+    return strtoul(found != NULL ? found + 1 : text, NULL, 10);
+}
+
+static int compare_units(const void *a, const void *b)
+{
+    const char *const *x = a, *const *y = b;
+    unsigned long i = number_behind(*x, '/'), j = number_behind(*y, '/');
+
+    return (i > j) - (i < j);
+}
+
+/* Who is in it, and with whom: a unit's name tells its application's. */
+static int read_lists(struct relation *relation, struct strings *units,
+                      const struct reader *reader, struct error *error)
+{
+    const struct event *event = reader->event;
+
+    if (relation->state == RELATION_ENDING) {
+        relation->application = mem_string(event->remote_application);
+        return 0;
+    }
+    if (juju_relation_units(reader->juju, relation->id, units, error) != 0)
         return -1;
-    leadership->known = true;
+    if (units->count == 0)
+        return juju_relation_application(reader->juju, relation->id, &relation->application, error);
+    qsort(units->items, units->count, sizeof *units->items, compare_units);
+    relation->application = mem_string_n(units->items[0], strcspn(units->items[0], "/"));
     return 0;
 }
 
-/* Of our application's settings only the leader may know. */
-static int read_published(struct relation *relation, const struct juju_transport *juju,
-                          const struct event *event, struct leadership *leadership,
-                          struct error *error)
+static struct relation *add(struct relations *relations, const char *id, bool https)
 {
-    if (juju_relation_get(juju, relation->id, event->unit, false, &relation->published, error) != 0)
-        return -1;
-    if (!relation->https)
-        return 0;
-    if (read_leadership(leadership, juju, error) != 0)
-        return -1;
-    return leadership->ours ? juju_relation_get(juju, relation->id, event->application, true,
-                                                &relation->application_published, error)
-                            : 0;
+    relations->items = mem_grow(relations->items, relations->count, sizeof *relations->items);
+    struct relation *relation = &relations->items[relations->count++];
+
+    *relation = (struct relation){
+        .id = mem_string(id), .number = number_behind(id, ':'), .https = https};
+    return relation;
 }
 
-static int read_relation(struct relation *relation, const struct juju_transport *juju,
-                         const struct event *event, struct leadership *leadership,
-                         struct error *error)
+/* Jujus list a relation that ends, or do not. */
+static int read_ids(struct relations *relations, const struct reader *reader, struct error *error)
 {
-    struct strings units = {0};
-    int result = -1;
+    for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++) {
+        size_t length = strlen(endpoints[i]);
+        const char *ending = reader->event->relation_id;
+        struct strings ids = {0};
 
-    if (juju_relation_units(juju, relation->id, &units, error) != 0 ||
-        read_application(relation, juju, &units, error) != 0 ||
-        read_members(relation, juju, event, &units, error) != 0 ||
-        read_published(relation, juju, event, leadership, error) != 0)
-        goto out;
-    request_sort(&relation->request);
-    relation->readable = true;
-    result = 0;
-out:
-    strings_free(&units);
-    return result;
+        if (juju_relation_ids(reader->juju, endpoints[i], &ids, error) != 0)
+            return -1;
+        for (size_t j = 0; j < ids.count; j++) {
+            if (!event_breaks(reader->event, ids.items[j]))
+                add(relations, ids.items[j], i != 0);
+        }
+        if (reader->event->kind == EVENT_RELATION_BROKEN &&
+            strncmp(ending, endpoints[i], length) == 0 && ending[length] == ':')
+            add(relations, ending, i != 0)->state = RELATION_ENDING;
+        strings_free(&ids);
+    }
+    return 0;
 }
 
 static int compare_relations(const void *a, const void *b)
@@ -112,382 +92,320 @@ static int compare_relations(const void *a, const void *b)
     return (x->number > y->number) - (x->number < y->number);
 }
 
-static unsigned long number_of(const char *id)
+/* ---- the table ---- */
+
+static bool is_replaced(const struct relations *relations, size_t i)
 {
-    const char *colon = strrchr(id, ':');
+    const struct relation *lower = &relations->items[i];
 
-    return strtoul(colon != NULL ? colon + 1 : id, NULL, 10);
-}
+    for (size_t j = i + 1; j < relations->count && lower->application != NULL; j++) {
+        const struct relation *higher = &relations->items[j];
 
-/* Those of one endpoint. */
-static int read_endpoint(struct relations *relations, const struct juju_transport *juju,
-                         const struct event *event, const char *endpoint, struct error *error)
-{
-    struct leadership leadership = {0};
-    struct strings ids = {0};
-
-    int result = juju_relation_ids(juju, endpoint, &ids, error);
-    relations->items =
-        mem_resize(relations->items, (relations->count + ids.count) * sizeof *relations->items);
-    for (size_t i = 0; i < ids.count; i++) {
-        /* Before Juju 3.4 a relation that ends is still in the list. */
-        if (event_breaks(event, ids.items[i]))
-            continue;
-        struct relation *relation = &relations->items[relations->count++];
-        struct error trouble;
-
-        *relation = (struct relation){.id = mem_string(ids.items[i]),
-                                      .number = number_of(ids.items[i]),
-                                      .https = strcmp(endpoint, HTTPS) == 0};
-        if (read_relation(relation, juju, event, &leadership, &trouble) != 0)
-            juju_log(juju, JUJU_LOG_WARNING, "relation %s is left as it is: %s", relation->id,
-                     trouble.text);
+        if (higher->https == lower->https && higher->application != NULL &&
+            strcmp(higher->application, lower->application) == 0)
+            return true;
     }
-    strings_free(&ids);
-    return result;
+    return false;
 }
 
-int relations_read(struct relations *relations, const struct juju_transport *juju,
-                   const struct event *event, struct error *error)
+/* Our own databag decides. `denied` is set for those of which it is refused. */
+static void read_own(struct relation *relation, bool *denied, const struct reader *reader)
 {
-    if (read_endpoint(relations, juju, event, API, error) != 0 ||
-        read_endpoint(relations, juju, event, HTTPS, error) != 0)
+    enum juju_refusal refusal;
+    struct error error;
+
+    if (juju_relation_get(reader->juju, relation->id, reader->event->unit, JUJU_UNIT,
+                          &relation->published, &refusal, &error) == 0) {
+        if (relation->state != RELATION_ENDING)
+            relation->state = RELATION_LIVING;
+        return;
+    }
+    *denied = refusal == JUJU_REFUSAL_DENIED;
+    if (!*denied)
+        juju_log(reader->juju, JUJU_LOG_WARNING, "relation %s is left as it is: %s", relation->id,
+                 error.text);
+}
+
+/* Is the refusal about the relation? What we may read otherwise tells. */
+static bool proves_gone(const struct relations *relations, const struct reader *reader)
+{
+    if (goal_names_our(reader->goal, reader->event->unit))
+        return true;
+    for (size_t i = 0; i < relations->count && relations->everything; i++) {
+        if (relations->items[i].state == RELATION_LIVING)
+            return true;
+    }
+    return false;
+}
+
+/* Which state is each in? Those that are remembered as gone are not read at all. */
+static void judge(struct relations *relations, const struct reader *reader)
+{
+    bool *denied = mem_alloc(relations->count * sizeof *denied);
+    struct numbers known = {0}, gone = {0}, listed = {0};
+
+    goal_recall_gone(reader->goal, &known);
+    for (size_t i = 0; i < relations->count; i++) {
+        struct relation *relation = &relations->items[i];
+
+        if (is_replaced(relations, i))
+            relation->state = RELATION_REPLACED;
+        else if (numbers_contain(&known, relation->number))
+            relation->state = RELATION_GONE;
+        else if (relation->application != NULL)
+            read_own(relation, &denied[i], reader);
+    }
+    bool proved = proves_gone(relations, reader);
+    for (size_t i = 0; i < relations->count; i++) {
+        struct relation *relation = &relations->items[i];
+
+        if (denied[i] && proved)
+            relation->state = RELATION_GONE;
+        else if (denied[i])
+            juju_log(reader->juju, JUJU_LOG_WARNING,
+                     "relation %s is left as it is: Juju denies our own databag, and does not say "
+                     "whether it is gone",
+                     relation->id);
+        numbers_add(&listed, relation->number);
+        if (relation->state != RELATION_GONE && relation->state != RELATION_REPLACED)
+            continue;
+        if (!numbers_contain(&known, relation->number))
+            juju_log(reader->juju, JUJU_LOG_INFO, "relation %s is gone: it was removed by force",
+                     relation->id);
+        numbers_add(&gone, relation->number);
+    }
+    goal_keep_relations(reader->goal, &gone, &listed);
+    free(denied);
+    free(known.items);
+    free(gone.items);
+    free(listed.items);
+}
+
+/* ---- members ---- */
+
+/* The databag of one member; 1: Juju has no such unit. */
+static int read_member(struct member *member, const struct relation *relation, const char *name,
+                       enum juju_member kind, const struct reader *reader, struct error *error)
+{
+    enum juju_refusal refusal;
+    bool is_application = kind == JUJU_APPLICATION;
+    cJSON *settings;
+
+    if (juju_relation_get(reader->juju, relation->id, name, kind, &settings, &refusal, error) ==
+        0) {
+        member_read(member, name, is_application, settings,
+                    relation->https ? DATABAG_HTTPS : DATABAG_LXD);
+        cJSON_Delete(settings);
+        return 0;
+    }
+    if (refusal == JUJU_REFUSAL_NO_UNIT)
+        return 1;
+    if (error->kind != ERROR_INPUT)
         return -1;
-    qsort(relations->items, relations->count, sizeof *relations->items, compare_relations);
+    member_refuse(member, name, is_application, error->text);
     return 0;
 }
 
-/* What one databag of ours tells, of either interface. */
-static void add_known(struct endpoints *known, const cJSON *published)
+/* What one who leaves, or has left, asked for is over. It may not be readable any more. */
+static void note_ended(struct relation *relation, const char *unit, const struct reader *reader)
 {
-    const char *value = json_string(published, "addresses");
-    struct endpoints addresses = {0};
-    struct nodes nodes = {0};
+    struct member member = {0};
     struct error ignored;
 
-    nodes_read(&nodes, published);
+    if (read_member(&member, relation, unit, JUJU_UNIT, reader, &ignored) == 0) {
+        for (size_t i = 0; i < member.count; i++) {
+            if (member.entries[i].reason == NULL)
+                strings_add(&relation->ended, member.entries[i].certificate.fingerprint);
+        }
+    }
+    member_free(&member);
+}
+
+static int read_members(struct relation *relation, const struct strings *units,
+                        const struct reader *reader, struct error *error)
+{
+    const struct event *event = reader->event;
+    struct strings left = {0};
+    int result = 0;
+
+    goal_find_left(reader->goal, relation->number, units, &left);
+    relation->members = mem_alloc((units->count + 1) * sizeof *relation->members);
+    for (size_t i = 0; i <= units->count && result >= 0; i++) {
+        bool unit = i < units->count;
+        const char *name = unit ? units->items[i] : relation->application;
+
+        if (unit && event_departs(event, relation->id, name))
+            continue;
+        if (unit && strings_contain(&left, name)) {
+            note_ended(relation, name, reader);
+            continue;
+        }
+        result = read_member(&relation->members[relation->member_count], relation, name,
+                             unit ? JUJU_UNIT : JUJU_APPLICATION, reader, error);
+        relation->member_count += result == 0;
+    }
+    if (event->kind == EVENT_RELATION_DEPARTED && strcmp(event->relation_id, relation->id) == 0)
+        note_ended(relation, event->remote_unit, reader);
+    strings_free(&left);
+    return result < 0 ? -1 : 0;
+}
+
+/* ---- our own databags ---- */
+
+static void note_held(struct relation *relation)
+{
+    struct nodes nodes = {0};
+
+    nodes_read(&nodes, relation->published);
     for (size_t i = 0; i < nodes.count; i++)
-        endpoints_add(known, node_endpoint(nodes.items[i]), &ignored);
-    if (value != NULL)
-        endpoints_parse(&addresses, value, &ignored);
-    for (size_t i = 0; i < addresses.count; i++)
-        endpoints_add(known, addresses.items[i].url, &ignored);
-    endpoints_free(&addresses);
+        node_fingerprints(nodes.items[i], &relation->held);
     nodes_free(&nodes);
 }
 
-static void add_known_by_ending(struct endpoints *known, const struct juju_transport *juju,
-                                const struct event *event, const char *member, bool application)
+/* Only the leader may read our application's. */
+static int read_application_published(struct relation *relation, const struct reader *reader,
+                                      struct error *error)
 {
-    struct error ignored;
-    cJSON *ending;
+    enum juju_refusal ignored;
 
-    if (juju_relation_get(juju, event->relation_id, member, application, &ending, &ignored) != 0)
-        return;
-    add_known(known, ending);
-    cJSON_Delete(ending);
+    if (!relation->https || !reader->leader)
+        return 0;
+    return juju_relation_get(reader->juju, relation->id, reader->event->application,
+                             JUJU_APPLICATION, &relation->application_published, &ignored, error);
 }
 
-void relations_known_nodes(const struct relations *relations, const struct juju_transport *juju,
-                           const struct event *event, struct endpoints *known)
+static void read_databags(struct relation *relation, const struct strings *units,
+                          const struct relations *relations, const struct reader *reader)
+{
+    struct error error;
+
+    if (relation->state != RELATION_LIVING && relation->state != RELATION_ENDING)
+        return;
+    if (relation->state == RELATION_LIVING) {
+        relation->complete = relations->everything ||
+                             goal_is_complete(reader->goal, relation->application, units);
+        if (read_members(relation, units, reader, &error) != 0 ||
+            read_application_published(relation, reader, &error) != 0) {
+            relation->state = RELATION_UNKNOWN;
+            juju_log(reader->juju, JUJU_LOG_WARNING, "relation %s is left as it is: %s",
+                     relation->id, error.text);
+        }
+    } else if (read_application_published(relation, reader, &error) != 0) {
+        relation->application_published = NULL;
+    }
+    note_held(relation);
+    strings_sort(&relation->held);
+    strings_sort(&relation->ended);
+}
+
+int relations_read(struct relations *relations, const struct juju_transport *juju,
+                   const struct event *event, struct goal *goal, bool leader, struct error *error)
+{
+    const struct reader reader = {juju, event, goal, leader};
+
+    relations->everything = event->kind == EVENT_UPDATE_STATUS;
+    if (read_ids(relations, &reader, error) != 0)
+        return -1;
+    if (relations->count == 0)
+        return 0;
+    qsort(relations->items, relations->count, sizeof *relations->items, compare_relations);
+    struct strings *units = mem_alloc(relations->count * sizeof *units);
+    for (size_t i = 0; i < relations->count; i++) {
+        struct error trouble;
+
+        if (read_lists(&relations->items[i], &units[i], &reader, &trouble) != 0)
+            juju_log(juju, JUJU_LOG_WARNING, "relation %s is left as it is: %s",
+                     relations->items[i].id, trouble.text);
+    }
+    judge(relations, &reader);
+    for (size_t i = 0; i < relations->count; i++) {
+        read_databags(&relations->items[i], &units[i], relations, &reader);
+        strings_free(&units[i]);
+    }
+    free(units);
+    return 0;
+}
+
+/* ---- what is known ---- */
+
+bool relations_are_complete(const struct relations *relations)
+{
+    for (size_t i = 0; i < relations->count && !relations->everything; i++) {
+        const struct relation *relation = &relations->items[i];
+
+        if (relation->state == RELATION_UNKNOWN ||
+            (relation->state == RELATION_LIVING && !relation->complete))
+            return false;
+    }
+    return true;
+}
+
+/* Does this relation being what it is end what asked for the entry? */
+static bool ends(const struct relation *relation, bool bears, const char *fingerprint)
+{
+    if (relation->state == RELATION_LIVING)
+        return (bears && relation->complete) || strings_find(&relation->held, fingerprint) ||
+               strings_find(&relation->ended, fingerprint);
+    return bears || strings_find(&relation->held, fingerprint);
+}
+
+enum relations_claim relations_claim(const struct relations *relations, unsigned long number,
+                                     const char *fingerprint)
+{
+    bool over = relations->everything;
+
+    for (size_t i = 0; i < relations->count; i++) {
+        const struct relation *relation = &relations->items[i];
+        bool bears = relation->number == number;
+
+        if (relation->state != RELATION_UNKNOWN)
+            over = over || ends(relation, bears, fingerprint);
+        else if (bears || strings_find(&relation->held, fingerprint))
+            return CLAIM_UNKNOWN;
+    }
+    return over ? CLAIM_OVER : CLAIM_PERHAPS;
+}
+
+const struct relation *relations_find(const struct relations *relations, unsigned long number)
+{
+    for (size_t i = 0; i < relations->count; i++) {
+        if (relations->items[i].number == number)
+            return &relations->items[i];
+    }
+    return NULL;
+}
+
+char *relation_describe(const struct relation *relation)
+{
+    if (relation->application == NULL)
+        return mem_string(relation->id);
+    return mem_printf("%s (%s)", relation->application, relation->id);
+}
+
+/* What one databag of ours tells, of either interface. */
+static void add_known(struct nodes *known, const cJSON *published)
+{
+    const char *addresses = json_string(published, "addresses");
+    const char *certificate = json_string(published, "certificate");
+    const struct strings none = {0};
+    struct endpoints list = {0};
+    struct error ignored;
+
+    nodes_read(known, published);
+    if (addresses != NULL && certificate != NULL &&
+        endpoints_parse(&list, addresses, &ignored) == 0) {
+        for (size_t i = 0; i < list.count; i++)
+            nodes_add(known, list.items[i].url, "", &none, certificate);
+    }
+    endpoints_free(&list);
+}
+
+void relations_known_nodes(const struct relations *relations, struct nodes *known)
 {
     for (size_t i = 0; i < relations->count; i++) {
         add_known(known, relations->items[i].published);
         add_known(known, relations->items[i].application_published);
     }
-    if (event->kind != EVENT_RELATION_BROKEN)
-        return;
-    add_known_by_ending(known, juju, event, event->unit, false);
-    if (strncmp(event->relation_id, HTTPS ":", strlen(HTTPS ":")) == 0)
-        add_known_by_ending(known, juju, event, event->application, true);
-}
-
-/* ---- publishing ---- */
-
-static void add_server(struct nodes *nodes, const struct server *server,
-                       const struct strings *fingerprints)
-{
-    if (!server->info.clustered)
-        nodes_add(nodes, server->endpoint.url, server->info.name, fingerprints);
-    for (size_t i = 0; i < server->members.count; i++) {
-        const struct lxd_member *member = &server->members.items[i];
-
-        if (member->active)
-            nodes_add(nodes, member->endpoint.url, member->name, fingerprints);
-    }
-}
-
-/* Which of the relation's certificates the server trusts. Wishes may differ in their text alone. */
-static void add_trusted(struct strings *fingerprints, const struct server *server,
-                        const struct request *request)
-{
-    const char *last = "";
-
-    for (size_t i = 0; i < request->count; i++) {
-        const char *fingerprint = request->wishes[i].certificate.fingerprint;
-
-        if (strcmp(fingerprint, last) != 0 &&
-            plan_find(&server->plan, fingerprint)->state == PLAN_PRESENT)
-            strings_add(fingerprints, fingerprint);
-        last = fingerprint;
-    }
-}
-
-/* Of servers that were not observed nothing new is known. */
-static void keep_nodes(struct nodes *nodes, const struct servers *servers, const cJSON *published)
-{
-    size_t kept = 0;
-
-    if (servers_observed(servers) == servers->count)
-        return;
-    nodes_read(nodes, published);
-    for (size_t i = 0; i < nodes->count; i++) {
-        if (servers_have_node(servers, node_endpoint(nodes->items[i])))
-            cJSON_Delete(nodes->items[i]);
-        else
-            nodes->items[kept++] = nodes->items[i];
-    }
-    nodes->count = kept;
-}
-
-static char *compose_nodes(const struct relation *relation, const struct servers *servers)
-{
-    struct nodes nodes = {0};
-
-    keep_nodes(&nodes, servers, relation->published);
-    for (size_t i = 0; i < servers->count; i++) {
-        const struct server *server = &servers->items[i];
-        struct strings fingerprints = {0};
-
-        if (!server->observed)
-            continue;
-        add_trusted(&fingerprints, server, &relation->request);
-        add_server(&nodes, server, &fingerprints);
-        strings_free(&fingerprints);
-    }
-    char *value = databag_nodes(&nodes);
-    nodes_free(&nodes);
-    return value;
-}
-
-/* One refusal is enough; where there are several servers it says whose. */
-static void reject(struct rejections *rejections, const char *fingerprint,
-                   const struct servers *servers, const struct server *server)
-{
-    const char *reason = plan_find(&server->plan, fingerprint)->reason;
-    char *whose = servers->count > 1 ? mem_printf("LXD at %s: %s", server->endpoint.url, reason)
-                                     : mem_string(reason);
-
-    rejections_add(rejections, fingerprint, whose);
-    free(whose);
-}
-
-/* Is the certificate trusted by all? */
-static bool judge(const char *fingerprint, const struct servers *servers,
-                  struct rejections *rejections)
-{
-    bool everywhere = true;
-
-    for (size_t i = 0; i < servers->count; i++) {
-        const struct server *server = &servers->items[i];
-
-        if (!server->observed)
-            continue;
-        enum plan_state state = plan_find(&server->plan, fingerprint)->state;
-        everywhere = everywhere && state == PLAN_PRESENT;
-        if (state == PLAN_REFUSED) {
-            reject(rejections, fingerprint, servers, server);
-            break;
-        }
-    }
-    return everywhere;
-}
-
-/* The texts of the relation's certificates that all trust, and all of its rejections. */
-static void judge_all(const struct relation *relation, const struct servers *servers,
-                      struct strings *registered, struct rejections *rejections)
-{
-    const struct request *request = &relation->request;
-
-    for (size_t i = 0; i < request->rejections.count; i++)
-        rejections_add(rejections, NULL, request->rejections.items[i].reason);
-    for (size_t i = 0; i < request->count; i++) {
-        if (judge(request->wishes[i].certificate.fingerprint, servers, rejections))
-            strings_add(registered, request->wishes[i].text);
-    }
-    rejections_sort(rejections);
-}
-
-static void add_version(cJSON *settings)
-{
-    cJSON_AddStringToObject(settings, "version", DATABAG_VERSION);
-}
-
-/* The value becomes the object's. */
-static void add_value(cJSON *settings, const char *key, char *value)
-{
-    cJSON_AddStringToObject(settings, key, value);
-    free(value);
-}
-
-/* Take out of settings what is published already; an absent key is an empty one. */
-static void keep_changes(cJSON *settings, const cJSON *published)
-{
-    cJSON *next;
-
-    for (cJSON *item = settings->child; item != NULL; item = next) {
-        const char *value = json_string(published, item->string);
-
-        next = item->next;
-        if (strcmp(item->valuestring, value != NULL ? value : "") == 0)
-            cJSON_Delete(cJSON_DetachItemViaPointer(settings, item));
-    }
-}
-
-static void log_rejections(const struct juju_transport *juju, const char *id,
-                           const struct rejections *rejections)
-{
-    for (size_t i = 0; i < rejections->count; i++) {
-        const struct rejection *rejection = &rejections->items[i];
-
-        if (rejection->fingerprint[0] != '\0')
-            juju_log(juju, JUJU_LOG_WARNING, "relation %s: certificate %.12s... rejected: %s", id,
-                     rejection->fingerprint, rejection->reason);
-        else
-            juju_log(juju, JUJU_LOG_WARNING, "relation %s: rejected: %s", id, rejection->reason);
-    }
-}
-
-static int write_changes(struct relation *relation, const struct juju_transport *juju,
-                         bool application, const cJSON *changes, struct error *error)
-{
-    struct buffer keys = {0};
-    const cJSON *item;
-
-    if (juju_relation_set(juju, relation->id, application, changes, error) != 0)
-        return -1;
-    cJSON_ArrayForEach(item, changes)
-    {
-        buffer_printf(&keys, "%s%s", keys.length != 0 ? ", " : "", item->string);
-    }
-    juju_log(juju, JUJU_LOG_INFO, "relation %s: published %s", relation->id, keys.data);
-    free(relation->written);
-    relation->written = keys.data;
-    return 0;
-}
-
-/* In the terms of the lxd interface. */
-static int publish_api(struct relation *relation, const struct juju_transport *juju,
-                       const struct servers *servers, const struct strings *registered,
-                       const struct rejections *rejections, struct error *error)
-{
-    cJSON *settings = cJSON_CreateObject();
-    int result = 0;
-
-    add_version(settings);
-    add_value(settings, "nodes", compose_nodes(relation, servers));
-    add_value(settings, "registered_certificates", databag_registered(registered));
-    add_value(settings, "rejected_certificates", databag_rejected(rejections));
-    keep_changes(settings, relation->published);
-    if (cJSON_HasObjectItem(settings, "rejected_certificates"))
-        log_rejections(juju, relation->id, rejections);
-    if (settings->child != NULL)
-        result = write_changes(relation, juju, false, settings, error);
-    cJSON_Delete(settings);
-    return result;
-}
-
-/* ---- publishing, lxd-https ---- */
-
-/* Requirers connect to the first address, so it is one that answers. */
-static char *compose_addresses(const struct server *server)
-{
-    struct endpoints addresses = {0};
-    struct strings none = {0};
-    struct nodes nodes = {0};
-    struct buffer text = {0};
-    struct error ignored;
-
-    add_server(&nodes, server, &none);
-    nodes_sort(&nodes);
-    endpoints_add(&addresses, server->endpoint.url, &ignored);
-    for (size_t i = 0; i < nodes.count; i++)
-        endpoints_add(&addresses, node_endpoint(nodes.items[i]), &ignored);
-    for (size_t i = 0; i < server->info.addresses.count && !server->info.clustered; i++)
-        endpoints_add(&addresses, server->info.addresses.items[i].url, &ignored);
-    for (size_t i = 0; i < addresses.count; i++)
-        buffer_printf(&text, "%s%s", i != 0 ? "," : "", addresses.items[i].url + strlen(SCHEME));
-    endpoints_free(&addresses);
-    nodes_free(&nodes);
-    return text.data;
-}
-
-static cJSON *compose_https(const struct server *server)
-{
-    const struct certificate *presented = lxd_presented(server->client);
-    cJSON *settings = cJSON_CreateObject();
-
-    add_version(settings);
-    add_value(settings, "certificate",
-              pem_encode("CERTIFICATE", presented->der, presented->length));
-    cJSON_AddStringToObject(settings, "certificate_fingerprint", presented->fingerprint);
-    add_value(settings, "addresses", compose_addresses(server));
-    return settings;
-}
-
-/* All in one databag of ours, or nothing. */
-static int publish_server(struct relation *relation, const struct juju_transport *juju,
-                          bool application, const struct server *server, bool all,
-                          struct error *error)
-{
-    cJSON *settings = compose_https(server);
-    int result = 0;
-
-    for (cJSON *item = settings->child; item != NULL && !all; item = item->next)
-        *item->valuestring = '\0';
-    keep_changes(settings, application ? relation->application_published : relation->published);
-    if (settings->child != NULL)
-        result = write_changes(relation, juju, application, settings, error);
-    cJSON_Delete(settings);
-    return result;
-}
-
-static int publish_https(struct relation *relation, const struct juju_transport *juju,
-                         const struct servers *servers, struct error *error)
-{
-    const struct server *server = servers_first(servers);
-    struct strings trusted = {0};
-
-    if (server == NULL)
-        return 0;
-    add_trusted(&trusted, server, &relation->request);
-    bool serves = trusted.count != 0, clustered = server->info.clustered;
-    strings_free(&trusted);
-    if (publish_server(relation, juju, false, server, serves && !clustered, error) != 0)
-        return -1;
-    if (relation->application_published == NULL)
-        return 0;
-    return publish_server(relation, juju, true, server, serves && clustered, error);
-}
-
-int relation_publish(struct relation *relation, const struct juju_transport *juju,
-                     const struct servers *servers, struct error *error)
-{
-    struct rejections rejections = {0};
-    struct strings registered = {0};
-    int result;
-
-    judge_all(relation, servers, &registered, &rejections);
-    relation->rejected = rejections.count;
-    if (relation->https) {
-        log_rejections(juju, relation->id, &rejections);
-        result = publish_https(relation, juju, servers, error);
-    } else {
-        result = publish_api(relation, juju, servers, &registered, &rejections, error);
-    }
-    strings_free(&registered);
-    rejections_free(&rejections);
-    return result;
 }
 
 void relations_free(struct relations *relations)
@@ -495,12 +413,15 @@ void relations_free(struct relations *relations)
     for (size_t i = 0; i < relations->count; i++) {
         struct relation *relation = &relations->items[i];
 
+        for (size_t j = 0; j < relation->member_count; j++)
+            member_free(&relation->members[j]);
+        free(relation->members);
+        strings_free(&relation->ended);
+        strings_free(&relation->held);
         free(relation->id);
         free(relation->application);
-        request_free(&relation->request);
         cJSON_Delete(relation->published);
         cJSON_Delete(relation->application_published);
-        free(relation->written);
     }
     free(relations->items);
     *relations = (struct relations){0};

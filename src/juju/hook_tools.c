@@ -19,8 +19,8 @@ static void reply_wipe(struct juju_reply *reply)
     buffer_wipe(&reply->message);
 }
 
-/* A failing command says why in the last line of its stderr, behind "ERROR ". */
-static int say_failure(const char *command, struct juju_reply *reply, struct error *error)
+/* A failing command says why in the last line of its stderr, behind "ERROR ". Borrowed. */
+static const char *reason_of(struct juju_reply *reply)
 {
     struct buffer *message = &reply->message;
 
@@ -29,10 +29,15 @@ static int say_failure(const char *command, struct juju_reply *reply, struct err
     const char *text = buffer_string(message);
     const char *line = strrchr(text, '\n');
     line = line != NULL ? line + 1 : text;
-    if (strncmp(line, "ERROR ", 6) == 0)
-        line += 6;
+    return strncmp(line, "ERROR ", 6) == 0 ? line + 6 : line;
+}
+
+static int say_failure(const char *command, struct juju_reply *reply, struct error *error)
+{
+    const char *reason = reason_of(reply);
+
     return error_set(error, ERROR_HOOK, "%s failed with exit status %d: %s", command, reply->code,
-                     *line != '\0' ? line : "it did not say why");
+                     *reason != '\0' ? reason : "it did not say why");
 }
 
 static int call(const struct juju_transport *juju, const char *const arguments[],
@@ -230,28 +235,78 @@ int juju_relation_application(const struct juju_transport *juju, const char *rel
     return 0;
 }
 
+static enum juju_refusal refusal_of(struct juju_reply *reply)
+{
+    const char *reason = reason_of(reply);
+
+    if (strcmp(reason, "permission denied") == 0)
+        return JUJU_REFUSAL_DENIED;
+    return strcmp(reason, "relation unit not found") == 0 ? JUJU_REFUSAL_NO_UNIT
+                                                          : JUJU_REFUSAL_OTHER;
+}
+
 int juju_relation_get(const struct juju_transport *juju, const char *relation_id,
-                      const char *member, bool application, cJSON **settings, struct error *error)
+                      const char *member, enum juju_member kind, cJSON **settings,
+                      enum juju_refusal *refusal, struct error *error)
 {
     const char *const of_unit[] = {
         "relation-get", "--format=json", "-r", relation_id, "-", member, NULL};
     const char *const of_application[] = {
         "relation-get", "--format=json", "--app", "-r", relation_id, "-", member, NULL};
+    struct juju_reply reply = {0};
 
-    return ask(juju, application ? of_application : of_unit, cJSON_Object, settings, error);
+    *settings = NULL;
+    *refusal = JUJU_REFUSAL_OTHER;
+    int result = call(juju, kind == JUJU_UNIT ? of_unit : of_application, NULL, &reply, error);
+    if (result == 0)
+        result = parse("relation-get", &reply, cJSON_Object, settings, error);
+    else
+        *refusal = refusal_of(&reply);
+    reply_wipe(&reply);
+    return result;
 }
 
-int juju_relation_set(const struct juju_transport *juju, const char *relation_id, bool application,
-                      const cJSON *settings, struct error *error)
+/* A command that reads an object of strings from its standard input. */
+static int run_with_settings(const struct juju_transport *juju, const char *const arguments[],
+                             const cJSON *settings, struct error *error)
 {
-    const char *const arguments[] = {
-        "relation-set", "-r", relation_id, "--file", "-", application ? "--app" : NULL, NULL};
     struct buffer input = {0};
 
     yaml_print(&input, settings);
     int result = run(juju, arguments, &input, error);
     buffer_free(&input);
     return result;
+}
+
+int juju_relation_set(const struct juju_transport *juju, const char *relation_id,
+                      enum juju_member kind, const cJSON *settings, struct error *error)
+{
+    const char *const arguments[] = {
+        "relation-set", "-r", relation_id, "--file", "-", kind == JUJU_APPLICATION ? "--app" : NULL,
+        NULL};
+
+    return run_with_settings(juju, arguments, settings, error);
+}
+
+int juju_state_get(const struct juju_transport *juju, cJSON **state, struct error *error)
+{
+    const char *const arguments[] = {"state-get", "--format=json", NULL};
+
+    return ask(juju, arguments, cJSON_Object, state, error);
+}
+
+int juju_state_set(const struct juju_transport *juju, const cJSON *values, struct error *error)
+{
+    const char *const arguments[] = {"state-set", "--file", "-", NULL};
+
+    return run_with_settings(juju, arguments, values, error);
+}
+
+int juju_state_delete(const struct juju_transport *juju, const char *key, struct error *error)
+{
+    const char *const arguments[] = {"state-delete", key, NULL};
+
+    return run(juju, arguments, NULL, error);
 }
 
 int juju_goal_state(const struct juju_transport *juju, cJSON **state, struct error *error)

@@ -49,17 +49,35 @@ int juju_relation_units(const struct juju_transport *juju, const char *relation_
 int juju_relation_application(const struct juju_transport *juju, const char *relation_id,
                               char **application, struct error *error);
 
-/* All settings of one member (a unit, or with `application` true an application): an object. */
+/* Whose databag: a unit's, or an application's. */
+enum juju_member { JUJU_UNIT, JUJU_APPLICATION };
+
+/* How a databag was refused, where that means something: the whole of what Juju says. */
+enum juju_refusal {
+    JUJU_REFUSAL_OTHER,
+    JUJU_REFUSAL_DENIED,  /* "permission denied" */
+    JUJU_REFUSAL_NO_UNIT, /* "relation unit not found" (Juju 4) */
+};
+
+/* All settings of one member: an object. Where this fails with ERROR_HOOK *refusal tells how. */
 int juju_relation_get(const struct juju_transport *juju, const char *relation_id,
-                      const char *member, bool application, cJSON **settings, struct error *error);
+                      const char *member, enum juju_member kind, cJSON **settings,
+                      enum juju_refusal *refusal, struct error *error);
 
 /* Write settings into our unit's databag, or as the leader into our application's, through
  * relation-set --file -; an empty string deletes its key. settings is an object of strings. */
-int juju_relation_set(const struct juju_transport *juju, const char *relation_id, bool application,
-                      const cJSON *settings, struct error *error);
+int juju_relation_set(const struct juju_transport *juju, const char *relation_id,
+                      enum juju_member kind, const cJSON *settings, struct error *error);
 
-/* An object: {"units":{"app/0":{"status":"active"}}, ...}. */
+/* An object: {"units":{"app/0":{"status":"active"}},"relations":{"api":{"client/0":{...}}}}. */
 int juju_goal_state(const struct juju_transport *juju, cJSON **state, struct error *error);
+
+/* What our unit keeps with the controller: an object of strings. What a hook sets or deletes takes
+ * effect with the rest of it. A value ends at 64 KiB. */
+int juju_state_get(const struct juju_transport *juju, cJSON **state, struct error *error);
+int juju_state_set(const struct juju_transport *juju, const cJSON *values, struct error *error);
+int juju_state_delete(const struct juju_transport *juju, const char *key, struct error *error);
+
 int juju_status_set(const struct juju_transport *juju, const char *status, const char *message,
                     struct error *error);
 int juju_application_version_set(const struct juju_transport *juju, const char *version,
