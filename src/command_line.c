@@ -182,35 +182,49 @@ static int load_credentials(struct credentials *credentials,
     return result;
 }
 
-static void describe_own_entry(const struct lxd_certificates *store, const char *fingerprint)
-{
-    for (size_t i = 0; i < store->count; i++) {
-        const struct lxd_certificate *entry = &store->items[i];
+/* What the trust store has, and ours in it. */
+struct store {
+    const char *fingerprint; /* ours */
+    size_t count;
+    struct lxd_certificate own; /* name NULL: not seen */
+};
 
-        if (strcmp(entry->fingerprint, fingerprint) == 0) {
-            printf("Our entry:          \"%s\", %s\n", entry->name,
-                   entry->projects.restricted
-                       ? "restricted to projects: it may not manage the trust store"
-                       : "unrestricted");
-            return;
-        }
-    }
-    puts("Our entry:          not in the list (a fine-grained identity, or trusted through a CA)");
+static void note_entry(void *context, const struct lxd_certificate *entry)
+{
+    struct store *store = context;
+
+    store->count++;
+    if (store->own.name == NULL && strcmp(entry->fingerprint, store->fingerprint) == 0)
+        lxd_certificate_copy(&store->own, entry);
+}
+
+static void describe_store(const struct store *store)
+{
+    printf("Trust store:        %zu certificate%s\n", store->count, store->count != 1 ? "s" : "");
+    if (store->own.name != NULL)
+        printf("Our entry:          \"%s\", %s\n", store->own.name,
+               store->own.projects.restricted
+                   ? "restricted to projects: it may not manage the trust store"
+                   : "unrestricted");
+    else
+        puts("Our entry:          not in the list (a fine-grained identity, or trusted through a "
+             "CA)");
 }
 
 static int describe_trusted(struct lxd_client *client, const struct lxd_server *server,
                             const char *fingerprint, struct error *error)
 {
-    struct lxd_certificates store = {0};
+    struct store store = {.fingerprint = fingerprint};
 
-    printf("Server:             %s, LXD %s, %s\n", server->name, server->version,
+    printf("Server:             %s, %s %s, %s\n", server->name,
+           server->software == LXD_INCUS ? "Incus" : "LXD", server->version,
            server->clustered ? "member of a cluster" : "standalone");
-    if (lxd_list_certificates(client, &store, error) != 0)
-        return -1;
-    printf("Trust store:        %zu certificate%s\n", store.count, store.count != 1 ? "s" : "");
-    describe_own_entry(&store, fingerprint);
-    lxd_certificates_free(&store);
-    return 0;
+    lxd_ask_certificates(client);
+    int result = lxd_answer_certificates(client, note_entry, &store, error);
+    if (result == 0)
+        describe_store(&store);
+    lxd_certificate_free(&store.own);
+    return result;
 }
 
 /* Says step by step what is found, so that the last line tells how far it went. */
@@ -230,13 +244,15 @@ static int probe(const struct credentials *credentials, const struct endpoint *e
     puts("Server certificate: as expected");
     if (lxd_warning(client) != NULL)
         printf("Warning:            %s\n", lxd_warning(client));
-    if (lxd_get_server(client, &server, error) != 0)
+    lxd_ask_server(client);
+    if (lxd_answer_server(client, &server, error) != 0)
         goto out;
     printf("Client certificate: %s, %s\n", fingerprint, server.trusted ? "trusted" : "not trusted");
     if (!server.trusted)
         error_set(error, ERROR_UNTRUSTED,
-                  "LXD at %s does not trust the client certificate: run \"lxc config trust add\"",
-                  endpoint->url);
+                  "LXD at %s does not trust the client certificate: run \"%s\"", endpoint->url,
+                  server.software == LXD_INCUS ? "incus config trust add-certificate FILE"
+                                               : "lxc config trust add FILE");
     else
         result = describe_trusted(client, &server, fingerprint, error);
 out:

@@ -44,6 +44,30 @@ static size_t find_nul(const char *text, size_t length)
     return (size_t)(end - text);
 }
 
+/* At least as many as there are values: each but the first stands behind one of these, or behind
+ * the colon of a key that does. */
+static size_t count_values(const char *text, size_t length)
+{
+    size_t count = 1;
+    bool quoted = false;
+
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] == '"')
+            quoted = !quoted;
+        else if (text[i] == '\\')
+            i++;
+        else if (!quoted && (text[i] == ',' || text[i] == '[' || text[i] == '{'))
+            count++;
+    }
+    return count;
+}
+
+static bool is_too_dense(const char *text, size_t length)
+{
+    return length > JSON_FREE_VALUES &&
+           count_values(text, length) > JSON_FREE_VALUES + length / JSON_BYTES_PER_VALUE;
+}
+
 static bool is_white_space(const char *text, const char *end)
 {
     while (text < end && memchr(" \t\r\n", *text, 4) != NULL)
@@ -57,6 +81,9 @@ int json_parse(cJSON **value, const char *text, size_t length, const char *what,
     *value = NULL;
     if (length == 0)
         return error_set(error, kind, "%s is empty, not JSON", what);
+    if (is_too_dense(text, length))
+        return error_set(error, kind, "%s has too many JSON values for its %zu bytes", what,
+                         length);
     const char *end = text + find_nul(text, length);
     if (end == text + length) {
         *value = cJSON_ParseWithLengthOpts(text, length, &end, false);

@@ -2,39 +2,61 @@
 #include "lxd/client.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "base/base64.h"
-#include "base/buffer.h"
-#include "base/json.h"
+#include "base/bytes.h"
 #include "base/net.h"
-#include "lxd/answer.h"
-#include "lxd/http.h"
 #include "lxd/stream.h"
 
 #define SCHEME "https://"
-#define CERTIFICATES "/1.0/certificates"
 #define MAX_REASON 300
-#define MAX_AHEAD 16384 /* bytes of a request that is sent ahead: it must not block */
+#define MAX_ON_WAY 16384 /* bytes of requests without an answer; one TLS record */
+
+enum subject {
+    SERVER,
+    MEMBERS,
+    CERTIFICATES,
+    PROJECTS,
+    IDENTITY,
+    CERTIFICATE,
+    ADD, /* from here on: changes */
+    REMOVE,
+    CHANGE,
+    ENROL
+};
+
+static bool is_change(enum subject subject)
+{
+    return subject >= ADD;
+}
+
+struct request {
+    enum subject subject;
+    char fingerprint[65]; /* of the entry that it is about */
+    struct buffer text;
+    int64_t until; /* once it was sent: when its answer has to begin */
+};
 
 struct lxd_client {
     struct endpoint endpoint;
     struct lxd_credentials credentials;
     int64_t deadline;
-    /* Open a connection to the endpoint; a test puts its own here. */
-    int (*connect)(struct lxd_client *client, struct http_stream *stream, struct error *error);
+    struct lxd_transport transport; /* in the place of the stream, where there is one */
     struct stream stream;
+    int fd; /* of the connection */
     struct http_connection connection;
-    struct strings ahead;   /* texts of requests that were sent before their turn, ... */
-    size_t taken;           /* ... of which so many had it */
-    int64_t ahead_deadline; /* until when their answers have to begin */
-    struct error refusal;   /* why the server's certificate was refused */
+    struct request *queue; /* in the order of asking, without those that were answered */
+    size_t asked;          /* so many are in it, ... */
+    size_t sent;           /* ... the first of them on their way */
+    struct error refusal;  /* why the server's certificate was refused */
     struct certificate presented;
     char *warning;
     unsigned requests;
     bool held_up; /* a change took place, and its answer did not come */
+    struct lxd_identity identity;
 };
 
 /* ---- the connection ---- */
@@ -44,11 +66,13 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static int with_subject(const struct lxd_client *client, struct error *error)
+/* What went wrong becomes a sentence, here and nowhere else. */
+static int tell(const struct lxd_client *client, struct error *error)
 {
     struct error plain = *error;
 
-    return error_set(error, plain.kind, "LXD at %s %s", client->endpoint.url, plain.text);
+    return error_set(error, plain.kind, "LXD at %s %s%s", client->endpoint.url,
+                     plain.kind == ERROR_UNREACHABLE ? "unreachable: " : "", plain.text);
 }
 
 /* A pinned certificate is accepted whatever its dates, and no other is that is outside of them. */
@@ -94,48 +118,106 @@ static void start_tls(struct lxd_client *client)
     stream_start(&client->stream, &client->endpoint, &configuration, client->deadline);
 }
 
-static int finish_tls(struct lxd_client *client, struct http_stream *stream, struct error *error)
+static int64_t deadline_for(const struct lxd_client *client, enum subject subject)
 {
-    if (client->stream.fd < 0) {
-        *error = client->stream.error;
-        if (error->kind == ERROR_IDENTITY)
-            *error = client->refusal;
-        return -1;
+    int64_t now = net_clock_ms(), left = client->deadline - now;
+
+    if (!is_change(subject))
+        return now + smaller(LXD_REQUEST_MS, left);
+    return now + smaller(client->held_up ? LXD_HELD_UP_MS : LXD_REQUEST_MS, left / 2);
+}
+
+/*
+ * Send what is asked for, the first `due` requests of all whatever their size, the others as far
+ * as they fit on their way: a server that answers one request after the other need not read them,
+ * and no write may wait for it. Where sending fails the connection is closed.
+ */
+static int send_asked(struct lxd_client *client, size_t due, struct error *error)
+{
+    size_t on_way = 0;
+
+    for (size_t i = 0; i < client->asked; i++) {
+        struct request *request = &client->queue[i];
+
+        on_way += request->text.length;
+        if (i < client->sent)
+            continue;
+        if (i >= due && on_way > MAX_ON_WAY)
+            break;
+        request->until = deadline_for(client, request->subject);
+        if (client->stream.opening) /* with the last flight of the handshake */
+            buffer_append(&client->stream.first, request->text.data, request->text.length);
+        else if (http_send(&client->connection, &request->text, request->until, error) != 0)
+            return -1;
+        client->sent++;
+        client->requests++;
     }
-    *stream = stream_http(&client->stream);
     return 0;
 }
 
-static int connect_tls(struct lxd_client *client, struct http_stream *stream, struct error *error)
+static int finish_opening(struct lxd_client *client, struct error *error)
 {
-    start_tls(client);
-    stream_open(&(struct stream *){&client->stream}, 1);
-    return finish_tls(client, stream, error);
+    struct http_connection *connection = &client->connection;
+
+    if (client->transport.open != NULL) {
+        if (client->transport.open(client->transport.context, &connection->stream, &client->fd,
+                                   error) != 0)
+            return tell(client, error);
+    } else if (client->stream.fd < 0) {
+        *error =
+            client->stream.error.kind == ERROR_IDENTITY ? client->refusal : client->stream.error;
+        return tell(client, error);
+    } else {
+        client->fd = client->stream.fd;
+        connection->stream = stream_http(&client->stream);
+        for (size_t i = 0; i < client->sent; i++)
+            client->queue[i].until =
+                smaller(client->stream.opened + LXD_REQUEST_MS, client->deadline);
+    }
+    connection->closed = false;
+    connection->pending = (unsigned)client->sent;
+    return 0;
 }
 
-static int open_connection(struct lxd_client *client, struct error *error)
+/* Once more, and all that has no answer is sent again. */
+static int open_again(struct lxd_client *client, struct error *error)
 {
+    struct error ignored;
+
     http_connection_free(&client->connection);
     client->connection = (struct http_connection){.closed = true};
-    if (client->connect(client, &client->connection.stream, error) != 0)
-        return with_subject(client, error);
-    client->connection.closed = false;
-    return 0;
+    client->sent = 0;
+    if (client->transport.open == NULL) {
+        start_tls(client);
+        if (client->stream.opening)
+            send_asked(client, 0, &ignored);
+        stream_open(&(struct stream *){&client->stream}, 1);
+    }
+    return finish_opening(client, error);
 }
 
-struct lxd_client *lxd_start(const struct endpoint *endpoint,
-                             const struct lxd_credentials *credentials, int64_t deadline)
+struct lxd_client *lxd_start_over(const struct lxd_transport *transport,
+                                  const struct endpoint *endpoint,
+                                  const struct lxd_credentials *credentials, int64_t deadline)
 {
     struct lxd_client *client = mem_alloc(sizeof *client);
 
     client->endpoint = *endpoint;
     client->credentials = *credentials;
     client->deadline = deadline;
-    client->connect = connect_tls;
     client->connection.closed = true;
-    client->stream.fd = -1;
-    start_tls(client);
+    client->fd = client->stream.fd = -1;
+    if (transport != NULL)
+        client->transport = *transport;
+    else
+        start_tls(client);
     return client;
+}
+
+struct lxd_client *lxd_start(const struct endpoint *endpoint,
+                             const struct lxd_credentials *credentials, int64_t deadline)
+{
+    return lxd_start_over(NULL, endpoint, credentials, deadline);
 }
 
 void lxd_connect(struct lxd_client *const clients[], size_t count)
@@ -150,17 +232,14 @@ void lxd_connect(struct lxd_client *const clients[], size_t count)
 
 int lxd_opened(struct lxd_client **client, struct error *error)
 {
-    struct lxd_client *opened = *client;
+    struct error ignored;
 
-    if (finish_tls(opened, &opened->connection.stream, error) != 0) {
-        with_subject(opened, error);
-        lxd_close(opened);
+    if (finish_opening(*client, error) != 0) {
+        lxd_close(*client);
         *client = NULL;
         return -1;
     }
-    opened->connection.closed = false;
-    opened->connection.pending = (unsigned)opened->ahead.count;
-    opened->ahead_deadline = smaller(opened->stream.opened + LXD_REQUEST_MS, opened->deadline);
+    send_asked(*client, 0, &ignored);
     return 0;
 }
 
@@ -177,8 +256,11 @@ void lxd_close(struct lxd_client *client)
     if (client == NULL)
         return;
     stream_close(&client->stream);
+    buffer_wipe(&client->stream.first);
     http_connection_free(&client->connection);
-    strings_free(&client->ahead);
+    for (size_t i = 0; i < client->asked; i++)
+        buffer_wipe(&client->queue[i].text);
+    free(client->queue);
     certificate_free(&client->presented);
     free(client->warning);
     free(client);
@@ -209,462 +291,430 @@ unsigned lxd_requests(const struct lxd_client *client)
     return client->requests;
 }
 
-/* ---- requests ---- */
+/* ---- asking ---- */
 
-static int64_t deadline_for(const struct lxd_client *client, const char *method)
+static void ask(struct lxd_client *client, enum subject subject, const char *method,
+                const char *path, const char *body)
 {
-    int64_t now = net_clock_ms(), left = client->deadline - now;
-
-    if (strcmp(method, "GET") == 0)
-        return now + smaller(LXD_REQUEST_MS, left);
-    return now + smaller(client->held_up ? LXD_HELD_UP_MS : LXD_REQUEST_MS, left / 2);
-}
-
-static void compose(const struct lxd_client *client, struct buffer *text, const char *method,
-                    const char *path, const char *body)
-{
-    http_compose(text, client->endpoint.url + strlen(SCHEME), method, path, body);
-}
-
-/* Where this fails the connection is closed, and the request goes the ordinary way. */
-static void send_ahead(struct lxd_client *client, const char *method, const char *path,
-                       const char *body)
-{
-    struct buffer text = {0};
+    struct request *request;
     struct error ignored;
 
-    compose(client, &text, method, path, body);
-    if (text.length <= MAX_AHEAD && (client->stream.opening || !client->connection.closed)) {
-        client->ahead_deadline = deadline_for(client, method);
-        if (client->stream.opening)
-            buffer_append(&client->stream.first, text.data, text.length);
-        else
-            http_send(&client->connection, &text, client->ahead_deadline, &ignored);
-        strings_add(&client->ahead, text.data);
-        client->requests++;
-    }
-    buffer_free(&text);
+    client->queue = mem_grow(client->queue, client->asked, sizeof *client->queue);
+    request = &client->queue[client->asked++];
+    *request = (struct request){.subject = subject};
+    http_compose(&request->text, client->endpoint.url + strlen(SCHEME), method, path, body);
+    if (client->stream.opening || !client->connection.closed)
+        send_asked(client, 0, &ignored);
 }
+
+/* About one entry; the body is freed. */
+static void ask_entry(struct lxd_client *client, enum subject subject, const char *method,
+                      const char *fingerprint, char *body)
+{
+    char *path = mem_printf(API_CERTIFICATES "/%s", fingerprint);
+
+    ask(client, subject, method, path, body);
+    snprintf(client->queue[client->asked - 1].fingerprint, sizeof client->queue->fingerprint, "%s",
+             fingerprint);
+    free(path);
+    free(body);
+}
+
+void lxd_ask_server(struct lxd_client *client)
+{
+    ask(client, SERVER, "GET", "/1.0", NULL);
+}
+
+void lxd_ask_members(struct lxd_client *client)
+{
+    ask(client, MEMBERS, "GET", "/1.0/cluster/members?recursion=1", NULL);
+}
+
+void lxd_ask_certificates(struct lxd_client *client)
+{
+    ask(client, CERTIFICATES, "GET", API_CERTIFICATES "?recursion=1", NULL);
+}
+
+void lxd_ask_projects(struct lxd_client *client)
+{
+    ask(client, PROJECTS, "GET", "/1.0/projects", NULL);
+}
+
+void lxd_ask_identity(struct lxd_client *client)
+{
+    ask(client, IDENTITY, "GET", "/1.0/auth/identities/current", NULL);
+}
+
+void lxd_ask_certificate(struct lxd_client *client, const char *fingerprint)
+{
+    ask_entry(client, CERTIFICATE, "GET", fingerprint, NULL);
+}
+
+void lxd_ask_add(struct lxd_client *client, const struct certificate *certificate, const char *name,
+                 const struct projects *projects)
+{
+    char *body = api_new_entry(certificate, name, projects);
+
+    ask(client, ADD, "POST", API_CERTIFICATES, body);
+    free(body);
+}
+
+void lxd_ask_remove(struct lxd_client *client, const char *fingerprint)
+{
+    ask_entry(client, REMOVE, "DELETE", fingerprint, NULL);
+}
+
+void lxd_ask_change(struct lxd_client *client, const char *fingerprint, const char *name,
+                    const struct projects *projects)
+{
+    ask_entry(client, CHANGE, "PATCH", fingerprint, api_changed_entry(name, projects));
+}
+
+/* ---- waiting ---- */
 
 /* Is an answer to come that nobody has waited for? */
 static bool is_waiting(const struct lxd_client *client)
 {
-    return client->ahead.count != 0 && !client->connection.closed;
+    return client->sent != 0 && !client->connection.closed;
 }
 
-/* Is the answer to this request the next to come? Answers to others make the connection useless. */
-static bool take_ahead(struct lxd_client *client, const struct buffer *text)
+/* Is it here already, so that the socket will not tell? */
+static bool has_input(struct lxd_client *client)
 {
-    struct strings *ahead = &client->ahead;
-    bool next = is_waiting(client) && strcmp(ahead->items[client->taken], text->data) == 0;
-
-    if (next && ++client->taken < ahead->count)
-        return true;
-    if (!next && ahead->count != 0)
-        client->connection.closed = true;
-    strings_free(ahead);
-    client->taken = 0;
-    return next;
-}
-
-static int request_once(struct lxd_client *client, const char *method, const struct buffer *text,
-                        struct http_response *response, struct error *error)
-{
-    int64_t deadline = deadline_for(client, method), first = deadline;
-
-    if (take_ahead(client, text)) {
-        first = client->ahead_deadline;
-        if (deadline < first)
-            deadline = first;
-    } else {
-        if (client->connection.closed && open_connection(client, error) != 0)
-            return -1;
-        client->requests++;
-        if (http_send(&client->connection, text, deadline, error) != 0)
-            return with_subject(client, error);
-    }
-    if (http_receive(&client->connection, first, deadline, response, error) != 0)
-        return with_subject(client, error);
-    return 0;
-}
-
-/* A connection that lay idle may have been closed meanwhile: LXD 6.8 does so after 30 s. */
-static int request(struct lxd_client *client, const char *method, const char *path,
-                   const char *body, struct http_response *response, struct error *error)
-{
-    struct buffer text = {0};
-
-    *response = (struct http_response){0};
-    compose(client, &text, method, path, body);
-    int result = request_once(client, method, &text, response, error);
-    if (result != 0 && client->connection.stale)
-        result = request_once(client, method, &text, response, error);
-    buffer_wipe(&text); /* it may hold a token */
-    return result;
+    return http_has_input(&client->connection) ||
+           (client->stream.fd >= 0 && stream_has_input(&client->stream));
 }
 
 size_t lxd_wait(struct lxd_client *const clients[], size_t count)
 {
     struct pollfd *entries = mem_alloc(count * sizeof *entries);
-    size_t first = count; /* whose time is over first, or who waits for nothing */
+    size_t first = count; /* whose time is over first */
+    int64_t until = INT64_MAX;
+    size_t ready = count;
 
-    for (size_t i = 0; i < count; i++) {
-        const struct lxd_client *client = clients[i];
-
+    for (size_t i = 0; i < count && ready == count; i++) {
         entries[i] = (struct pollfd){.fd = -1, .events = POLLIN};
-        if (client == NULL)
+        if (clients[i] == NULL)
             continue;
-        if (first == count || client->ahead_deadline < clients[first]->ahead_deadline)
-            first = i;
-        if (!is_waiting(client)) {
-            first = i;
-            break;
+        if (!is_waiting(clients[i]) || has_input(clients[i])) {
+            ready = i;
+        } else {
+            entries[i].fd = clients[i]->fd;
+            if (first == count || clients[i]->queue[0].until < until) {
+                first = i;
+                until = clients[i]->queue[0].until;
+            }
         }
-        entries[i].fd = client->stream.fd;
     }
-    if (first < count && is_waiting(clients[first]) &&
-        net_poll(entries, count, clients[first]->ahead_deadline) > 0) {
-        for (first = 0; entries[first].revents == 0;)
-            first++;
+    if (ready == count && first != count) {
+        ready = first;
+        if (net_poll(entries, count, until) > 0) {
+            for (ready = 0; entries[ready].revents == 0;)
+                ready++;
+        }
     }
     free(entries);
-    return first;
+    return ready;
+}
+
+/* ---- answers ---- */
+
+static int receive_once(struct lxd_client *client, const struct http_sink *sink,
+                        struct http_response *response, struct error *error)
+{
+    const struct request *request = client->queue;
+
+    if (client->connection.closed && open_again(client, error) != 0)
+        return -1;
+    if (client->sent == 0 && send_asked(client, 1, error) != 0)
+        return tell(client, error);
+    int64_t deadline = deadline_for(client, request->subject);
+    if (deadline < request->until)
+        deadline = request->until;
+    if (http_receive(&client->connection, request->until, deadline, sink, response, error) != 0)
+        return tell(client, error);
+    return 0;
+}
+
+/* The first request is answered, or will never be. */
+static void pop(struct lxd_client *client)
+{
+    struct error ignored;
+
+    buffer_wipe(&client->queue[0].text); /* it may hold a token */
+    client->asked--;
+    memmove(client->queue, client->queue + 1, client->asked * sizeof *client->queue);
+    if (client->sent != 0)
+        client->sent--;
+    if (client->connection.closed)
+        return;
+    if (client->sent != 0) { /* the next one has its time from here on */
+        int64_t until = deadline_for(client, client->queue[0].subject);
+
+        if (client->queue[0].until < until)
+            client->queue[0].until = until;
+    }
+    send_asked(client, 0, &ignored);
+}
+
+/* Only in the order of asking. */
+static enum subject next_subject(const struct lxd_client *client)
+{
+    if (client->asked == 0)
+        abort();
+    return client->queue[0].subject;
+}
+
+static int answer(struct lxd_client *client, enum subject subject, const struct http_sink *sink,
+                  struct http_response *response, struct error *error)
+{
+    *response = (struct http_response){0};
+    if (next_subject(client) != subject)
+        abort();
+    int result = receive_once(client, sink, response, error);
+    if (result != 0 && client->connection.stale)
+        result = receive_once(client, sink, response, error);
+    pop(client);
+    return result;
 }
 
 /* The error of a response with a status that promises no result. */
 static int status_error(const struct lxd_client *client, const struct http_response *response,
                         struct error *error)
 {
+    int status = response->status;
     char reason[MAX_REASON];
+    bool from_lxd = api_reason(&response->body, reason, sizeof reason);
+    const char *open = *reason != '\0' ? " (" : "", *close = *reason != '\0' ? ")" : "";
 
-    answer_reason(&response->body, reason, sizeof reason);
-    if (response->status == 401 || response->status == 403)
-        return error_set(error, ERROR_UNTRUSTED,
-                         "LXD at %s does not admit the client certificate %.12s... (HTTP %d%s%s)",
-                         client->endpoint.url, client->credentials.certificate->fingerprint,
-                         response->status, *reason != '\0' ? ": " : "", reason);
-    return error_set(error, ERROR_UNREACHABLE, "LXD at %s %s HTTP %d%s%s%s", client->endpoint.url,
-                     response->status >= 500 ? "unreachable:" : "answers", response->status,
-                     *reason != '\0' ? " (" : "", reason, *reason != '\0' ? ")" : "");
+    if (status >= 500)
+        error_set(error, ERROR_UNREACHABLE, "HTTP %d%s%s%s", status, open, reason, close);
+    else if (from_lxd && (status == 401 || status == 403))
+        error_set(error, ERROR_UNTRUSTED,
+                  "does not admit the client certificate %.12s... (HTTP %d: %s)",
+                  client->credentials.certificate->fingerprint, status, reason);
+    else
+        error_set(error, ERROR_NONSENSE, "answers HTTP %d%s%s%s%s", status, open, reason, close,
+                  from_lxd ? "" : ": is there a proxy in front of LXD?");
+    return tell(client, error);
 }
 
-/* The same for a change: 403 is about the permission, other 4xx about the one certificate. */
-static int change_error(const struct lxd_client *client, const struct http_response *response,
-                        struct error *error)
+/* The body of a 200, which the caller wipes. */
+static int answer_ok(struct lxd_client *client, enum subject subject,
+                     struct http_response *response, struct error *error)
 {
-    char reason[MAX_REASON];
-
-    if (response->status == 403)
-        return error_set(error, ERROR_UNTRUSTED,
-                         "LXD at %s does not let the client certificate %.12s... manage the trust "
-                         "store: it is restricted, or trusted no longer",
-                         client->endpoint.url, client->credentials.certificate->fingerprint);
-    answer_reason(&response->body, reason, sizeof reason);
-    if (response->status / 100 == 4 && response->status != 401 && *reason != '\0')
-        return error_set(error, ERROR_REFUSED, "%s", reason);
-    return status_error(client, response, error);
-}
-
-/* ---- reading ---- */
-
-/* A response other than 200 becomes an error, and its body is freed. */
-static int expect_ok(const struct lxd_client *client, struct http_response *response,
-                     struct error *error)
-{
+    if (answer(client, subject, NULL, response, error) != 0)
+        return -1;
     if (response->status == 200)
         return 0;
     status_error(client, response, error);
-    buffer_free(&response->body);
+    buffer_wipe(&response->body);
     return -1;
 }
 
-static int get(struct lxd_client *client, const char *path, struct http_response *response,
-               struct error *error)
+/* The end of reading a body. */
+static int done(const struct lxd_client *client, struct http_response *response, int result,
+                struct error *error)
 {
-    if (request(client, "GET", path, NULL, response, error) != 0)
-        return -1;
-    return expect_ok(client, response, error);
+    buffer_wipe(&response->body);
+    return result == 0 ? 0 : tell(client, error);
 }
 
-static const char *const paths[] = {
-    [LXD_SERVER] = "/1.0",
-    [LXD_MEMBERS] = "/1.0/cluster/members?recursion=1",
-    [LXD_CERTIFICATES] = CERTIFICATES "?recursion=1",
-};
-
-void lxd_ahead_get(struct lxd_client *client, enum lxd_resource resource)
-{
-    send_ahead(client, "GET", paths[resource], NULL);
-}
-
-int lxd_get_server(struct lxd_client *client, struct lxd_server *server, struct error *error)
+int lxd_answer_server(struct lxd_client *client, struct lxd_server *server, struct error *error)
 {
     struct http_response response;
 
     *server = (struct lxd_server){0};
-    if (get(client, paths[LXD_SERVER], &response, error) != 0)
+    if (answer_ok(client, SERVER, &response, error) != 0)
         return -1;
-    int result = answer_server(&response.body, server, error);
-    buffer_wipe(&response.body); /* it holds the server's configuration, secrets too */
-    return result == 0 ? 0 : with_subject(client, error);
+    return done(client, &response, api_server(&response.body, server, error), error);
 }
 
-int lxd_list_members(struct lxd_client *client, struct lxd_members *list, struct error *error)
+int lxd_answer_members(struct lxd_client *client, struct lxd_members *list, struct error *error)
 {
     struct http_response response;
 
     *list = (struct lxd_members){0};
-    if (get(client, paths[LXD_MEMBERS], &response, error) != 0)
+    if (answer_ok(client, MEMBERS, &response, error) != 0)
         return -1;
-    int result = answer_members(&response.body, list, error);
-    buffer_free(&response.body);
-    return result == 0 ? 0 : with_subject(client, error);
+    return done(client, &response, api_members(&response.body, list, error), error);
 }
 
-int lxd_list_certificates(struct lxd_client *client, struct lxd_certificates *list,
-                          struct error *error)
+int lxd_answer_projects(struct lxd_client *client, struct strings *names, struct error *error)
 {
     struct http_response response;
 
-    *list = (struct lxd_certificates){0};
-    if (get(client, paths[LXD_CERTIFICATES], &response, error) != 0)
+    *names = (struct strings){0};
+    if (answer_ok(client, PROJECTS, &response, error) != 0)
         return -1;
-    int result = answer_certificates(&response.body, list, error);
-    buffer_free(&response.body);
-    return result == 0 ? 0 : with_subject(client, error);
+    return done(client, &response, api_projects(&response.body, names, error), error);
 }
 
-static char *entry_path(const char *fingerprint)
-{
-    return mem_printf(CERTIFICATES "/%s", fingerprint);
-}
-
-static int request_entry(struct lxd_client *client, const char *method, const char *fingerprint,
-                         const char *body, struct http_response *response, struct error *error)
-{
-    char *path = entry_path(fingerprint);
-    int result = request(client, method, path, body, response, error);
-
-    free(path);
-    return result;
-}
-
-int lxd_get_certificate(struct lxd_client *client, const char *fingerprint, bool *found,
-                        struct lxd_certificate *certificate, struct error *error)
+int lxd_answer_identity(struct lxd_client *client, struct lxd_identity *identity,
+                        struct error *error)
 {
     struct http_response response;
+
+    *identity = (struct lxd_identity){0};
+    if (answer_ok(client, IDENTITY, &response, error) != 0)
+        return -1;
+    int result = api_identity(&response.body, identity, error);
+    client->identity = *identity;
+    return done(client, &response, result, error);
+}
+
+static int feed_certificates(void *context, const char *data, size_t length, struct error *error)
+{
+    return api_certificates_feed(context, data, length, error);
+}
+
+int lxd_answer_certificates(struct lxd_client *client, lxd_certificate_sink *sink, void *context,
+                            struct error *error)
+{
+    struct api_certificates list = {.sink = sink, .context = context};
+    struct http_sink body = {.take = feed_certificates, .context = &list};
+    struct http_response response;
+    struct error at_end;
+
+    int result = answer(client, CERTIFICATES, &body, &response, error);
+    int ended = api_certificates_end(&list, &at_end);
+    if (result != 0)
+        return -1;
+    if (response.status != 200) {
+        status_error(client, &response, error);
+        buffer_wipe(&response.body);
+        return -1;
+    }
+    if (ended != 0)
+        *error = at_end;
+    return done(client, &response, ended, error);
+}
+
+/* A 404 that is not LXD's own says nothing about the entry. */
+static bool is_absent(const struct http_response *response)
+{
+    char reason[MAX_REASON];
+
+    return response->status == 404 && api_reason(&response->body, reason, sizeof reason);
+}
+
+int lxd_answer_certificate(struct lxd_client *client, bool *found,
+                           struct lxd_certificate *certificate, struct error *error)
+{
+    char fingerprint[sizeof certificate->fingerprint];
+    struct http_response response;
+    int result = 0;
 
     *found = false;
     *certificate = (struct lxd_certificate){0};
-    if (request_entry(client, "GET", fingerprint, NULL, &response, error) != 0)
+    next_subject(client);
+    memcpy(fingerprint, client->queue[0].fingerprint, sizeof fingerprint);
+    if (answer(client, CERTIFICATE, NULL, &response, error) != 0)
         return -1;
-    if (response.status == 404) {
-        buffer_free(&response.body);
-        return 0;
+    if (response.status != 200 && !is_absent(&response)) {
+        status_error(client, &response, error);
+        buffer_wipe(&response.body);
+        return -1;
     }
-    if (expect_ok(client, &response, error) != 0)
-        return -1;
-    int result = answer_certificate(&response.body, fingerprint, certificate, error);
-    buffer_free(&response.body);
-    *found = result == 0;
-    return result == 0 ? 0 : with_subject(client, error);
+    if (response.status == 200) {
+        result = api_certificate(&response.body, fingerprint, certificate, error);
+        *found = result == 0;
+    }
+    return done(client, &response, result, error);
 }
 
-/* ---- changing ---- */
+/* ---- answers to changes ---- */
 
-/*
- * Nobody knows whether a change took place: a hung cluster member can hold up the answer although
- * the change is committed, and will hold up the next ones. Does the trust store have (or, with
- * wanted false, not have) the entry?
- */
-static bool is_settled(struct lxd_client *client, const char *fingerprint, bool wanted,
-                       struct lxd_certificate *entry)
+static int lacks_permission(const struct lxd_client *client, enum subject subject,
+                            struct error *error)
 {
-    struct error ignored;
-    bool found;
+    static const char *const entitlements[] = {[ADD] = "can_create_identities",
+                                               [REMOVE] = "can_delete_identities",
+                                               [CHANGE] = "can_edit_identities"};
+    const char *fingerprint = client->credentials.certificate->fingerprint;
 
-    if (lxd_get_certificate(client, fingerprint, &found, entry, &ignored) != 0 || found != wanted)
-        return false;
-    client->held_up = true;
-    return true;
+    if (client->identity.fine_grained)
+        error_set(error, ERROR_UNTRUSTED,
+                  "does not let the client certificate %.12s... manage the trust store: its "
+                  "identity lacks the entitlement %s on the server",
+                  fingerprint, entitlements[subject]);
+    else
+        error_set(error, ERROR_UNTRUSTED,
+                  "does not let the client certificate %.12s... manage the trust store: it is "
+                  "restricted, or trusted no longer",
+                  fingerprint);
+    return tell(client, error);
 }
 
-static char *new_entry_json(const struct certificate *certificate, const char *name,
-                            const struct projects *projects)
-{
-    cJSON *object = cJSON_CreateObject();
-    char *base64 = base64_encode(certificate->der, certificate->length);
-
-    cJSON_AddStringToObject(object, "type", "client");
-    cJSON_AddStringToObject(object, "name", name);
-    cJSON_AddStringToObject(object, "certificate", base64);
-    if (projects->restricted)
-        projects_to_json(projects, object);
-    char *text = json_print(object);
-    free(base64);
-    cJSON_Delete(object);
-    return text;
-}
-
-static char *changed_entry_json(const char *name, const struct projects *projects)
-{
-    cJSON *object = cJSON_CreateObject();
-
-    cJSON_AddStringToObject(object, "name", name);
-    if (projects != NULL)
-        projects_to_json(projects, object);
-    char *text = json_print(object);
-    cJSON_Delete(object);
-    return text;
-}
-
-void lxd_ahead_add(struct lxd_client *client, const struct certificate *certificate,
-                   const char *name, const struct projects *projects)
-{
-    char *body = new_entry_json(certificate, name, projects);
-
-    send_ahead(client, "POST", CERTIFICATES, body);
-    free(body);
-}
-
-static void send_entry_ahead(struct lxd_client *client, const char *method, const char *fingerprint,
-                             const char *body)
-{
-    char *path = entry_path(fingerprint);
-
-    send_ahead(client, method, path, body);
-    free(path);
-}
-
-void lxd_ahead_remove(struct lxd_client *client, const char *fingerprint)
-{
-    send_entry_ahead(client, "DELETE", fingerprint, NULL);
-}
-
-void lxd_ahead_change(struct lxd_client *client, const char *fingerprint, const char *name,
-                      const struct projects *projects)
-{
-    char *body = changed_entry_json(name, projects);
-
-    send_entry_ahead(client, "PATCH", fingerprint, body);
-    free(body);
-}
-
-static bool exists_already(const struct http_response *response)
+/* 403 is about the permission, other 4xx about the one certificate. */
+static int change_error(const struct lxd_client *client, enum subject subject,
+                        const struct http_response *response, struct error *error)
 {
     char reason[MAX_REASON];
 
-    answer_reason(&response->body, reason, sizeof reason);
-    return response->status == 409 || /* 400 until LXD 5.0.1 and 5.7 */
-           (response->status == 400 && strstr(reason, "already in trust store") != NULL);
+    if (response->status / 100 != 4 || response->status == 401 ||
+        !api_reason(&response->body, reason, sizeof reason))
+        return status_error(client, response, error);
+    if (response->status == 403)
+        return lacks_permission(client, subject, error);
+    return error_set(error, ERROR_REFUSED, "%s", reason);
 }
 
-static int get_existing(struct lxd_client *client, const char *fingerprint,
-                        struct lxd_certificate *entry, struct error *error)
+int lxd_answer_change(struct lxd_client *client, int *status, struct error *error)
 {
-    bool found;
+    enum subject subject = next_subject(client);
+    struct http_response response;
+    int result = 0;
 
-    if (lxd_get_certificate(client, fingerprint, &found, entry, error) != 0)
+    *status = 0;
+    if (!is_change(subject) || subject == ENROL)
+        abort();
+    if (answer(client, subject, NULL, &response, error) != 0)
         return -1;
-    if (!found)
-        return error_set(error, ERROR_REFUSED,
-                         "LXD says it exists already, but not as a certificate in the trust store "
-                         "(a fine-grained identity?)");
-    return 0;
+    *status = response.status;
+    bool did = response.status == 200 || response.status == 201 ||
+               (subject == REMOVE && is_absent(&response));
+    if (!did)
+        result = change_error(client, subject, &response, error);
+    buffer_wipe(&response.body);
+    return result;
 }
 
-static int finish_addition(struct lxd_client *client, const struct http_response *response,
-                           const char *fingerprint, const char *name,
-                           const struct projects *projects, struct lxd_certificate *entry,
+void lxd_note_held_up(struct lxd_client *client)
+{
+    client->held_up = true;
+}
+
+static int enrolment_error(const struct lxd_client *client, const struct http_response *response,
                            struct error *error)
 {
-    if (exists_already(response))
-        return get_existing(client, fingerprint, entry, error);
-    if (response->status != 201 && response->status != 200)
-        return change_error(client, response, error);
-    memcpy(entry->fingerprint, fingerprint, sizeof entry->fingerprint);
-    entry->name = mem_string(name);
-    entry->type = mem_string("client");
-    entry->pem = mem_string("");
-    projects_copy(&entry->projects, projects);
-    return 0;
-}
-
-int lxd_add_certificate(struct lxd_client *client, const struct certificate *certificate,
-                        const char *name, const struct projects *projects,
-                        struct lxd_certificate *entry, struct error *error)
-{
-    const char *fingerprint = certificate->fingerprint;
-    struct http_response response;
-    char *body = new_entry_json(certificate, name, projects);
-
-    *entry = (struct lxd_certificate){0};
-    int result = request(client, "POST", CERTIFICATES, body, &response, error);
-    if (result == 0) {
-        result = finish_addition(client, &response, fingerprint, name, projects, entry, error);
-        buffer_free(&response.body);
-    }
-    free(body);
-    if (result != 0 && error->kind == ERROR_UNREACHABLE &&
-        is_settled(client, fingerprint, true, entry))
-        return 0;
-    return result;
-}
-
-int lxd_enrol(struct lxd_client *client, const struct lxd_server *server, const char *token,
-              struct error *error)
-{
-    struct http_response response;
-    struct buffer body = {0};
     char reason[MAX_REASON];
+    bool from_lxd = api_reason(&response->body, reason, sizeof reason);
 
-    buffer_printf(&body, "{\"type\":\"client\",\"trust_token\":\"%s\"", token);
-    if (!server->takes_trust_token) /* LXD until 5.21.1; Incus reads the other all the same */
-        buffer_printf(&body, ",\"password\":\"%s\"", token);
-    buffer_append_string(&body, "}");
-    int result = request(client, "POST", CERTIFICATES, body.data, &response, error);
-    buffer_wipe(&body);
-    if (result != 0)
-        return -1;
-    answer_reason(&response.body, reason, sizeof reason);
-    if (response.status / 100 == 4 ||
-        strstr(reason, "expired") != NULL) /* 5.0 answers that by 500 */
-        result = error_set(error, ERROR_REFUSED, "%s", reason);
-    else if (response.status / 100 != 2)
-        result = status_error(client, &response, error);
-    buffer_free(&response.body);
-    return result;
+    /* LXD 5.0 and Incus say 500 to an expired token, which no other status or body tells from an
+     * outage. */
+    if (from_lxd && (response->status / 100 == 4 || strstr(reason, "expired") != NULL))
+        return error_set(error, ERROR_REFUSED, "%s", reason);
+    return status_error(client, response, error);
 }
 
-int lxd_remove_certificate(struct lxd_client *client, const char *fingerprint, struct error *error)
+int lxd_enrol(struct lxd_client *client, const struct lxd_server *server, enum lxd_token kind,
+              const char *token, int *status, struct error *error)
 {
-    struct lxd_certificate entry = {0};
+    char *body = api_enrolment(server, kind, token);
     struct http_response response;
-    int result = request_entry(client, "DELETE", fingerprint, NULL, &response, error);
+    int result = 0;
 
-    if (result == 0) {
-        if (response.status != 200 && response.status != 404)
-            result = change_error(client, &response, error);
-        buffer_free(&response.body);
-    }
-    if (result != 0 && error->kind == ERROR_UNREACHABLE &&
-        is_settled(client, fingerprint, false, &entry))
-        return 0;
-    lxd_certificate_free(&entry);
-    return result;
-}
-
-int lxd_change_certificate(struct lxd_client *client, const char *fingerprint, const char *name,
-                           const struct projects *projects, struct error *error)
-{
-    struct http_response response;
-    char *body = changed_entry_json(name, projects);
-    int result = request_entry(client, "PATCH", fingerprint, body, &response, error);
-    if (result == 0) {
-        if (response.status != 200)
-            result = change_error(client, &response, error);
-        buffer_free(&response.body);
-    }
+    *status = 0;
+    ask(client, ENROL, "POST", kind == LXD_TOKEN_IDENTITY ? API_IDENTITIES : API_CERTIFICATES,
+        body);
+    bytes_wipe(body, strlen(body));
     free(body);
+    if (answer(client, ENROL, NULL, &response, error) != 0)
+        return -1;
+    *status = response.status;
+    if (response.status / 100 != 2)
+        result = enrolment_error(client, &response, error);
+    buffer_wipe(&response.body);
     return result;
 }

@@ -7,7 +7,9 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "lxd/api.h"
 #include "lxd/endpoint.h"
+#include "lxd/http.h"
 #include "lxd/projects.h"
 #include "x509/certificate.h"
 #include "x509/private_key.h"
@@ -26,43 +28,6 @@ struct lxd_credentials {
 /* One server over one kept-alive connection. Opaque: TLS and HTTP are inside. */
 struct lxd_client;
 
-/* GET /1.0 */
-struct lxd_server {
-    bool trusted;   /* auth == "trusted" */
-    char *name;     /* environment.server_name; owned, "" where absent (untrusted) */
-    char *version;  /* environment.server_version; the same */
-    bool clustered; /* environment.server_clustered */
-    bool restricts; /* certificates to projects: extension certificate_project, LXD 5.0 */
-    struct endpoints addresses; /* environment.addresses; in a cluster this member's own */
-    bool takes_trust_token;     /* by that name: extension explicit_trust_token, LXD 5.21.2 */
-};
-
-/* One element of GET /1.0/cluster/members?recursion=1 */
-struct lxd_member {
-    char *name;               /* owned */
-    struct endpoint endpoint; /* from its url */
-    bool active;              /* Online, or Evacuated: its API serves on */
-};
-
-struct lxd_members {
-    struct lxd_member *items;
-    size_t count;
-};
-
-/* One element of GET /1.0/certificates?recursion=1 */
-struct lxd_certificate {
-    char fingerprint[65];
-    char *name; /* owned */
-    char *type; /* "client", "server", "metrics"; owned */
-    char *pem;  /* as LXD has it: it may accept what certificate.h does not; owned, "" if unknown */
-    struct projects projects; /* that it is restricted to */
-};
-
-struct lxd_certificates {
-    struct lxd_certificate *items;
-    size_t count;
-};
-
 /*
  * Connecting to one server, or to several at the same time: start each, connect them all, take the
  * outcome of each. Shaking hands included this takes 5 s at most, and not past deadline, a
@@ -71,10 +36,16 @@ struct lxd_certificates {
  * success it is the caller's (lxd_close). A pinned certificate out of its dates is accepted and
  * noted: lxd_warning.
  *
- * Errors, here and below: every text but that of ERROR_REFUSED, which is LXD's own reason, begins
- * with "LXD at <endpoint> ". ERROR_IDENTITY and ERROR_UNTRUSTED as base/error.h says;
- * ERROR_UNREACHABLE for all else. Any request may connect anew where the connection ended in
- * between. No body is ever quoted but for the "error" string of LXD's error answers.
+ * Errors, here and below:
+ *   ERROR_UNREACHABLE  "LXD at <endpoint> unreachable: <why>": no connection, a time-out, 5xx
+ *   ERROR_NONSENSE     "LXD at <endpoint> answers <what>", or what else is wrong with its TLS: a
+ *                      body that is not LXD's, HTTP that is none, a status that LXD never has there
+ *   ERROR_UNTRUSTED    "LXD at <endpoint> ...": 401 and 403 of LXD's own, or a TLS alert about our
+ *                      certificate
+ *   ERROR_IDENTITY     "LXD at <endpoint> ...": the server is not the one that was expected
+ *   ERROR_REFUSED      LXD's own reason alone; only of lxd_answer_change and lxd_enrol
+ * No body is ever quoted but for the "error" string of LXD's error answers, and the title of an
+ * HTML page in its place.
  */
 struct lxd_client *lxd_start(const struct endpoint *endpoint,
                              const struct lxd_credentials *credentials, int64_t deadline);
@@ -84,28 +55,6 @@ int lxd_opened(struct lxd_client **client, struct error *error);
 /* All three for one server. */
 int lxd_open(struct lxd_client **client, const struct endpoint *endpoint,
              const struct lxd_credentials *credentials, int64_t deadline, struct error *error);
-
-/*
- * Send a request ahead of the call below that makes it, which then has only the answer to receive:
- * so that several servers work at the same time, each with its own time from here on. Between
- * lxd_start and lxd_connect it leaves with the last flight of the handshake. This changes nothing
- * but the time that is taken: where it cannot be sent, or anything else is called for first, the
- * call sends it (again).
- */
-enum lxd_resource { LXD_SERVER, LXD_MEMBERS, LXD_CERTIFICATES };
-void lxd_ahead_get(struct lxd_client *client, enum lxd_resource resource);
-void lxd_ahead_add(struct lxd_client *client, const struct certificate *certificate,
-                   const char *name, const struct projects *projects);
-void lxd_ahead_remove(struct lxd_client *client, const char *fingerprint);
-void lxd_ahead_change(struct lxd_client *client, const char *fingerprint, const char *name,
-                      const struct projects *projects);
-
-/*
- * Wait until one of the servers begins to answer what was sent ahead, or will not do so any more,
- * or has nothing to answer. Returns its number. Clients that are NULL are left out; count where all
- * are.
- */
-size_t lxd_wait(struct lxd_client *const clients[], size_t count);
 
 /* Another deadline from now on. */
 void lxd_set_deadline(struct lxd_client *client, int64_t deadline);
@@ -119,58 +68,114 @@ const char *lxd_warning(const struct lxd_client *client);
 /* What the server presented last. */
 const struct certificate *lxd_presented(const struct lxd_client *client);
 
-/* How many requests went out so far. */
+/* How many requests went out so far, those that had to be sent again counted again. */
 unsigned lxd_requests(const struct lxd_client *client);
 
-int lxd_get_server(struct lxd_client *client, struct lxd_server *server, struct error *error);
+void lxd_close(struct lxd_client *client); /* NULL is fine; sends close_notify */
+
+/*
+ * Requests: each lxd_ask_* puts one on its way, each lxd_answer_* takes the next answer. They are
+ * taken in the order of asking, by the function of the same kind; anything else is a programming
+ * error, and aborts. So several servers work at the same time, and one server on several requests.
+ * What is asked between lxd_start and lxd_connect leaves with the last flight of the handshake.
+ *
+ * Asking never waits: what does not fit on its way (16 KiB) leaves as answers come in. Each answer
+ * has to begin within LXD_REQUEST_MS after its request has left and the answer before it has come,
+ * or within half of the time that is left for a change, so that asking for the outcome has its
+ * turn.
+ *
+ * Where the connection ends, the next answer connects anew, and all that has no answer yet is sent
+ * again, in its order. The answer that a failed connection was waited for is an error, but for one
+ * case: the connection had served before and ended without a byte of the answer. LXD 6.8 does so
+ * where it lay idle for 30 s; that request is sent once more as well.
+ *
+ * Fingerprints are 64 lower-case hex digits.
+ */
+void lxd_ask_server(struct lxd_client *client);       /* GET /1.0 */
+void lxd_ask_members(struct lxd_client *client);      /* GET /1.0/cluster/members?recursion=1 */
+void lxd_ask_certificates(struct lxd_client *client); /* GET /1.0/certificates?recursion=1 */
+void lxd_ask_projects(struct lxd_client *client);     /* GET /1.0/projects */
+void lxd_ask_identity(struct lxd_client *client);     /* GET /1.0/auth/identities/current */
+void lxd_ask_certificate(struct lxd_client *client, const char *fingerprint);
+void lxd_ask_add(struct lxd_client *client, const struct certificate *certificate, const char *name,
+                 const struct projects *projects);
+void lxd_ask_remove(struct lxd_client *client, const char *fingerprint);
+/* NULL for name or projects: as it is. */
+void lxd_ask_change(struct lxd_client *client, const char *fingerprint, const char *name,
+                    const struct projects *projects);
+
+/*
+ * Wait until one of the servers begins to answer, or will not do so any more, or has nothing to
+ * answer. Returns its number. Clients that are NULL are left out; count where all are.
+ */
+size_t lxd_wait(struct lxd_client *const clients[], size_t count);
+
+/* What is answered is the caller's; after a failure it is zero. A 4xx to GET /1.0 is no outage: its
+ * sentence says what answers there. */
+int lxd_answer_server(struct lxd_client *client, struct lxd_server *server, struct error *error);
 
 /* The members of a cluster, those that do not serve too. Fails on a server that is not clustered.
  */
-int lxd_list_members(struct lxd_client *client, struct lxd_members *list, struct error *error);
-
-int lxd_list_certificates(struct lxd_client *client, struct lxd_certificates *list,
-                          struct error *error);
-
-/* GET /1.0/certificates/<fp>, 64 lower-case hex. *found is false on 404; *certificate is the
- * caller's where it is true. */
-int lxd_get_certificate(struct lxd_client *client, const char *fingerprint, bool *found,
-                        struct lxd_certificate *certificate, struct error *error);
+int lxd_answer_members(struct lxd_client *client, struct lxd_members *list, struct error *error);
 
 /*
- * POST /1.0/certificates: type client, base64 DER, no password key; restricted and projects only
- * where it is restricted, which an LXD that does not know them would ignore. Success also where the
- * certificate turns out to be there already (409, or 400 on old versions): *entry is then what
- * GET says, else what was sent. After a time-out, a broken connection or 5xx, GET decides: a
- * cluster with a member that hangs commits at once and answers much later, or never. A change is
- * waited for LXD_REQUEST_MS, or half of the time that is left, so that GET has its turn.
- * ERROR_REFUSED carries LXD's reason for this certificate, ERROR_UNTRUSTED that we may not add
- * at all (403).
+ * The list is read element by element as it arrives: its length is bounded by time (LXD_REQUEST_MS
+ * from here on), not by memory. Fails as a whole, ERROR_NONSENSE or ERROR_UNREACHABLE, where it
+ * turns out at any point not to be such a list, or not to be complete: what the sink was told is
+ * void then.
  */
-int lxd_add_certificate(struct lxd_client *client, const struct certificate *certificate,
-                        const char *name, const struct projects *projects,
-                        struct lxd_certificate *entry, struct error *error);
+int lxd_answer_certificates(struct lxd_client *client, lxd_certificate_sink *sink, void *context,
+                            struct error *error);
+
+/* The names of all projects that we may see. */
+int lxd_answer_projects(struct lxd_client *client, struct strings *names, struct error *error);
+
+/* What our certificate may do; LXD without lxd_server.has_identities says 404. The client keeps it
+ * for the sentence that says what is lacking where LXD refuses a change. */
+int lxd_answer_identity(struct lxd_client *client, struct lxd_identity *identity,
+                        struct error *error);
+
+/* *found is false on LXD's 404; *certificate is the caller's where it is true. */
+int lxd_answer_certificate(struct lxd_client *client, bool *found,
+                           struct lxd_certificate *certificate, struct error *error);
 
 /*
- * POST /1.0/certificates as one who is not trusted yet: have LXD trust the certificate of this
- * connection on the word of a token (base64, as "lxc config trust add" prints it), which is then
- * used up. LXD takes the entry's name and projects from the token. ERROR_REFUSED carries LXD's
- * reason. After any other error only lxd_get_server tells.
+ * Of lxd_ask_add, _remove and _change. 0: LXD did it; for a removal also where there is no such
+ * entry (404). Else *status is the HTTP status, 0 where none came.
+ *   ERROR_REFUSED      4xx about this one certificate. By the status, in no LXD's words: 409 is a
+ *                      duplicate of certificate or name (400 for that of a certificate until LXD
+ *                      5.0.1 and 5.7), 404 a project or, for a change, an entry that is not there
+ *   ERROR_UNTRUSTED    403 or 401: we may not
+ *   ERROR_UNREACHABLE  nobody knows whether it took place: a cluster with a member that hangs
+ *                      commits at once and answers much later, or never. Ask for the entry
  */
-int lxd_enrol(struct lxd_client *client, const struct lxd_server *server, const char *token,
-              struct error *error);
+int lxd_answer_change(struct lxd_client *client, int *status, struct error *error);
 
-/* DELETE; 404 is success. After a time-out, a broken connection or 5xx, GET decides. */
-int lxd_remove_certificate(struct lxd_client *client, const char *fingerprint, struct error *error);
+/* A change took place, as the caller has found out, although its answer did not come: the next
+ * ones are waited for LXD_HELD_UP_MS only. */
+void lxd_note_held_up(struct lxd_client *client);
 
-/* PATCH: give an entry another name and other projects (NULL: as they are). A 404 is
- * ERROR_REFUSED. */
-int lxd_change_certificate(struct lxd_client *client, const char *fingerprint, const char *name,
-                           const struct projects *projects, struct error *error);
+/*
+ * As one who is not trusted yet: have LXD trust the certificate of this connection on the word of a
+ * token (base64, as LXD prints it), which is then used up. Name and rights come with the token.
+ * Asks and answers; nothing else may be on its way. Errors and *status as of lxd_answer_change:
+ * ERROR_REFUSED also where an old LXD says by 500 that the token has expired; after
+ * ERROR_UNREACHABLE only GET /1.0 tells.
+ */
+int lxd_enrol(struct lxd_client *client, const struct lxd_server *server, enum lxd_token kind,
+              const char *token, int *status, struct error *error);
 
-void lxd_server_free(struct lxd_server *server);
-void lxd_members_free(struct lxd_members *list);
-void lxd_certificate_free(struct lxd_certificate *certificate);
-void lxd_certificates_free(struct lxd_certificates *list);
-void lxd_close(struct lxd_client *client); /* NULL is fine; sends close_notify */
+/*
+ * A client over something else than TLS: tests say what the server says. open gives a connection
+ * each time that one is due, and a descriptor for lxd_wait (-1: none); it is called by lxd_opened
+ * first.
+ */
+struct lxd_transport {
+    int (*open)(void *context, struct http_stream *stream, int *fd, struct error *error);
+    void *context;
+};
+struct lxd_client *lxd_start_over(const struct lxd_transport *transport,
+                                  const struct endpoint *endpoint,
+                                  const struct lxd_credentials *credentials, int64_t deadline);
 
 #endif

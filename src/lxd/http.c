@@ -14,16 +14,19 @@
 #define DIGITS "0123456789"
 #define HEX_DIGITS DIGITS "abcdefABCDEF"
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define TOO_LARGE "answers with more than 1 MiB"
 #define TOKEN "!#$%&'*+-.^_`|~" DIGITS LETTERS /* RFC 9110 5.6.2 */
 
 /* One response while it is being read. */
 struct reader {
     struct http_connection *connection;
-    int64_t first;         /* until when the first byte has to come, ... */
-    int64_t deadline;      /* ... and the last one */
-    bool answered;         /* at least one byte came */
-    size_t head_left;      /* bytes that header and trailer lines may still take */
-    const char *malformed; /* the sentence for what is being read now */
+    int64_t first;                /* until when the first byte has to come, ... */
+    int64_t deadline;             /* ... and the last one */
+    bool answered;                /* at least one byte came */
+    size_t head_left;             /* bytes that header and trailer lines may still take */
+    const char *malformed;        /* the sentence for what is being read now */
+    const struct http_sink *sink; /* NULL: the body is kept, ... */
+    struct buffer *body;          /* ... here */
     struct error *error;
 };
 
@@ -39,7 +42,7 @@ struct head {
 
 static int fail(const struct reader *reader, const char *sentence)
 {
-    return error_set(reader->error, ERROR_UNREACHABLE, "%s", sentence);
+    return error_set(reader->error, ERROR_NONSENSE, "%s", sentence);
 }
 
 static char *unread(const struct http_connection *connection)
@@ -85,8 +88,8 @@ static int receive_more(struct reader *reader)
     int result = receive(reader);
 
     if (result == 0)
-        return fail(reader, reader->answered ? "closed the connection in the middle of a response"
-                                             : "closed the connection without a response");
+        return error_set(reader->error, ERROR_UNREACHABLE, "closed the connection %s",
+                         reader->answered ? "in the middle of a response" : "without a response");
     return result < 0 ? -1 : 0;
 }
 
@@ -101,7 +104,7 @@ static int find_line_end(struct reader *reader, size_t limit, size_t *length)
             const char *end = memchr(start + searched, '\n', present - searched);
             *length = end != NULL ? (size_t)(end - start) + 1 : present;
             if (*length > limit)
-                return fail(reader, "answered with an HTTP header or chunk size that is too long");
+                return fail(reader, "answers with an HTTP header or chunk size that is too long");
             if (end != NULL)
                 return 0;
         }
@@ -159,10 +162,8 @@ static int note_length(const struct reader *reader, const char *value, struct he
     if (*value == '\0' || value[strspn(value, DIGITS)] != '\0')
         return fail(reader, reader->malformed);
     size_t length = strtoul(value, NULL, 10); /* ULONG_MAX where it does not fit */
-    if (length > HTTP_MAX_BODY)
-        return fail(reader, "answered with more than 16 MiB");
     if (head->has_length && head->length != length)
-        return fail(reader, "answered with contradictory lengths");
+        return fail(reader, "answers with contradictory lengths");
     head->has_length = true;
     head->length = length;
     return 0;
@@ -171,7 +172,7 @@ static int note_length(const struct reader *reader, const char *value, struct he
 static int note_transfer_encoding(const struct reader *reader, const char *value, struct head *head)
 {
     if (head->chunked || strcasecmp(value, "chunked") != 0)
-        return fail(reader, "answered in a transfer coding other than chunked");
+        return fail(reader, "answers in a transfer coding other than chunked");
     head->chunked = true;
     return 0;
 }
@@ -214,10 +215,10 @@ static int read_head(struct reader *reader, struct head *head)
     char *line;
 
     *head = (struct head){0};
-    reader->malformed = "answered with no valid HTTP status line";
+    reader->malformed = "answers with no valid HTTP status line";
     if (read_head_line(reader, &line) != 0 || parse_status_line(reader, line, head) != 0)
         return -1;
-    reader->malformed = "answered with a malformed HTTP header";
+    reader->malformed = "answers with a malformed HTTP header";
     for (;;) {
         if (read_head_line(reader, &line) != 0)
             return -1;
@@ -228,48 +229,62 @@ static int read_head(struct reader *reader, struct head *head)
     }
     /* RFC 9112 6.1: either may be an attempt at smuggling. */
     if (head->chunked && (head->has_length || head->http_1_0))
-        return fail(reader, "answered with contradictory lengths");
+        return fail(reader, "answers with contradictory lengths");
     return 0;
 }
 
-static void take_available(struct reader *reader, size_t limit, struct buffer *body)
+/* How much of the body may still come. */
+static size_t room(const struct reader *reader)
 {
-    size_t count = available(reader->connection);
-
-    if (count > limit)
-        count = limit;
-    buffer_append(body, unread(reader->connection), count);
-    reader->connection->consumed += count;
+    return reader->sink != NULL ? SIZE_MAX : HTTP_MAX_BODY - reader->body->length;
 }
 
-static int read_length(struct reader *reader, size_t length, struct buffer *body)
+/* Give on what is here of the body, limit bytes at most; *count says how much that was. */
+static int take_available(struct reader *reader, size_t limit, size_t *count)
 {
-    size_t end = body->length + length;
+    struct http_connection *connection = reader->connection;
+    const char *data = unread(connection);
 
+    *count = available(connection) < limit ? available(connection) : limit;
+    connection->consumed += *count;
+    if (reader->sink != NULL)
+        return reader->sink->take(reader->sink->context, data, *count, reader->error);
+    buffer_append(reader->body, data, *count);
+    return 0;
+}
+
+static int read_length(struct reader *reader, size_t length)
+{
     for (;;) {
-        take_available(reader, end - body->length, body);
-        if (body->length == end)
+        size_t count;
+
+        if (take_available(reader, length, &count) != 0)
+            return -1;
+        length -= count;
+        if (length == 0)
             return 0;
         if (receive_more(reader) != 0)
             return -1;
     }
 }
 
-static int read_to_end(struct reader *reader, struct buffer *body)
+static int read_to_end(struct reader *reader)
 {
+    size_t count;
     int result;
 
     do {
-        if (available(reader->connection) > HTTP_MAX_BODY - body->length)
-            return fail(reader, "answered with more than 16 MiB");
-        take_available(reader, SIZE_MAX, body);
+        if (available(reader->connection) > room(reader))
+            return fail(reader, TOO_LARGE);
+        if (take_available(reader, SIZE_MAX, &count) != 0)
+            return -1;
         result = receive(reader);
     } while (result > 0);
     return result;
 }
 
-/* 1*HEXDIG [chunk-ext] (RFC 9112 7.1); extensions are skipped. room is left in the body. */
-static int read_chunk_size(struct reader *reader, size_t room, size_t *size)
+/* 1*HEXDIG [chunk-ext] (RFC 9112 7.1); extensions are skipped. */
+static int read_chunk_size(struct reader *reader, size_t *size)
 {
     char *line;
     size_t length;
@@ -281,8 +296,8 @@ static int read_chunk_size(struct reader *reader, size_t room, size_t *size)
     if (digits == 0 || (*rest != '\0' && rest[strspn(rest, BLANKS)] != ';'))
         return fail(reader, reader->malformed);
     *size = strtoul(line, NULL, 16); /* ULONG_MAX where it does not fit */
-    if (*size > room)
-        return fail(reader, "answered with more than 16 MiB");
+    if (*size > room(reader))
+        return fail(reader, TOO_LARGE);
     return 0;
 }
 
@@ -297,18 +312,18 @@ static int skip_trailer(struct reader *reader)
     return 0;
 }
 
-static int read_chunked(struct reader *reader, struct buffer *body)
+static int read_chunked(struct reader *reader)
 {
     char *line;
     size_t size = 0, length;
 
-    reader->malformed = "answered with a malformed chunk";
+    reader->malformed = "answers with a malformed chunk";
     for (;;) {
-        if (read_chunk_size(reader, HTTP_MAX_BODY - body->length, &size) != 0)
+        if (read_chunk_size(reader, &size) != 0)
             return -1;
         if (size == 0)
             return skip_trailer(reader);
-        if (read_length(reader, size, body) != 0 ||
+        if (read_length(reader, size) != 0 ||
             read_line(reader, MAX_CHUNK_LINE, &line, &length) != 0)
             return -1;
         if (*line != '\0')
@@ -317,27 +332,30 @@ static int read_chunked(struct reader *reader, struct buffer *body)
 }
 
 /* RFC 9112 6.3 */
-static int read_body(struct reader *reader, struct head *head, struct buffer *body)
+static int read_body(struct reader *reader, struct head *head)
 {
+    if (head->status != 200)
+        reader->sink = NULL;
     if (head->status == 204 || head->status == 304)
         return 0;
     if (head->chunked)
-        return read_chunked(reader, body);
+        return read_chunked(reader);
     if (head->has_length)
-        return read_length(reader, head->length, body);
+        return head->length > room(reader) ? fail(reader, TOO_LARGE)
+                                           : read_length(reader, head->length);
     head->close = true;
-    return read_to_end(reader, body);
+    return read_to_end(reader);
 }
 
-static int read_response(struct reader *reader, struct head *head, struct buffer *body)
+static int read_response(struct reader *reader, struct head *head)
 {
     do {
         if (read_head(reader, head) != 0)
             return -1;
         if (head->status == 101)
-            return fail(reader, "switched to another protocol");
+            return fail(reader, "answers by switching to another protocol");
     } while (head->status < 200);
-    return read_body(reader, head, body);
+    return read_body(reader, head);
 }
 
 /* Header and body in one piece: they leave in one TLS record and one packet where they fit. */
@@ -373,19 +391,21 @@ int http_send(struct http_connection *connection, const struct buffer *text, int
 }
 
 int http_receive(struct http_connection *connection, int64_t first, int64_t deadline,
-                 struct http_response *response, struct error *error)
+                 const struct http_sink *sink, struct http_response *response, struct error *error)
 {
     struct reader reader = {.connection = connection,
                             .first = first,
                             .deadline = deadline,
                             .answered = available(connection) != 0,
                             .head_left = HTTP_MAX_HEAD,
+                            .sink = sink,
+                            .body = &response->body,
                             .error = error};
     struct head head;
 
     *response = (struct http_response){0};
-    if (read_response(&reader, &head, &response->body) != 0) {
-        buffer_free(&response->body);
+    if (read_response(&reader, &head) != 0) {
+        buffer_wipe(&response->body);
         return broken(connection, reader.answered, first);
     }
     response->status = head.status;
@@ -396,8 +416,13 @@ int http_receive(struct http_connection *connection, int64_t first, int64_t dead
     return 0;
 }
 
+bool http_has_input(const struct http_connection *connection)
+{
+    return available(connection) != 0;
+}
+
 void http_connection_free(struct http_connection *connection)
 {
-    buffer_free(&connection->input);
+    buffer_wipe(&connection->input);
     connection->closed = true;
 }

@@ -10,7 +10,7 @@
 #include "base/error.h"
 
 #define HTTP_MAX_HEAD 65536 /* status line and header of one response, 1xx before it included */
-#define HTTP_MAX_BODY (16 * 1024 * 1024)
+#define HTTP_MAX_BODY (1024 * 1024) /* of one that is kept as a whole */
 
 /* The byte stream below, TLS or a test. Both block until the deadline (net_clock_ms). */
 struct http_stream {
@@ -36,7 +36,14 @@ struct http_connection {
 
 struct http_response {
     int status;
-    struct buffer body; /* owned by the caller */
+    struct buffer body; /* owned by the caller, who wipes it where it may hold secrets */
+};
+
+/* Where a body goes that may have any length: to take, piece by piece as it arrives. -1 with error
+ * (as below) ends the response and the connection. */
+struct http_sink {
+    int (*take)(void *context, const char *data, size_t length, struct error *error);
+    void *context;
 };
 
 /* Append the text of a request. body may be NULL (then no Content-Length), else it is JSON. */
@@ -48,17 +55,24 @@ void http_compose(struct buffer *text, const char *host, const char *method, con
  * before the first response is received. The first byte has to come until `first`, which is no
  * later than deadline, the last one until deadline; what is here already is always taken.
  *
- * No redirect is followed, 1xx are skipped. ERROR_UNREACHABLE (or what the stream says) for
- * everything that is not a complete HTTP/1.1 response within the bounds, in words to follow
- * "LXD at <endpoint> "; the connection is closed then. It is stale where it had served before and
- * ended, before the deadline, without a single byte of this response: the caller may reconnect and
- * try once more.
+ * The body of a 200 goes into the sink, where there is one; any other has HTTP_MAX_BODY at most. No
+ * redirect is followed, 1xx are skipped.
+ *
+ * ERROR_UNREACHABLE where the connection ends too early (the text is the reason alone), or what the
+ * stream says; ERROR_NONSENSE for all else that is no complete HTTP/1.1 response within the bounds,
+ * in words to follow "LXD at <endpoint> ". The connection is closed then, and what came is wiped.
+ * It is stale where it had served before and ended, before the deadline, without a single byte of
+ * this response: the caller may reconnect and try once more.
  */
 int http_send(struct http_connection *connection, const struct buffer *text, int64_t deadline,
               struct error *error);
 int http_receive(struct http_connection *connection, int64_t first, int64_t deadline,
-                 struct http_response *response, struct error *error);
+                 const struct http_sink *sink, struct http_response *response, struct error *error);
 
+/* Is something of the next response here already, so that no socket tells of it? */
+bool http_has_input(const struct http_connection *connection);
+
+/* Also wipes: what came may have held secrets. */
 void http_connection_free(struct http_connection *connection);
 
 #endif

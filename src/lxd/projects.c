@@ -8,29 +8,70 @@
 
 #define BLANKS " \t\r\n"
 
-static void add(struct projects *projects, const char *name)
+static int compare(const void *a, const void *b)
 {
-    if (projects->names.count < PROJECTS_MAX && strlen(name) <= PROJECTS_MAX_NAME &&
-        !strings_contain(&projects->names, name))
-        strings_add(&projects->names, name);
+    return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-void projects_parse(struct projects *projects, const char *text)
+/* After names were added in any order, and more than once. */
+static void sort(struct strings *names)
 {
-    *projects = (struct projects){0};
-    for (;;) {
-        text += strspn(text, "," BLANKS);
-        size_t length = strcspn(text, ",");
-        if (length == 0)
-            break;
-        char *name = mem_string_n(text, length);
-        text += length;
-        while (strchr(BLANKS, name[length - 1]) != NULL)
-            name[--length] = '\0';
-        add(projects, name);
-        free(name);
-        projects->restricted = true;
+    size_t kept = 0;
+
+    if (names->count == 0)
+        return;
+    qsort(names->items, names->count, sizeof *names->items, compare);
+    for (size_t i = 1; i < names->count; i++) {
+        if (strcmp(names->items[i], names->items[kept]) == 0)
+            free(names->items[i]);
+        else
+            names->items[++kept] = names->items[i];
     }
+    names->count = kept + 1;
+}
+
+static bool contains(const struct strings *names, const char *name)
+{
+    return names->count != 0 &&
+           bsearch(&name, names->items, names->count, sizeof *names->items, compare) != NULL;
+}
+
+/* The next name at *text, which moves behind it; false where there is none. */
+static bool next_name(const char **text, char **name)
+{
+    const char *start = *text + strspn(*text, "," BLANKS);
+    size_t length = strcspn(start, ",");
+
+    *text = start + length;
+    if (length == 0)
+        return false;
+    while (strchr(BLANKS, start[length - 1]) != NULL)
+        length--;
+    *name = mem_string_n(start, length);
+    return true;
+}
+
+enum projects_text projects_parse(struct projects *projects, const char *text)
+{
+    struct strings *names = &projects->names;
+    bool too_many = strlen(text) > PROJECTS_MAX_TEXT;
+    char *name;
+
+    *projects = (struct projects){0};
+    if (*text == '\0')
+        return PROJECTS_ALL;
+    projects->restricted = true;
+    while (!too_many && next_name(&text, &name)) {
+        too_many = strlen(name) > PROJECTS_MAX_NAME;
+        strings_add(names, name);
+        free(name);
+    }
+    sort(names);
+    if (too_many || names->count > PROJECTS_MAX) {
+        strings_free(names);
+        return PROJECTS_TOO_MANY;
+    }
+    return names->count != 0 ? PROJECTS_NAMED : PROJECTS_NAMELESS;
 }
 
 void projects_from_json(struct projects *projects, const cJSON *entry)
@@ -43,8 +84,9 @@ void projects_from_json(struct projects *projects, const cJSON *entry)
     cJSON_ArrayForEach(item, json_array(entry, "projects"))
     {
         if (cJSON_IsString(item))
-            add(projects, item->valuestring);
+            strings_add(&projects->names, item->valuestring);
     }
+    sort(&projects->names);
 }
 
 void projects_to_json(const struct projects *projects, cJSON *entry)
@@ -63,22 +105,38 @@ void projects_narrow(struct projects *projects, const struct projects *other)
     if (!other->restricted)
         return;
     for (size_t i = 0; i < other->names.count; i++) {
-        if (!projects->restricted || strings_contain(&projects->names, other->names.items[i]))
-            add(&both, other->names.items[i]);
+        if (!projects->restricted || contains(&projects->names, other->names.items[i]))
+            strings_add(&both.names, other->names.items[i]);
     }
     projects_free(projects);
     *projects = both;
 }
 
-bool projects_equal(const struct projects *a, const struct projects *b)
+void projects_union(struct projects *projects, const struct projects *other)
 {
-    if (a->restricted != b->restricted || a->names.count != b->names.count)
-        return false;
-    for (size_t i = 0; i < a->names.count; i++) {
-        if (!strings_contain(&b->names, a->names.items[i]))
+    if (!projects->restricted || !other->restricted) {
+        projects_free(projects);
+        return;
+    }
+    for (size_t i = 0; i < other->names.count; i++)
+        strings_add(&projects->names, other->names.items[i]);
+    sort(&projects->names);
+}
+
+bool projects_cover(const struct projects *a, const struct projects *b)
+{
+    if (!a->restricted || !b->restricted)
+        return !a->restricted;
+    for (size_t i = 0; i < b->names.count; i++) {
+        if (!contains(&a->names, b->names.items[i]))
             return false;
     }
     return true;
+}
+
+bool projects_equal(const struct projects *a, const struct projects *b)
+{
+    return projects_cover(a, b) && projects_cover(b, a);
 }
 
 char *projects_describe(const struct projects *projects)

@@ -39,22 +39,38 @@ static bool is_about_certificate(int alert)
     }
 }
 
+/* What a failed engine means for whoever decides by it. */
+static enum error_kind failure_kind(const struct tls *tls)
+{
+    switch (tls_origin(tls)) {
+    case TLS_ORIGIN_CERTIFICATE:
+        return ERROR_IDENTITY;
+    case TLS_ORIGIN_TRUNCATION:
+        return ERROR_UNREACHABLE;
+    case TLS_ORIGIN_PEER:
+        if (tls_alert(tls) == TLS_ALERT_CLOSE_NOTIFY)
+            return ERROR_UNREACHABLE;
+        return is_about_certificate(tls_alert(tls)) ? ERROR_UNTRUSTED : ERROR_NONSENSE;
+    default:
+        return ERROR_NONSENSE;
+    }
+}
+
 /* The error of an engine in state TLS_FAILED. */
 static int tls_error(const struct stream *stream, struct error *error)
 {
     const struct tls *tls = &stream->tls;
+    enum error_kind kind = failure_kind(tls);
 
-    if (tls_origin(tls) == TLS_ORIGIN_PEER && is_about_certificate(tls_alert(tls)))
-        return error_set(error, ERROR_UNTRUSTED, "refuses our certificate (TLS alert %s)",
+    if (kind == ERROR_UNTRUSTED)
+        return error_set(error, kind, "refuses our certificate (TLS alert %s)",
                          tls_alert_name(tls_alert(tls)));
-    return error_set(error,
-                     tls_origin(tls) == TLS_ORIGIN_CERTIFICATE ? ERROR_IDENTITY : ERROR_UNREACHABLE,
-                     "%s", tls_failure(tls));
+    return error_set(error, kind, "%s", tls_failure(tls));
 }
 
 static int timed_out(const struct stream *stream, struct error *error)
 {
-    return error_set(error, ERROR_UNREACHABLE, "unreachable: timed out during %s", phase(stream));
+    return error_set(error, ERROR_UNREACHABLE, "timed out during %s", phase(stream));
 }
 
 static int wait_for(const struct stream *stream, short events, int64_t deadline,
@@ -165,8 +181,6 @@ static int connect_step(struct stream *stream, bool ready)
 {
     int result = net_dial_step(&stream->dial, ready, &stream->error);
 
-    if (result < 0)
-        error_prefix(&stream->error, "unreachable");
     stream->fd = stream->dial.fd;
     return result;
 }
@@ -176,7 +190,7 @@ static int shake_step(struct stream *stream)
 {
     if (tls_state(&stream->tls) == TLS_OPEN) {
         tls_write(&stream->tls, stream->first.data, stream->first.length);
-        buffer_free(&stream->first);
+        buffer_wipe(&stream->first);
         stream->opening = false;
         stream->opened = net_clock_ms();
     } else if (tls_state(&stream->tls) != TLS_HANDSHAKE) {
@@ -204,7 +218,7 @@ static void go_on(struct stream *stream, bool ready)
     if (step(stream, ready) == 0)
         return;
     stream->opening = false;
-    buffer_free(&stream->first);
+    buffer_wipe(&stream->first);
     if (stream->fd < 0)
         tls_wipe(&stream->tls);
     stream_close(stream);
@@ -243,8 +257,6 @@ void stream_start(struct stream *stream, const struct endpoint *endpoint,
     stream->configuration.random = fill_random;
     stream->opening =
         net_dial_start(&stream->dial, endpoint->host, endpoint->port, &stream->error) == 0;
-    if (!stream->opening)
-        error_prefix(&stream->error, "unreachable");
 }
 
 /* The ClientHello is made while the connection is under way. */
@@ -321,6 +333,14 @@ static int write_all(void *context, const void *data, size_t length, int64_t dea
 struct http_stream stream_http(struct stream *stream)
 {
     return (struct http_stream){.context = stream, .read = read_some, .write = write_all};
+}
+
+bool stream_has_input(struct stream *stream)
+{
+    size_t room;
+
+    tls_input(&stream->tls, &room);
+    return room == 0;
 }
 
 void stream_close(struct stream *stream)

@@ -41,15 +41,20 @@ void stream_start(struct stream *stream, const struct endpoint *endpoint,
  * Connect and shake hands with all that were started, at the same time, each within STREAM_OPEN_MS
  * and until its deadline. Those that could not be opened have fd -1 and an error.
  *
- * Errors are in words to follow "LXD at <endpoint> ", here and in what stream_http gives:
- * ERROR_IDENTITY where check_certificate refused the server (the text is tls_failure's; the check
- * knows better), ERROR_UNTRUSTED where the server refuses our certificate by an alert, which in
- * TLS 1.3 may arrive only with the first read, else ERROR_UNREACHABLE. The stream is closed then.
+ * Errors, here and in what stream_http gives: ERROR_UNREACHABLE where the connection could not be
+ * had or ended; the text is the reason alone. The others' are in words to follow
+ * "LXD at <endpoint> ": ERROR_IDENTITY where check_certificate refused the server (the text is
+ * tls_failure's; the check knows better), ERROR_UNTRUSTED where the server refuses our certificate
+ * by an alert, which in TLS 1.3 may arrive only with the first read, ERROR_NONSENSE where it speaks
+ * no TLS that we can speak. The stream is closed then.
  */
 void stream_open(struct stream *const streams[], size_t count);
 
 /* How HTTP reads and writes an open stream. */
 struct http_stream stream_http(struct stream *stream);
+
+/* Would a read return at once, whatever the socket has? */
+bool stream_has_input(struct stream *stream);
 
 /* Say close_notify if it goes out at once, close, wipe. Does nothing where fd is -1. */
 void stream_close(struct stream *stream);

@@ -102,7 +102,7 @@ static void request(struct http_connection *connection, const struct endpoint *e
 
     http_compose(&text, endpoint->host, body != NULL ? "POST" : "GET", path, body);
     demand(http_send(connection, &text, deadline, &error) == 0, path);
-    demand(http_receive(connection, deadline, deadline, &response, &error) == 0, path);
+    demand(http_receive(connection, deadline, deadline, NULL, &response, &error) == 0, path);
     print_response(&response);
     buffer_free(&response.body);
     buffer_free(&text);
