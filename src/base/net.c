@@ -96,6 +96,20 @@ int net_resolve(const char *host, struct strings *addresses, struct error *error
     return 0;
 }
 
+bool net_peer(int fd, char address[NET_ADDRESS_SIZE])
+{
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof peer;
+
+    if (getpeername(fd, (struct sockaddr *)&peer, &size) != 0)
+        return false;
+    if (peer.ss_family == AF_INET6)
+        return inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)&peer)->sin6_addr, address,
+                         NET_ADDRESS_SIZE) != NULL;
+    return inet_ntop(AF_INET, &((const struct sockaddr_in *)&peer)->sin_addr, address,
+                     NET_ADDRESS_SIZE) != NULL;
+}
+
 static const char *connect_failure(int code)
 {
     switch (code) {

@@ -9,6 +9,8 @@
 #include "base/buffer.h"
 #include "base/error.h"
 
+#define NET_ADDRESS_SIZE 46 /* bytes of any address as text, NUL included */
+
 /* Milliseconds of CLOCK_MONOTONIC. A deadline is an absolute value of this clock. */
 int64_t net_clock_ms(void);
 
@@ -43,6 +45,9 @@ int net_connect(const char *host, uint16_t port, int64_t deadline, struct error 
 
 /* The addresses of a host, as text. ERROR_UNREACHABLE where it has none. */
 int net_resolve(const char *host, struct strings *addresses, struct error *error);
+
+/* The address that the socket is connected to, as text. False where there is none. */
+bool net_peer(int fd, char address[NET_ADDRESS_SIZE]);
 
 struct pollfd;
 

@@ -54,6 +54,7 @@ static const struct rule allowed[] = {
     {__NR_sendto, ALWAYS},
     {__NR_recvfrom, ALWAYS},
     {__NR_getsockname, ALWAYS},
+    {__NR_getpeername, ALWAYS},
     {__NR_getsockopt, ALWAYS},
     {__NR_setsockopt, ALWAYS},
 /* Files: reading (where Landlock lets it), and what stdio does with them. */

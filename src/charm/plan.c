@@ -209,6 +209,63 @@ void plan_make(struct plan *plan, const struct terms *terms,
     strings_sort(&plan->missing);
 }
 
+static int compare_fingerprints(const void *a, const void *b)
+{
+    const struct step *const *x = a, *const *y = b;
+
+    return strcmp((*x)->fingerprint, (*y)->fingerprint);
+}
+
+/* There is one step for an entry at most. Owned by the caller. */
+static const struct step **steps_by_fingerprint(const struct plan *plan)
+{
+    const struct step **steps = mem_alloc(plan->count * sizeof *steps);
+
+    for (size_t i = 0; i < plan->count; i++)
+        steps[i] = &plan->steps[i];
+    if (plan->count != 0)
+        qsort(steps, plan->count, sizeof *steps, compare_fingerprints);
+    return steps;
+}
+
+static int compare_to_step(const void *key, const void *item)
+{
+    const struct step *const *step = item;
+
+    return strcmp(key, (*step)->fingerprint);
+}
+
+static const struct step *find_step(const struct step **steps, size_t count,
+                                    const char *fingerprint)
+{
+    const struct step **found = NULL;
+
+    if (count != 0)
+        found = bsearch(fingerprint, steps, count, sizeof *steps, compare_to_step);
+    return found != NULL ? *found : NULL;
+}
+
+void plan_remake(struct plan *plan, const struct terms *terms,
+                 const struct surroundings *surroundings, const struct store *store)
+{
+    struct plan before = *plan;
+    const struct step **steps = steps_by_fingerprint(&before);
+
+    plan_make(plan, terms, surroundings, store);
+    for (size_t i = 0; i < plan->count; i++) {
+        struct step *step = &plan->steps[i];
+        const struct step *tried = find_step(steps, before.count, step->fingerprint);
+
+        if (tried == NULL || tried->outcome != STEP_REFUSED || tried->kind != step->kind ||
+            !projects_equal(&tried->projects, &step->projects))
+            continue;
+        step->outcome = STEP_REFUSED;
+        step->reason = mem_string(tried->reason);
+    }
+    free(steps);
+    plan_free(&before);
+}
+
 void plan_adopt(struct plan *plan, const struct terms *terms, const struct store *store)
 {
     const struct wishes *wishes = terms->wishes;
@@ -252,42 +309,6 @@ void plan_free(struct plan *plan)
 }
 
 /* ---- what came of it ---- */
-
-static int compare_fingerprints(const void *a, const void *b)
-{
-    const struct step *const *x = a, *const *y = b;
-
-    return strcmp((*x)->fingerprint, (*y)->fingerprint);
-}
-
-/* There is one step for an entry at most. Owned by the caller. */
-static const struct step **steps_by_fingerprint(const struct plan *plan)
-{
-    const struct step **steps = mem_alloc(plan->count * sizeof *steps);
-
-    for (size_t i = 0; i < plan->count; i++)
-        steps[i] = &plan->steps[i];
-    if (plan->count != 0)
-        qsort(steps, plan->count, sizeof *steps, compare_fingerprints);
-    return steps;
-}
-
-static int compare_to_step(const void *key, const void *item)
-{
-    const struct step *const *step = item;
-
-    return strcmp(key, (*step)->fingerprint);
-}
-
-static const struct step *find_step(const struct step **steps, size_t count,
-                                    const char *fingerprint)
-{
-    const struct step **found = NULL;
-
-    if (count != 0)
-        found = bsearch(fingerprint, steps, count, sizeof *steps, compare_to_step);
-    return found != NULL ? *found : NULL;
-}
 
 static void list_name(struct buffer *list, const char *name)
 {

@@ -67,6 +67,11 @@ struct plan {
 void plan_make(struct plan *plan, const struct terms *terms,
                const struct surroundings *surroundings, const struct store *store);
 
+/* The same once more, since the store or the surroundings have changed; what LXD has refused stays
+ * refused. */
+void plan_remake(struct plan *plan, const struct terms *terms,
+                 const struct surroundings *surroundings, const struct store *store);
+
 /* Renaming to our own, on a person's word, entries that an earlier charm has made: those called by
  * their certificate's common name, unrestricted, whose certificate a relation asks for. */
 void plan_adopt(struct plan *plan, const struct terms *terms, const struct store *store);

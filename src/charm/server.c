@@ -4,403 +4,570 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_LANES 2     /* two connections save a sixth of LXD's time, more of them no more */
-#define MANY_CHANGES 20 /* that pay for the handshake of another one */
-
-/* ---- several at once ---- */
-
-/* A connection to a server, and what it is in use for. */
-struct lane {
-    struct server *server;
-    struct lxd_client *client;
-    size_t change; /* of the plan: removals first */
-    bool asked;    /* its answer is to be collected */
-};
-
-static struct lxd_client **clients_of(const struct lane *lanes, size_t count)
-{
-    struct lxd_client **clients = mem_alloc(count * sizeof *clients);
-
-    for (size_t i = 0; i < count; i++)
-        clients[i] = lanes[i].client;
-    return clients;
-}
-
-/* Let all go on with a step whenever their server answers, until they have no more to do. */
-static void run(struct lane *lanes, size_t count, bool (*step)(struct lane *lane))
-{
-    struct lxd_client **clients = clients_of(lanes, count);
-    size_t next;
-
-    while ((next = lxd_wait(clients, count)) < count) {
-        if (!step(&lanes[next]))
-            clients[next] = NULL;
-    }
-    free(clients);
-}
-
-static void connect_all(const struct lane *lanes, size_t count)
-{
-    struct lxd_client **clients = clients_of(lanes, count);
-
-    lxd_connect(clients, count);
-    free(clients);
-}
+#include "base/net.h"
 
 /* ---- observe ---- */
 
-static int log_in(struct server *server, struct error *error)
+/* In the order of asking. */
+enum reading { READ_SERVER, READ_CERTIFICATES, READ_PROJECTS, READ_MEMBERS, READ_IDENTITY, READ_ALL };
+
+static void ask(struct server *server, enum reading what)
 {
-    const struct certificate *ours = server->credentials->certificate;
+    static void (*const functions[])(struct lxd_client *) = {
+        [READ_SERVER] = lxd_ask_server,   [READ_CERTIFICATES] = lxd_ask_certificates,
+        [READ_PROJECTS] = lxd_ask_projects, [READ_MEMBERS] = lxd_ask_members,
+        [READ_IDENTITY] = lxd_ask_identity,
+    };
 
-    if (lxd_get_server(server->client, &server->info, error) != 0)
-        return -1;
-    if (!server->info.trusted)
-        return error_set(error, ERROR_UNTRUSTED,
-                         "LXD at %s does not trust the client certificate %.12s...: run \"lxc "
-                         "config trust add\"",
-                         server->endpoint.url, ours->fingerprint);
-    return 0;
-}
-
-/* A restricted certificate could neither add nor remove; LXD shows it its own entry at least. */
-static int check_permission(const struct server *server, struct error *error)
-{
-    const char *own = server->credentials->certificate->fingerprint;
-
-    for (size_t i = 0; i < server->store.count; i++) {
-        const struct lxd_certificate *entry = &server->store.items[i];
-
-        if (entry->projects.restricted && strcmp(entry->fingerprint, own) == 0)
-            return error_set(error, ERROR_UNTRUSTED,
-                             "LXD at %s restricts the client certificate %.12s... to projects: it "
-                             "may not manage the trust store",
-                             server->endpoint.url, own);
-    }
-    return 0;
-}
-
-/* What was asked first: both requests leave with the handshake. Then the members of a cluster. */
-static int collect(struct server *server, struct error *error)
-{
-    if (server->step++ != 0)
-        return lxd_list_members(server->client, &server->members, error);
-    if (log_in(server, error) != 0 ||
-        lxd_list_certificates(server->client, &server->store, error) != 0)
-        return -1;
-    return check_permission(server, error);
-}
-
-/* Is there more to be done? */
-static bool observe_step(struct lane *lane)
-{
-    struct server *server = lane->server;
-    bool failed = collect(server, &server->trouble) != 0;
-
-    if (!failed && server->info.clustered && server->step == 1) {
-        lxd_ahead_get(server->client, LXD_MEMBERS);
-        return true;
-    }
-    server->observed = !failed;
-    server->troubled = failed;
-    return false;
+    functions[what](server->client);
+    server->asked |= 1u << what;
 }
 
 void server_start(struct server *server, const struct endpoint *endpoint,
-                  const struct lxd_credentials *credentials, int64_t deadline)
+                  const struct lxd_credentials *credentials, const struct interest *interest,
+                  int64_t deadline)
 {
     server->endpoint = *endpoint;
     server->credentials = credentials;
+    server->interest = interest;
     server->client = lxd_start(endpoint, credentials, deadline);
-    lxd_ahead_get(server->client, LXD_SERVER);
-    lxd_ahead_get(server->client, LXD_CERTIFICATES);
+    ask(server, READ_SERVER);
+    ask(server, READ_CERTIFICATES);
+    if (interest->projects)
+        ask(server, READ_PROJECTS);
 }
 
-void server_observe(struct server *servers, size_t count)
+bool server_opened(struct server *server)
 {
-    struct lane *lanes = mem_alloc(count * sizeof *lanes);
+    return lxd_opened(&server->client, &server->trouble) == 0;
+}
 
-    for (size_t i = 0; i < count; i++)
-        lanes[i] = (struct lane){.server = &servers[i], .client = servers[i].client};
-    connect_all(lanes, count);
-    for (size_t i = 0; i < count; i++) {
-        servers[i].troubled = lxd_opened(&servers[i].client, &servers[i].trouble) != 0;
-        lanes[i].client = servers[i].client;
+const char *server_program(const struct lxd_server *info)
+{
+    return info->software == LXD_INCUS ? "incus" : "lxc";
+}
+
+const char *server_add_command(const struct lxd_server *info)
+{
+    return info->software == LXD_INCUS ? "incus config trust add-certificate FILE"
+                                       : "lxc config trust add FILE";
+}
+
+static int read_server(struct server *server, struct error *error)
+{
+    const char *own = server->credentials->certificate->fingerprint;
+
+    if (lxd_answer_server(server->client, &server->info, error) != 0)
+        return -1;
+    if (!server->info.trusted)
+        return error_set(error, ERROR_UNTRUSTED,
+                         "LXD at %s does not trust the client certificate %.12s...: run \"%s\"",
+                         server->endpoint.url, own, server_add_command(&server->info));
+    return 0;
+}
+
+static void note_certificate(void *context, const struct lxd_certificate *entry)
+{
+    struct server *server = context;
+
+    store_note(&server->store, server->interest->owner, server->interest->wanted, entry);
+}
+
+/* What our certificate lacks for managing the trust store, where LXD knows fine-grained identities. */
+static int read_identity(struct server *server, struct error *error)
+{
+    struct lxd_identity identity;
+    struct buffer lacking = {0};
+
+    if (lxd_answer_identity(server->client, &identity, error) != 0)
+        return -1;
+    server->sees_projects = identity.sees_projects;
+    server->filtered = !identity.fine_grained;
+    if (!identity.creates)
+        buffer_append_string(&lacking, ", can_create_identities");
+    if (!identity.edits)
+        buffer_append_string(&lacking, ", can_edit_identities");
+    if (!identity.deletes)
+        buffer_append_string(&lacking, ", can_delete_identities");
+    if (!identity.sees_identities)
+        buffer_append_string(&lacking, ", can_view_identities");
+    if (lacking.length == 0)
+        return 0;
+    error_set(error, ERROR_UNTRUSTED, "LXD at %s: the client certificate %.12s... lacks %s",
+              server->endpoint.url, server->credentials->certificate->fingerprint,
+              lacking.data + 2);
+    buffer_free(&lacking);
+    return -1;
+}
+
+static int take(struct server *server, enum reading what, struct error *error)
+{
+    switch (what) {
+    case READ_SERVER:
+        return read_server(server, error);
+    case READ_CERTIFICATES:
+        return lxd_answer_certificates(server->client, note_certificate, server, error);
+    case READ_PROJECTS:
+        return lxd_answer_projects(server->client, &server->projects, error);
+    case READ_MEMBERS:
+        return lxd_answer_members(server->client, &server->members, error);
+    default:
+        return read_identity(server, error);
     }
-    run(lanes, count, observe_step);
-    free(lanes);
+}
+
+/* An older kind of certificate that is restricted could neither add nor remove. */
+static int check_permission(struct server *server, struct error *error)
+{
+    const struct store *store = &server->store;
+
+    server->sees_projects = store->shows_own && !store->own_restricted;
+    server->filtered = !store->shows_own;
+    if (!server->info.has_identities && store->own_restricted)
+        return error_set(error, ERROR_UNTRUSTED,
+                         "LXD at %s restricts the client certificate %.12s... to projects: it may "
+                         "not manage the trust store",
+                         server->endpoint.url, server->credentials->certificate->fingerprint);
+    return 0;
+}
+
+/* What is to be asked depends on what is known by now. */
+static int ask_on(struct server *server, struct error *error)
+{
+    store_sort(&server->store);
+    strings_sort(&server->projects);
+    if (check_permission(server, error) != 0)
+        return -1;
+    if (server->info.clustered)
+        ask(server, READ_MEMBERS);
+    if (server->info.has_identities && !server->sees_projects)
+        ask(server, READ_IDENTITY);
+    return 0;
+}
+
+/* What a list that may not be complete lacks is looked up. */
+static void ask_unseen(struct server *server)
+{
+    const struct strings *wanted = server->interest->wanted;
+
+    for (size_t i = 0; i < wanted->count && server->filtered; i++) {
+        if (store_find(&server->store, wanted->items[i]) != NULL)
+            continue;
+        strings_add(&server->unseen, wanted->items[i]);
+        lxd_ask_certificate(server->client, wanted->items[i]);
+    }
+}
+
+static int take_unseen(struct server *server, struct error *error)
+{
+    struct lxd_certificate entry;
+    bool found;
+
+    if (lxd_answer_certificate(server->client, &found, &entry, error) != 0)
+        return -1;
+    server->looked_up++;
+    if (found) {
+        store_put(&server->store, &entry);
+        lxd_certificate_free(&entry);
+    }
+    return 0;
+}
+
+static int observe(struct server *server, struct error *error)
+{
+    if (server->reading == READ_ALL)
+        return take_unseen(server, error);
+    if (take(server, server->reading, error) != 0)
+        return -1;
+    unsigned left = server->asked >> (server->reading + 1);
+    if (left == 0 && server->reading <= READ_PROJECTS) {
+        if (ask_on(server, error) != 0)
+            return -1;
+        left = server->asked >> (server->reading + 1);
+    }
+    do
+        server->reading++;
+    while (server->reading < READ_ALL && (server->asked & (1u << server->reading)) == 0);
+    if (left == 0) {
+        server->reading = READ_ALL;
+        ask_unseen(server);
+    }
+    return 0;
+}
+
+bool server_observe_step(struct server *server)
+{
+    if (observe(server, &server->trouble) != 0)
+        return false;
+    if (server->reading != READ_ALL || server->looked_up < server->unseen.count)
+        return true;
+    server->state = SERVER_OBSERVED;
+    return false;
+}
+
+struct surroundings server_surroundings(const struct server *server)
+{
+    bool known = server->sees_projects && (server->asked & (1u << READ_PROJECTS)) != 0;
+
+    return (struct surroundings){
+        .version = server->info.version,
+        .restricts = server->info.restricts,
+        .projects = known ? &server->projects : NULL,
+    };
 }
 
 /* ---- apply ---- */
 
+/* What the next answer is to. */
+enum doing {
+    DOING_CHANGE,   /* the present step's change */
+    DOING_ENTRY,    /* the entry as it is, after a change that was not confirmed */
+    DOING_CLOSE,    /* its removal, since it could not be narrowed */
+    DOING_PROJECTS, /* which of them there are now */
+};
+
 /* The sentence becomes the server's. */
-static void note(struct server *server, char *sentence)
+static void note(struct strings *sentences, char *sentence)
 {
-    strings_add(&server->changes, sentence);
+    strings_add(sentences, sentence);
     free(sentence);
 }
 
-/* Keep the first trouble. There may be no use in going on. */
-static void note_trouble(struct lane *lane, const struct error *error)
+static void note_done(struct server *server, struct step *step)
 {
-    struct server *server = lane->server;
+    const char *fingerprint = step->fingerprint, *url = server->endpoint.url;
+    char *projects = projects_describe(&step->projects), *sentence;
 
-    if (!server->troubled)
-        server->trouble = *error;
-    server->troubled = true;
-    if (error->kind == ERROR_UNTRUSTED || !lxd_is_connected(lane->client))
-        server->given_up = true;
-}
-
-static int add(const struct lane *lane, struct plan_certificate *wanted, struct error *error)
-{
-    struct server *server = lane->server;
-    struct lxd_certificate entry;
-
-    if (lxd_add_certificate(lane->client, wanted->certificate, wanted->name, &wanted->projects,
-                            &entry, error) != 0) {
-        if (error->kind != ERROR_REFUSED)
-            return -1;
-        plan_refuse(wanted, error->text);
-        return 0;
+    step->outcome = STEP_DONE;
+    switch (step->kind) {
+    case STEP_REMOVE:
+        sentence = mem_printf("certificate %.12s... (%s) is removed from the trust store of LXD at "
+                              "%s",
+                              fingerprint, step->name, url);
+        break;
+    case STEP_RENAME:
+        sentence = mem_printf("certificate %.12s... in the trust store of LXD at %s is called %s "
+                              "now",
+                              fingerprint, url, step->name);
+        break;
+    case STEP_ADD:
+        sentence = mem_printf("certificate %.12s... (%s) is in the trust store of LXD at %s now, "
+                              "and opens %s",
+                              fingerprint, step->name, url, projects);
+        break;
+    default:
+        sentence = mem_printf("certificate %.12s... (%s) in the trust store of LXD at %s opens %s "
+                              "now",
+                              fingerprint, step->name, url, projects);
     }
-    plan_settle(wanted, &entry);
-    if (wanted->state == PLAN_PRESENT)
-        note(server,
-             mem_printf("certificate %.12s... (%s) is now in the trust store of LXD at %s as "
-                        "%s",
-                        entry.fingerprint, wanted->certificate->common_name, server->endpoint.url,
-                        entry.name));
-    lxd_certificate_free(&entry);
-    return 0;
-}
-
-static int restrict_to_plan(const struct lane *lane, struct plan_certificate *wanted,
-                            struct error *error)
-{
-    struct server *server = lane->server;
-    const char *fingerprint = wanted->certificate->fingerprint;
-
-    if (lxd_change_certificate(lane->client, fingerprint, wanted->name, &wanted->projects, error) !=
-        0) {
-        if (error->kind != ERROR_REFUSED)
-            return -1;
-        plan_refuse(wanted, error->text);
-        return 0;
-    }
-    wanted->state = PLAN_PRESENT;
-    char *projects = projects_describe(&wanted->projects);
-    note(server,
-         mem_printf("certificate %.12s... (%s) in the trust store of LXD at %s now opens %s",
-                    fingerprint, wanted->name, server->endpoint.url, projects));
+    note(&server->changes, sentence);
     free(projects);
-    return 0;
 }
 
-/* LXD's own reason, with what it is about. */
-static int say_refused(const struct server *server, const struct lxd_certificate *entry,
-                       const char *what, struct error *error)
+/* The store, once LXD has confirmed the step. */
+static void settle_done(struct server *server, struct step *step)
 {
-    if (error->kind == ERROR_REFUSED)
-        error_prefix(error, "LXD at %s does not let certificate %.12s... be %s",
-                     server->endpoint.url, entry->fingerprint, what);
-    return -1;
-}
+    const struct lxd_certificate *known = store_find(&server->store, step->fingerprint);
+    struct lxd_certificate entry = {
+        .name = step->name, .type = (char[]){"client"}, .projects = step->projects};
 
-static int remove_entry(const struct lane *lane, const struct lxd_certificate *entry,
-                        struct error *error)
-{
-    struct server *server = lane->server;
-
-    if (lxd_remove_certificate(lane->client, entry->fingerprint, error) != 0)
-        return say_refused(server, entry, "removed", error);
-    note(server,
-         mem_printf("certificate %.12s... (%s) is removed from the trust store of LXD at %s",
-                    entry->fingerprint, entry->name, server->endpoint.url));
-    return 0;
-}
-
-int server_remove(struct server *server, const struct lxd_certificate *entry, struct error *error)
-{
-    return remove_entry(&(struct lane){.server = server, .client = server->client}, entry, error);
-}
-
-int server_rename(struct server *server, const struct lxd_certificate *entry, const char *name,
-                  struct error *error)
-{
-    if (lxd_change_certificate(server->client, entry->fingerprint, name, NULL, error) != 0)
-        return say_refused(server, entry, "renamed", error);
-    note(server,
-         mem_printf("certificate %.12s... (%s) in the trust store of LXD at %s is now called %s",
-                    entry->fingerprint, entry->name, server->endpoint.url, name));
-    return 0;
-}
-
-/* How many changes the plan may ask for; removals come first. */
-static size_t change_count(const struct server *server)
-{
-    return server->plan.removal_count + server->plan.count;
-}
-
-/* The certificate that the change is about, or NULL: then it is a removal. */
-static struct plan_certificate *wanted_by(const struct server *server, size_t change)
-{
-    const struct plan *plan = &server->plan;
-
-    return change < plan->removal_count ? NULL : &plan->certificates[change - plan->removal_count];
-}
-
-static bool is_needed(const struct server *server, size_t change)
-{
-    const struct plan_certificate *wanted = wanted_by(server, change);
-
-    return wanted == NULL || wanted->state == PLAN_MISSING || wanted->state == PLAN_CHANGED;
-}
-
-/* Send the request for the lane's change ahead. */
-static void ask(struct lane *lane)
-{
-    const struct server *server = lane->server;
-    const struct plan_certificate *wanted = wanted_by(server, lane->change);
-
-    if (wanted == NULL)
-        lxd_ahead_remove(lane->client, server->plan.removals[lane->change]->fingerprint);
-    else if (wanted->state == PLAN_MISSING)
-        lxd_ahead_add(lane->client, wanted->certificate, wanted->name, &wanted->projects);
-    else
-        lxd_ahead_change(lane->client, wanted->certificate->fingerprint, wanted->name,
-                         &wanted->projects);
-}
-
-/* Take the next change that no lane has taken. Is there one? */
-static bool take(struct lane *lane)
-{
-    struct server *server = lane->server;
-
-    while (!server->given_up && server->step < change_count(server)) {
-        lane->change = server->step++;
-        if (is_needed(server, lane->change))
-            return true;
+    if (step->kind == STEP_REMOVE) {
+        store_remove(&server->store, step->fingerprint);
+    } else {
+        if (step->kind == STEP_RENAME && known != NULL)
+            entry.projects = known->projects;
+        memcpy(entry.fingerprint, step->fingerprint, sizeof entry.fingerprint);
+        store_put(&server->store, &entry);
     }
+    note_done(server, step);
+}
+
+static void note_trouble(struct server *server, const struct error *error)
+{
+    if (server->state == SERVER_OBSERVED)
+        server->trouble = *error;
+    server->state = SERVER_UNFINISHED;
+}
+
+static void note_wider(struct server *server, const struct step *step, const char *why)
+{
+    note(&server->wider,
+         mem_printf("certificate %.12s... (%s) cannot be taken out of LXD at %s: %s",
+                    step->fingerprint, step->name, server->endpoint.url, why));
+}
+
+static void refuse(struct step *step, char *reason)
+{
+    step->outcome = STEP_REFUSED;
+    free(step->reason);
+    step->reason = reason;
+}
+
+/* Not confirmed, and not done either. Whoever reads the reason sees only what LXD said. */
+static void fail_step(struct server *server, struct step *step)
+{
+    const struct error *refusal = &server->refusal;
+
+    if (refusal->kind != ERROR_REFUSED) {
+        step->outcome = STEP_FAILED;
+        note_trouble(server, refusal);
+    } else if (server->status == 409 && (step->kind == STEP_ADD || step->kind == STEP_RENAME)) {
+        refuse(step, mem_printf("LXD has another entry named \"%s\", or has this certificate as an "
+                                "identity: see \"lxc config trust list\" and \"lxc auth identity "
+                                "list\"",
+                                step->name));
+    } else {
+        refuse(step, mem_string(refusal->text));
+    }
+}
+
+/* The projects were read before one of them went: once more, then. */
+static bool is_stale(const struct server *server)
+{
+    return server->status == 404 && !server->remade &&
+           server_surroundings(server).projects != NULL;
+}
+
+/* Where the entry is as it was to be, the answer was lost. */
+static void settle_confirmed(struct server *server, struct step *step)
+{
+    if (server->refusal.kind == ERROR_UNREACHABLE)
+        lxd_note_held_up(server->client);
+    note_done(server, step);
+}
+
+static void settle_present(struct server *server, struct step *step,
+                           const struct lxd_certificate *entry)
+{
+    bool equal = projects_equal(&entry->projects, &step->projects);
+
+    store_put(&server->store, entry);
+    switch (step->kind) {
+    case STEP_REMOVE:
+        fail_step(server, step);
+        note_wider(server, step, server->refusal.text);
+        break;
+    case STEP_RENAME:
+        if (strcmp(entry->name, step->name) == 0)
+            settle_confirmed(server, step);
+        else
+            fail_step(server, step);
+        break;
+    case STEP_ADD:
+        if (equal && strcmp(entry->name, step->name) == 0)
+            settle_confirmed(server, step);
+        else
+            server->stale = true; /* somebody else has added it: planned anew, it is ours or not */
+        break;
+    default:
+        if (equal) {
+            settle_confirmed(server, step);
+        } else if (is_stale(server)) {
+            server->stale = true;
+        } else if (step->kind == STEP_NARROW && !projects_cover(&step->projects, &entry->projects)) {
+            lxd_ask_remove(server->client, step->fingerprint);
+            server->doing = DOING_CLOSE;
+        } else {
+            fail_step(server, step);
+        }
+    }
+}
+
+static void settle_absent(struct server *server, struct step *step)
+{
+    store_remove(&server->store, step->fingerprint);
+    if (step->kind == STEP_REMOVE)
+        settle_confirmed(server, step);
+    else if (step->kind != STEP_ADD || is_stale(server))
+        server->stale = true;
+    else
+        fail_step(server, step);
+}
+
+static void take_entry(struct server *server, struct step *step)
+{
+    struct lxd_certificate entry;
+    struct error error;
+    bool found;
+
+    server->doing = DOING_CHANGE;
+    if (lxd_answer_certificate(server->client, &found, &entry, &error) != 0) {
+        fail_step(server, step);
+        note_trouble(server, &error);
+        if (step->kind <= STEP_NARROW)
+            note_wider(server, step, error.text);
+    } else if (found) {
+        settle_present(server, step, &entry);
+        lxd_certificate_free(&entry);
+    } else {
+        settle_absent(server, step);
+    }
+}
+
+/* Closed in doubt: nothing of ours stays wider than its wishes. */
+static void take_removal(struct server *server, struct step *step)
+{
+    struct error error;
+    int status;
+
+    server->doing = DOING_CHANGE;
+    fail_step(server, step);
+    if (lxd_answer_change(server->client, &status, &error) != 0) {
+        note_trouble(server, &error);
+        note_wider(server, step, error.text);
+        return;
+    }
+    store_remove(&server->store, step->fingerprint);
+    note(&server->changes,
+         mem_printf("certificate %.12s... (%s) is removed from the trust store of LXD at %s, since "
+                    "it cannot be narrowed: %s",
+                    step->fingerprint, step->name, server->endpoint.url, server->refusal.text));
+}
+
+static void take_projects(struct server *server, const struct terms *terms)
+{
+    struct surroundings surroundings;
+    struct strings projects = {0};
+    struct error error;
+
+    server->doing = DOING_CHANGE;
+    server->remade = true;
+    if (lxd_answer_projects(server->client, &projects, &error) != 0) {
+        note_trouble(server, &error);
+    } else {
+        strings_free(&server->projects);
+        server->projects = projects;
+        strings_sort(&server->projects);
+    }
+    surroundings = server_surroundings(server);
+    plan_remake(&server->plan, terms, &surroundings, &server->store);
+    server->step = 0;
+}
+
+static void take_change(struct server *server, struct step *step)
+{
+    server->status = 0;
+    if (lxd_answer_change(server->client, &server->status, &server->refusal) == 0) {
+        settle_done(server, step);
+        return;
+    }
+    lxd_ask_certificate(server->client, step->fingerprint);
+    server->doing = DOING_ENTRY;
+}
+
+static void ask_change(const struct server *server, const struct step *step)
+{
+    struct lxd_client *client = server->client;
+
+    switch (step->kind) {
+    case STEP_REMOVE:
+        lxd_ask_remove(client, step->fingerprint);
+        break;
+    case STEP_RENAME:
+        lxd_ask_change(client, step->fingerprint, step->name, NULL);
+        break;
+    case STEP_ADD:
+        lxd_ask_add(client, step->certificate, step->name, &step->projects);
+        break;
+    default:
+        lxd_ask_change(client, step->fingerprint, NULL, &step->projects);
+    }
+}
+
+/* May it go on? A person's, or the next hook's, where not. */
+static bool may_go_on(struct server *server)
+{
+    struct error error;
+
+    if (server->state == SERVER_UNFINISHED &&
+        (server->trouble.kind == ERROR_UNTRUSTED || !lxd_is_connected(server->client)))
+        return false;
+    if (net_clock_ms() < server->deadline)
+        return true;
+    error_set(&error, ERROR_WAITING, "LXD at %s: %zu changes are left for the next hook",
+              server->endpoint.url, plan_due(&server->plan));
+    note_trouble(server, &error);
     return false;
 }
 
-/* Carry out what was asked for. Did an addition turn out to be a change? */
-static bool change(struct lane *lane)
+/* Ask for the next thing that is due. Is there one? */
+static bool go_on(struct server *server)
 {
-    struct server *server = lane->server;
-    struct plan_certificate *wanted = wanted_by(server, lane->change);
-    bool adding = wanted != NULL && wanted->state == PLAN_MISSING;
-    struct error error;
-    int result;
-
-    if (wanted == NULL)
-        result = remove_entry(lane, server->plan.removals[lane->change], &error);
-    else if (adding)
-        result = add(lane, wanted, &error);
-    else
-        result = restrict_to_plan(lane, wanted, &error);
-    if (result != 0)
-        note_trouble(lane, &error);
-    return result == 0 && adding && wanted->state == PLAN_CHANGED;
-}
-
-static bool apply_step(struct lane *lane)
-{
-    bool again = lane->asked && change(lane);
-
-    lane->asked = again || take(lane);
-    if (lane->asked)
-        ask(lane);
-    return lane->asked;
-}
-
-/* LXD works on one request of a connection after the other, and on several connections at once. */
-static size_t count_lanes(const struct server *server)
-{
-    size_t needed = 0;
-
-    if (!server->observed)
-        return 0;
-    for (size_t i = server->step; i < change_count(server); i++)
-        needed += is_needed(server, i);
-    return needed < MANY_CHANGES ? 1 : MAX_LANES;
-}
-
-/* The server's own connection, and the further ones, begun only. */
-static void start_lanes(struct lane *lanes, size_t count, struct server *server, int64_t deadline)
-{
-    for (size_t i = 0; i < count; i++) {
-        lanes[i].server = server;
-        lanes[i].client =
-            i == 0 ? server->client : lxd_start(&server->endpoint, server->credentials, deadline);
+    while (server->step < server->plan.count && server->plan.steps[server->step].outcome != STEP_DUE)
+        server->step++;
+    if (server->step < server->plan.count) {
+        if (!may_go_on(server))
+            return false;
+        ask_change(server, &server->plan.steps[server->step]);
+        return true;
     }
+    if (!server->stale || server->remade || !may_go_on(server))
+        return false;
+    lxd_ask_projects(server->client);
+    server->doing = DOING_PROJECTS;
+    return true;
 }
 
-/* What could not be opened is done without. */
-static void open_lanes(struct lane *lanes, size_t count)
+bool server_apply_begin(struct server *server, int64_t deadline)
 {
-    struct error ignored;
-
-    connect_all(lanes, count);
-    for (size_t i = 0; i < count; i++) {
-        if (lanes[i].client != lanes[i].server->client)
-            lxd_opened(&lanes[i].client, &ignored);
-    }
+    if (server->state != SERVER_OBSERVED)
+        return false;
+    server->deadline = deadline;
+    server->step = 0;
+    server->stale = server->remade = false;
+    server->doing = DOING_CHANGE;
+    lxd_set_deadline(server->client, deadline);
+    return go_on(server);
 }
 
-static void close_lanes(struct lane *lanes, size_t count)
+bool server_apply_step(struct server *server, const struct terms *terms)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (lanes[i].client != lanes[i].server->client)
-            lxd_close(lanes[i].client);
+    struct step *step = &server->plan.steps[server->step];
+
+    switch (server->doing) {
+    case DOING_CHANGE:
+        take_change(server, step);
+        break;
+    case DOING_ENTRY:
+        take_entry(server, step);
+        break;
+    case DOING_CLOSE:
+        take_removal(server, step);
+        break;
+    default:
+        take_projects(server, terms);
+        return go_on(server);
     }
-    free(lanes);
-}
-
-void server_apply(struct server *servers, size_t count, bool removing, int64_t deadline)
-{
-    struct lane *lanes = mem_alloc(count * MAX_LANES * sizeof *lanes);
-    size_t lane_count = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        struct server *server = &servers[i];
-
-        server->step = removing ? 0 : server->plan.removal_count;
-        size_t wanted = count_lanes(server);
-        start_lanes(&lanes[lane_count], wanted, server, deadline);
-        lane_count += wanted;
-        if (wanted != 0)
-            lxd_set_deadline(server->client, deadline);
-    }
-    open_lanes(lanes, lane_count);
-    run(lanes, lane_count, apply_step);
-    close_lanes(lanes, lane_count);
+    if (server->doing != DOING_CHANGE)
+        return true;
+    server->step++;
+    return go_on(server);
 }
 
 /* ---- what it is ---- */
 
-const struct lxd_certificate *server_find(const struct server *server, const char *fingerprint)
+void server_judge(struct server *server, const struct terms *terms)
 {
-    for (size_t i = 0; i < server->store.count; i++) {
-        if (strcmp(server->store.items[i].fingerprint, fingerprint) == 0)
-            return &server->store.items[i];
-    }
-    return NULL;
+    const struct surroundings surroundings = server_surroundings(server);
+
+    server->judged = terms->wishes->count;
+    server->judgements = plan_judge(&server->plan, terms, &surroundings, &server->store);
 }
 
-bool server_has_member(const struct server *server, const struct endpoint *endpoint)
+bool server_lists(const struct server *server, const struct endpoint *endpoint)
 {
     for (size_t i = 0; i < server->members.count; i++) {
         if (endpoint_equal(&server->members.items[i].endpoint, endpoint))
             return true;
     }
-    return false;
+    return endpoints_contain(&server->info.addresses, endpoint);
 }
 
-const char *server_warning(const struct server *server)
+char *server_certificate(const struct server *server)
 {
-    return server->client != NULL ? lxd_warning(server->client) : NULL;
+    const struct certificate *presented = lxd_presented(server->client);
+
+    return pem_encode("CERTIFICATE", presented->der, presented->length);
 }
 
 size_t server_nodes(const struct server *server)
@@ -414,11 +581,15 @@ size_t server_nodes(const struct server *server)
 
 void server_free(struct server *server)
 {
+    judgements_free(server->judgements, server->judged);
     plan_free(&server->plan);
-    lxd_certificates_free(&server->store);
+    store_free(&server->store);
     lxd_members_free(&server->members);
     lxd_server_free(&server->info);
     lxd_close(server->client);
+    strings_free(&server->projects);
+    strings_free(&server->unseen);
     strings_free(&server->changes);
+    strings_free(&server->wider);
     *server = (struct server){0};
 }

@@ -9,63 +9,99 @@
 #include "charm/plan.h"
 #include "lxd/client.h"
 
+/* What to look for in trust stores; borrowed for a server's life. */
+struct interest {
+    const struct owner *owner;
+    const struct strings *wanted; /* fingerprints, sorted */
+    bool projects;                /* some are named: which does LXD have? */
+};
+
+enum server_state {
+    SERVER_UNKNOWN,    /* not read to the end: trouble says why */
+    SERVER_OBSERVED,   /* all below is known */
+    SERVER_UNFINISHED, /* the same, but its plan is not carried out: trouble says why */
+};
+
 /*
  * One trust store and the work on it: a standalone LXD server, or a cluster by way of one of its
  * members. It knows nothing of Juju. Zero-initialise, then start, observe, make the plan, apply,
- * free.
+ * judge, free. Observing and applying go step by step, so that several servers work at the same
+ * time: servers.h.
  */
 struct server {
     struct endpoint endpoint; /* where it is asked */
     const struct lxd_credentials *credentials;
+    const struct interest *interest;
     struct lxd_client *client;
+    enum server_state state;
+    struct error trouble; /* the first thing that went wrong; kind 0: nothing */
+
     struct lxd_server info;
-    struct lxd_members members;    /* of a cluster, else none */
-    struct lxd_certificates store; /* as it was found */
-    struct plan plan;              /* the caller makes it, applying keeps it true */
-    size_t step;                   /* how far observing or applying is */
-    bool observed;                 /* all that is above is known */
-    bool troubled;                 /* it is not, or the plan is not carried out */
-    bool given_up;                 /* and there is no use in going on */
-    struct error trouble;          /* the first thing that went wrong */
-    struct strings changes;        /* what was changed, a sentence each */
+    struct lxd_members members; /* of a cluster, else none */
+    struct store store;         /* as it is now */
+    struct strings projects;    /* sorted */
+    bool sees_projects;         /* all of them: those that are not there do not exist */
+    bool filtered;              /* the list of certificates may not be complete */
+    struct strings unseen;      /* what is looked up one by one for that */
+
+    struct plan plan;
+    struct judgement *judgements; /* in the order of the wishes, of which there are so many */
+    size_t judged;
+    struct strings changes;       /* what was changed, a sentence each */
+    struct strings wider;         /* entries that could not be taken away: a sentence each */
+
+    /* How far it is; server.c's own. */
+    int64_t deadline;
+    unsigned asked; /* a bit for each thing that is read */
+    int reading;
+    size_t step, looked_up;
+    int doing;
+    struct error refusal; /* why the present step was refused */
+    int status;           /* and the HTTP status */
+    bool stale;           /* the plan rests on what is so no more */
+    bool remade;
 };
 
-/* What is to be observed, until deadline. The credentials are borrowed for the server's life. */
+/* What is to be read, until deadline. */
 void server_start(struct server *server, const struct endpoint *endpoint,
-                  const struct lxd_credentials *credentials, int64_t deadline);
+                  const struct lxd_credentials *credentials, const struct interest *interest,
+                  int64_t deadline);
+
+/* Take the outcome of connecting; false where it failed. */
+bool server_opened(struct server *server);
+
+/* Take the next answer, and ask on. Is there more to come? */
+bool server_observe_step(struct server *server);
+
+struct surroundings server_surroundings(const struct server *server);
 
 /*
- * Log in to each of the servers that were started and read everything, or set its trouble. They
- * are worked on at the same time, here and in server_apply: each goes on as soon as it answers, and
- * one that does not takes no time from the others.
+ * Carry out the plan, until deadline: begin; then as with observing. Whatever the answer to a
+ * change, the entry as LXD has it decides. A project that is not there any more has the projects
+ * read once more, and the plan made anew. An entry that stays wider than it should is removed. What
+ * LXD refuses is in the steps; whatever else goes wrong with one does not keep the others from
+ * their turn, as long as LXD answers.
  */
-void server_observe(struct server *servers, size_t count);
+bool server_apply_begin(struct server *server, int64_t deadline);
+bool server_apply_step(struct server *server, const struct terms *terms);
 
-/*
- * Carry out the plan of each server that was observed, until deadline; with `removing` first of all
- * take away what nobody wants. Many changes go over two connections, side by side. A certificate
- * that LXD refuses becomes part of the plan; whatever else goes wrong with one does not keep the
- * others from their turn, as long as LXD answers. What the plan says is true, also where there is
- * trouble.
- */
-void server_apply(struct server *servers, size_t count, bool removing, int64_t deadline);
+/* Judge the wishes by what LXD has now. */
+void server_judge(struct server *server, const struct terms *terms);
 
-/* Single changes on a person's word; what is done is noted. The entry is one of the store. */
-int server_remove(struct server *server, const struct lxd_certificate *entry, struct error *error);
-int server_rename(struct server *server, const struct lxd_certificate *entry, const char *name,
-                  struct error *error);
+/* Does it list this endpoint: among the members, active or not, of its cluster, or among its own
+ * addresses? */
+bool server_lists(const struct server *server, const struct endpoint *endpoint);
 
-/* The entry of the store, as it was found, or NULL. */
-const struct lxd_certificate *server_find(const struct server *server, const char *fingerprint);
+/* PEM of what a client has to verify it by, as we do; owned by the caller. */
+char *server_certificate(const struct server *server);
 
-/* Is this the endpoint of a member, active or not, of the cluster? */
-bool server_has_member(const struct server *server, const struct endpoint *endpoint);
-
-/* One sentence to log, or NULL: lxd_warning. */
-const char *server_warning(const struct server *server);
-
-/* How many nodes it is. */
+/* How many nodes serve. */
 size_t server_nodes(const struct server *server);
+
+/* "lxc", or "incus": the program whose commands a person would use; and the one to add a trusted
+ * certificate from a file. */
+const char *server_program(const struct lxd_server *info);
+const char *server_add_command(const struct lxd_server *info);
 
 void server_free(struct server *server);
 

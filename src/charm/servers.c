@@ -2,63 +2,100 @@
 #include "charm/servers.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/net.h"
 
+/* ---- several at once ---- */
+
+static struct lxd_client **clients_of(const struct server *servers, size_t count)
+{
+    struct lxd_client **clients = mem_alloc(count * sizeof *clients);
+
+    for (size_t i = 0; i < count; i++)
+        clients[i] = servers[i].client;
+    return clients;
+}
+
+/* Read all that were started. */
+static void observe(struct server *servers, size_t count)
+{
+    struct lxd_client **clients = clients_of(servers, count);
+    size_t next;
+
+    lxd_connect(clients, count);
+    for (size_t i = 0; i < count; i++)
+        clients[i] = server_opened(&servers[i]) ? servers[i].client : NULL;
+    while ((next = lxd_wait(clients, count)) < count) {
+        if (!server_observe_step(&servers[next]))
+            clients[next] = NULL;
+    }
+    free(clients);
+}
+
+void servers_apply(struct servers *servers, const struct terms *terms, int64_t deadline)
+{
+    struct lxd_client **clients = clients_of(servers->items, servers->count);
+    size_t next;
+
+    for (size_t i = 0; i < servers->count; i++) {
+        if (!server_apply_begin(&servers->items[i], deadline))
+            clients[i] = NULL;
+    }
+    while ((next = lxd_wait(clients, servers->count)) < servers->count) {
+        if (!server_apply_step(&servers->items[next], terms))
+            clients[next] = NULL;
+    }
+    free(clients);
+}
+
 /* ---- which endpoint leads where ---- */
 
-/* Only members of one cluster share one certificate; a CA's may stand for many. */
-static bool is_one_certificate(const struct server_identity *identity)
+static bool is_known(const struct server *server)
 {
-    return identity->count == 1 && !identity->expected[0].is_ca;
-}
-
-/* Is the cluster, where it is one, what is to be found behind the endpoint? */
-static bool stands_for(const struct server *cluster, const struct endpoint *endpoint,
-                       const struct servers *servers)
-{
-    return cluster->observed && cluster->info.clustered &&
-           (server_has_member(cluster, endpoint) ||
-            is_one_certificate(servers->credentials.server));
-}
-
-static const struct server *find_cluster(const struct servers *servers,
-                                         const struct endpoint *endpoint)
-{
-    for (size_t i = 0; i < servers->count; i++) {
-        if (stands_for(&servers->items[i], endpoint, servers))
-            return &servers->items[i];
-    }
-    return NULL;
-}
-
-/* The same cluster, reached before in another way? */
-static bool is_known(const struct servers *servers, const struct server *cluster)
-{
-    for (size_t i = 0; i < cluster->members.count; i++) {
-        for (size_t j = 0; j < servers->count; j++) {
-            if (server_has_member(&servers->items[j], &cluster->members.items[i].endpoint))
-                return true;
-        }
-    }
-    return false;
+    return server->state != SERVER_UNKNOWN;
 }
 
 static bool is_unreachable(const struct server *server)
 {
-    return !server->observed && server->trouble.kind == ERROR_UNREACHABLE;
+    return !is_known(server) && server->trouble.kind == ERROR_UNREACHABLE;
 }
 
-/* Does it stand in for what is unreachable? */
-static bool helps(const struct servers *servers, const struct server *cluster)
+/* Does the one list where the other is asked, as it is written or as an address? */
+static bool leads_to(const struct server *server, const struct server *other)
+{
+    struct endpoint peer;
+
+    return server_lists(server, &other->endpoint) ||
+           (lxd_peer(other->client, &peer) && server_lists(server, &peer));
+}
+
+static bool are_at_one_address(const struct server *a, const struct server *b)
+{
+    struct endpoint x, y;
+
+    return endpoint_equal(&a->endpoint, &b->endpoint) ||
+           (lxd_peer(a->client, &x) && lxd_peer(b->client, &y) && endpoint_equal(&x, &y));
+}
+
+/* The same trust store, reached in two ways? */
+static bool are_one(const struct server *a, const struct server *b)
+{
+    return is_known(a) && is_known(b) &&
+           strcmp(lxd_presented(a->client)->fingerprint, lxd_presented(b->client)->fingerprint) ==
+               0 &&
+           (are_at_one_address(a, b) || leads_to(a, b) || leads_to(b, a));
+}
+
+/* The cluster that lists the endpoint of an unreachable server, or NULL. */
+static const struct server *find_cluster(const struct servers *servers,
+                                         const struct endpoint *endpoint)
 {
     for (size_t i = 0; i < servers->count; i++) {
-        const struct server *server = &servers->items[i];
-
-        if (is_unreachable(server) && stands_for(cluster, &server->endpoint, servers))
-            return true;
+        if (is_known(&servers->items[i]) && server_lists(&servers->items[i], endpoint))
+            return &servers->items[i];
     }
-    return false;
+    return NULL;
 }
 
 /* ---- ask ---- */
@@ -85,59 +122,71 @@ static void excuse_members(struct servers *servers)
     servers->count = kept;
 }
 
-static void keep(struct servers *servers, const struct server *server)
+static void keep(struct servers *servers, struct server *server)
 {
+    for (size_t i = 0; i < servers->count; i++) {
+        if (are_one(&servers->items[i], server)) {
+            server_free(server);
+            return;
+        }
+    }
     servers->items = mem_grow(servers->items, servers->count, sizeof *server);
     servers->items[servers->count++] = *server;
 }
 
-/* Ask these endpoints, at the same time. A detour is for what is unreachable only. */
+/* Ask those of the endpoints, at the same time, that no server lists which is known already. */
 static void ask(struct servers *servers, const struct endpoint *endpoints, size_t count,
-                bool detour, int64_t deadline)
+                int64_t deadline)
 {
     struct server *asked = mem_alloc(count * sizeof *asked);
     size_t started = 0;
 
     for (size_t i = 0; i < count; i++) {
-        if (find_cluster(servers, &endpoints[i]) == NULL &&
-            !(detour && endpoints_contain(servers->endpoints, &endpoints[i])))
-            server_start(&asked[started++], &endpoints[i], &servers->credentials, deadline);
+        if (find_cluster(servers, &endpoints[i]) == NULL)
+            server_start(&asked[started++], &endpoints[i], &servers->credentials,
+                         servers->interest, deadline);
     }
-    server_observe(asked, started);
-    for (size_t i = 0; i < started; i++) {
-        if (find_cluster(servers, &asked[i].endpoint) == NULL && !is_known(servers, &asked[i]) &&
-            (!detour || helps(servers, &asked[i])))
-            keep(servers, &asked[i]);
-        else
-            server_free(&asked[i]);
-    }
+    observe(asked, started);
+    for (size_t i = 0; i < started; i++)
+        keep(servers, &asked[i]);
     free(asked);
     excuse_members(servers);
 }
 
-/* Of the members of one cluster one is enough; servers of their own are asked all at once. */
-static void ask_all(struct servers *servers, const struct endpoints *endpoints, bool detour,
-                    int64_t deadline)
+/* With a CA's certificate, or several, the endpoints may be of different servers. */
+static bool is_one_certificate(const struct server_identity *identity)
 {
-    size_t step = is_one_certificate(servers->credentials.server) ? 1 : endpoints->count;
-
-    for (size_t i = 0; i < endpoints->count; i += step) {
-        if (!detour || servers_need_detour(servers))
-            ask(servers, endpoints->items + i, step, detour,
-                net_share(deadline, (endpoints->count - i) / step));
-    }
+    return identity->count == 1 && !identity->expected[0].is_ca;
 }
 
 void servers_observe(struct servers *servers, const struct credentials *credentials,
-                     int64_t deadline)
+                     const struct interest *interest, int64_t deadline)
 {
-    servers->endpoints = &credentials->endpoints;
+    const struct endpoints *endpoints = &credentials->endpoints;
+    size_t first = is_one_certificate(&credentials->server) ? 1 : 0;
+
+    servers->endpoints = endpoints;
+    servers->interest = interest;
     servers->credentials = (struct lxd_credentials){&credentials->certificate, &credentials->key,
                                                     &credentials->server};
-    ask_all(servers, servers->endpoints, false, deadline);
+    if (first != 0)
+        ask(servers, endpoints->items, first,
+            net_share(deadline, endpoints->count > 1 ? 2 : 1));
+    ask(servers, endpoints->items + first, endpoints->count - first, deadline);
 }
 
-bool servers_need_detour(const struct servers *servers)
+/* Does it stand in for what is unreachable? */
+static bool helps(const struct servers *servers, const struct server *cluster)
+{
+    for (size_t i = 0; i < servers->count; i++) {
+        if (is_unreachable(&servers->items[i]) && is_known(cluster) &&
+            server_lists(cluster, &servers->items[i].endpoint))
+            return true;
+    }
+    return false;
+}
+
+static bool need_detour(const struct servers *servers)
 {
     for (size_t i = 0; i < servers->count; i++) {
         if (is_unreachable(&servers->items[i]))
@@ -146,55 +195,177 @@ bool servers_need_detour(const struct servers *servers)
     return false;
 }
 
-void servers_detour(struct servers *servers, const struct endpoints *known, int64_t deadline)
+void servers_detour(struct servers *servers, const struct nodes *known, int64_t deadline)
 {
-    ask_all(servers, known, true, deadline);
-}
+    struct endpoints endpoints = {0};
+    struct error ignored;
 
-/* ---- plan and apply ---- */
+    for (size_t i = 0; i < known->count && need_detour(servers); i++)
+        endpoints_add(&endpoints, node_endpoint(known->items[i]), &ignored);
+    for (size_t i = 0; i < endpoints.count && need_detour(servers); i++) {
+        const struct endpoint *endpoint = &endpoints.items[i];
+        struct server server = {0};
 
-void servers_plan(struct servers *servers, const struct plan_self *self,
-                  const struct plan_demand *demands, size_t count)
-{
-    for (size_t i = 0; i < servers->count; i++) {
-        struct server *server = &servers->items[i];
-
-        if (server->observed)
-            plan_make(&server->plan, self, demands, count, &server->info, &server->store);
+        if (endpoints_contain(servers->endpoints, endpoint) ||
+            find_cluster(servers, endpoint) != NULL)
+            continue;
+        server_start(&server, endpoint, &servers->credentials, servers->interest,
+                     net_share(deadline, endpoints.count - i));
+        observe(&server, 1);
+        if (helps(servers, &server))
+            keep(servers, &server);
+        else
+            server_free(&server);
+        excuse_members(servers);
     }
+    endpoints_free(&endpoints);
 }
 
-bool servers_hold_surplus(const struct servers *servers)
+/* ---- published nodes ---- */
+
+static const cJSON *find_node(const struct nodes *known, const struct endpoint *endpoint)
+{
+    for (size_t i = 0; i < known->count; i++) {
+        if (strcmp(node_endpoint(known->items[i]), endpoint->url) == 0)
+            return known->items[i];
+    }
+    return NULL;
+}
+
+/* Of a server that was not observed what is known is what was published of it. */
+static bool may_be_of(const struct server *server, const struct nodes *known, const cJSON *node)
+{
+    const cJSON *own = find_node(known, &server->endpoint);
+    const char *certificate = node_certificate(node);
+    const char *expected = own != NULL ? node_certificate(own) : NULL;
+
+    return certificate == NULL || expected == NULL || strcmp(certificate, expected) == 0;
+}
+
+static bool is_served(const struct servers *servers, const struct endpoint *endpoint)
 {
     for (size_t i = 0; i < servers->count; i++) {
-        if (servers->items[i].plan.removal_count != 0)
+        const struct server *server = &servers->items[i];
+
+        if (is_known(server) && (endpoint_equal(&server->endpoint, endpoint) ||
+                                 server_lists(server, endpoint)))
             return true;
     }
     return false;
 }
 
-void servers_apply(struct servers *servers, bool removing, int64_t deadline)
-{
-    server_apply(servers->items, servers->count, removing, deadline);
-}
-
-/* ---- outcome ---- */
-
-bool servers_have_node(const struct servers *servers, const char *url)
+bool servers_keep_node(const struct servers *servers, const struct nodes *known, const cJSON *node)
 {
     struct endpoint endpoint;
     struct error ignored;
 
-    if (endpoint_parse(&endpoint, url, &ignored) != 0)
+    if (endpoint_parse(&endpoint, node_endpoint(node), &ignored) != 0 ||
+        is_served(servers, &endpoint))
         return false;
     for (size_t i = 0; i < servers->count; i++) {
-        const struct server *server = &servers->items[i];
-
-        if (server->observed &&
-            (endpoint_equal(&server->endpoint, &endpoint) || server_has_member(server, &endpoint)))
+        if (!is_known(&servers->items[i]) && may_be_of(&servers->items[i], known, node))
             return true;
     }
     return false;
+}
+
+/* A node that has left its cluster had the cluster's certificate, and trust store. */
+static bool was_of_cluster(const struct servers *servers, const cJSON *node)
+{
+    const char *certificate = node_certificate(node);
+    bool was = false;
+
+    for (size_t i = 0; i < servers->count && certificate != NULL && !was; i++) {
+        const struct server *server = &servers->items[i];
+
+        if (!is_known(server) || !server->info.clustered)
+            continue;
+        char *own = server_certificate(server);
+        was = strcmp(own, certificate) == 0;
+        free(own);
+    }
+    return was;
+}
+
+void servers_find_dropped(const struct servers *servers, const struct nodes *known,
+                          struct nodes *dropped)
+{
+    for (size_t i = 0; i < known->count; i++) {
+        const cJSON *node = known->items[i];
+        struct endpoint endpoint;
+        struct error ignored;
+
+        if (endpoint_parse(&endpoint, node_endpoint(node), &ignored) != 0 ||
+            is_served(servers, &endpoint) || endpoints_contain(servers->endpoints, &endpoint) ||
+            servers_keep_node(servers, known, node) || was_of_cluster(servers, node) ||
+            find_node(dropped, &endpoint) != NULL)
+            continue;
+        dropped->items = mem_grow(dropped->items, dropped->count, sizeof *dropped->items);
+        dropped->items[dropped->count++] = cJSON_Duplicate(node, true);
+    }
+}
+
+/* ---- plan, judge ---- */
+
+void servers_plan(struct servers *servers, const struct terms *terms)
+{
+    for (size_t i = 0; i < servers->count; i++) {
+        struct server *server = &servers->items[i];
+        const struct surroundings surroundings = server_surroundings(server);
+
+        if (is_known(server))
+            plan_make(&server->plan, terms, &surroundings, &server->store);
+    }
+}
+
+void servers_judge(struct servers *servers, const struct terms *terms)
+{
+    for (size_t i = 0; i < servers->count; i++) {
+        if (is_known(&servers->items[i]))
+            server_judge(&servers->items[i], terms);
+    }
+}
+
+bool servers_know(const void *context, unsigned long relation, const char *fingerprint)
+{
+    const struct servers *servers = context;
+
+    for (size_t i = 0; i < servers->count; i++) {
+        const struct owner *owner = servers->interest->owner;
+        const struct lxd_certificate *entry = store_find(&servers->items[i].store, fingerprint);
+
+        if (entry != NULL && owner_has(owner, entry) && owner_relation(owner, entry) == relation)
+            return true;
+    }
+    return false;
+}
+
+/* ---- outcome ---- */
+
+enum verdict servers_verdict(const struct servers *servers, size_t wish,
+                             const struct server **server)
+{
+    enum verdict verdict = VERDICT_TRUSTED;
+    size_t judged = 0;
+
+    *server = NULL;
+    for (size_t i = 0; i < servers->count; i++) {
+        const struct server *each = &servers->items[i];
+
+        if (!is_known(each))
+            continue;
+        const struct judgement *judgement = &each->judgements[wish];
+        judged++;
+        if (judgement->verdict == VERDICT_REJECTED) {
+            *server = each;
+            return VERDICT_REJECTED;
+        }
+        if (judgement->verdict == VERDICT_PENDING)
+            verdict = VERDICT_PENDING;
+        if (judgement->reason != NULL && *server == NULL)
+            *server = each;
+    }
+    return judged != 0 ? verdict : VERDICT_PENDING;
 }
 
 const struct server *servers_first(const struct servers *servers)
@@ -204,7 +375,7 @@ const struct server *servers_first(const struct servers *servers)
     for (size_t i = 0; i < servers->count; i++) {
         const struct server *server = &servers->items[i];
 
-        if (server->observed && endpoint_equal(&server->endpoint, first))
+        if (is_known(server) && endpoint_equal(&server->endpoint, first))
             return server;
     }
     return find_cluster(servers, first);
@@ -215,42 +386,17 @@ size_t servers_observed(const struct servers *servers)
     size_t observed = 0;
 
     for (size_t i = 0; i < servers->count; i++)
-        observed += servers->items[i].observed;
+        observed += is_known(&servers->items[i]);
     return observed;
 }
 
-const char *servers_version(const struct servers *servers)
+size_t servers_due(const struct servers *servers)
 {
-    for (size_t i = 0; i < servers->count; i++) {
-        if (servers->items[i].observed)
-            return servers->items[i].info.version;
-    }
-    return NULL;
-}
+    size_t due = 0;
 
-/* All plans have the same certificates in the same order. */
-static bool is_present_everywhere(const struct servers *servers, size_t number)
-{
-    for (size_t i = 0; i < servers->count; i++) {
-        const struct server *server = &servers->items[i];
-
-        if (!server->troubled && server->plan.certificates[number].state != PLAN_PRESENT)
-            return false;
-    }
-    return true;
-}
-
-size_t servers_present(const struct servers *servers)
-{
-    size_t count = 0, present = 0;
-
-    for (size_t i = 0; i < servers->count; i++) {
-        if (!servers->items[i].troubled)
-            count = servers->items[i].plan.count;
-    }
-    for (size_t i = 0; i < count; i++)
-        present += is_present_everywhere(servers, i);
-    return present;
+    for (size_t i = 0; i < servers->count; i++)
+        due += plan_due(&servers->items[i].plan);
+    return due;
 }
 
 const struct error *servers_trouble(const struct servers *servers)
@@ -260,9 +406,9 @@ const struct error *servers_trouble(const struct servers *servers)
     for (size_t i = 0; i < servers->count; i++) {
         const struct server *server = &servers->items[i];
 
-        if (!server->troubled)
+        if (server->state == SERVER_OBSERVED)
             continue;
-        if (server->trouble.kind != ERROR_UNREACHABLE)
+        if (server->trouble.kind != ERROR_UNREACHABLE && server->trouble.kind != ERROR_WAITING)
             return &server->trouble;
         if (first == NULL)
             first = &server->trouble;

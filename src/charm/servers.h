@@ -10,64 +10,68 @@
 #include "charm/server.h"
 
 /*
- * All LXD servers that the credentials lead to, one for each trust store: several endpoints are
- * members of one cluster, of which the first that answers serves, or servers of their own, or a
- * mixture. LXD itself tells: an endpoint leads to a cluster that is reached already where its
- * members' list has it, or where a single server certificate is expected (no CA's), which only
- * members of one cluster share. Any other endpoint is asked, and is the same cluster where both
- * list the same member.
+ * All LXD servers that the credentials lead to, one for each trust store. Two endpoints are one
+ * server only if both present the same certificate, and their addresses are the same, or one lists
+ * the other among the members of its cluster or its own addresses. In doubt they are two: a node
+ * that is told twice harms nobody, a clone that is never visited does.
  */
 struct servers {
-    struct server *items; /* observed, or why not */
+    struct server *items;
     size_t count;
     struct strings detours; /* a sentence each: who is unreachable, who serves instead */
     /* Borrowed, as what they refer to. */
     const struct endpoints *endpoints;
     struct lxd_credentials credentials;
+    const struct interest *interest;
 };
 
 /*
- * Ask the endpoints of the credentials, which are borrowed, until deadline: all at the same time;
- * where they share one certificate one after the other, each with an even share of the time that is
- * left.
+ * Ask the endpoints of the credentials, which are borrowed, until deadline: all at the same time,
+ * but where a single server certificate is expected first one of them, which may turn out to be a
+ * cluster that lists the others. A member that is unreachable is a detour, no trouble, where its
+ * cluster is reached through another one.
  */
 void servers_observe(struct servers *servers, const struct credentials *credentials,
-                     int64_t deadline);
-
-/* Is one unreachable? Then it may be a member of a cluster with others that serve. */
-bool servers_need_detour(const struct servers *servers);
+                     const struct interest *interest, int64_t deadline);
 
 /*
- * Go on through one of the nodes that are known from before, in the place of what is unreachable.
- * Nodes that are no members of the same cluster are not taken: they may be of a former
- * configuration.
+ * Where an endpoint is unreachable: go on through one of the nodes that are known from before, if
+ * it is a member of the same cluster.
  */
-void servers_detour(struct servers *servers, const struct endpoints *known, int64_t deadline);
+void servers_detour(struct servers *servers, const struct nodes *known, int64_t deadline);
 
-/* Make the same plan for each trust store that was observed. Demands are borrowed. */
-void servers_plan(struct servers *servers, const struct plan_self *self,
-                  const struct plan_demand *demands, size_t count);
+/*
+ * Which of the nodes that were published belong to no server any more? They are of a server that
+ * was taken out of the credentials. What belongs to one that was not observed is recognized by its
+ * endpoint, and its certificate; in doubt it is not dropped.
+ */
+void servers_find_dropped(const struct servers *servers, const struct nodes *known,
+                          struct nodes *dropped);
 
-/* Is there anything to remove? */
-bool servers_hold_surplus(const struct servers *servers);
+/* Is the node at "https://host:port" to stay published, since its server was not observed? */
+bool servers_keep_node(const struct servers *servers, const struct nodes *known, const cJSON *node);
 
-/* Carry out all plans, also where one fails; server_apply. */
-void servers_apply(struct servers *servers, bool removing, int64_t deadline);
+/* Make a plan for each that was observed, carry all of them out, judge. */
+void servers_plan(struct servers *servers, const struct terms *terms);
+void servers_apply(struct servers *servers, const struct terms *terms, int64_t deadline);
+void servers_judge(struct servers *servers, const struct terms *terms);
 
-/* Is the node at "https://host:port" one of those that were observed, or known not to serve? */
-bool servers_have_node(const struct servers *servers, const char *url);
+/* A wishes_known: has one of them (struct servers) such an entry of ours? */
+bool servers_know(const void *servers, unsigned long relation, const char *fingerprint);
 
-/* What is behind the first endpoint of the credentials; NULL where that could not be observed. */
+/* What came of a wish on all servers that were observed: rejected by one, trusted by all, or
+ * pending. *server is the first that rejects it or lets it in to less, or NULL. */
+enum verdict servers_verdict(const struct servers *servers, size_t wish,
+                             const struct server **server);
+
+/* What is behind the first endpoint of the credentials; NULL where that was not observed. */
 const struct server *servers_first(const struct servers *servers);
 
 /* How many were observed. */
 size_t servers_observed(const struct servers *servers);
 
-/* How many certificates all servers that are not in trouble trust. */
-size_t servers_present(const struct servers *servers);
-
-/* LXD's version; with several servers the first one's. NULL where none was observed. */
-const char *servers_version(const struct servers *servers);
+/* How many steps are still to be taken. */
+size_t servers_due(const struct servers *servers);
 
 /* NULL where all is done, else the first trouble that needs a person, or the first. */
 const struct error *servers_trouble(const struct servers *servers);

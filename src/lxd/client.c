@@ -271,6 +271,19 @@ void lxd_set_deadline(struct lxd_client *client, int64_t deadline)
     client->deadline = deadline;
 }
 
+bool lxd_peer(const struct lxd_client *client, struct endpoint *peer)
+{
+    char address[NET_ADDRESS_SIZE], text[NET_ADDRESS_SIZE + 16];
+    struct error ignored;
+
+    if (client->fd < 0 || !net_peer(client->fd, address))
+        return false;
+    bool six = strchr(address, ':') != NULL;
+    snprintf(text, sizeof text, "%s%s%s:%u", six ? "[" : "", address, six ? "]" : "",
+             client->endpoint.port);
+    return endpoint_parse(peer, text, &ignored) == 0;
+}
+
 bool lxd_is_connected(const struct lxd_client *client)
 {
     return !client->connection.closed;

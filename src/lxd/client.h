@@ -68,6 +68,10 @@ const char *lxd_warning(const struct lxd_client *client);
 /* What the server presented last. */
 const struct certificate *lxd_presented(const struct lxd_client *client);
 
+/* Where the connection leads: the address that the host's name stands for, and the port. False
+ * where it leads to no such place. */
+bool lxd_peer(const struct lxd_client *client, struct endpoint *peer);
+
 /* How many requests went out so far, those that had to be sent again counted again. */
 unsigned lxd_requests(const struct lxd_client *client);
 

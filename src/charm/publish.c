@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "charm/publish.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "juju/hook_tools.h"
+
+#define SCHEME "https://"
+
+/* ---- what came of the wishes ---- */
+
+/* One refusal is enough; where there are several servers it says whose. */
+static void add_rejection(struct answer *answer, const struct servers *servers,
+                          const struct server *server, const struct wish *wish, size_t number)
+{
+    const char *reason = server->judgements[number].reason;
+    char *whose = servers->count > 1 ? mem_printf("LXD at %s: %s", server->endpoint.url, reason)
+                                     : mem_string(reason);
+
+    rejections_add(&answer->rejections, wish->member, wish->entry, whose);
+    free(whose);
+}
+
+static void add_wish(struct answer *answer, const struct servers *servers, const struct wish *wish,
+                     size_t number, enum verdict verdict, const struct server *server)
+{
+    answer->wishes = mem_grow(answer->wishes, answer->count, sizeof *answer->wishes);
+    answer->wishes[answer->count++] = number;
+    if (verdict == VERDICT_TRUSTED)
+        strings_add(&answer->registered, wish->entry->text);
+    if (server != NULL && verdict != VERDICT_PENDING)
+        add_rejection(answer, servers, server, wish, number);
+}
+
+/* What is no wish. */
+static void add_others(struct answer *answer, const struct rejections *others)
+{
+    for (size_t i = 0; i < others->count; i++) {
+        const struct rejection *other = &others->items[i];
+
+        answer->rejections.items = mem_grow(answer->rejections.items, answer->rejections.count,
+                                            sizeof *answer->rejections.items);
+        struct rejection *copy = &answer->rejections.items[answer->rejections.count++];
+        *copy = *other;
+        copy->reason = mem_string(other->reason);
+    }
+}
+
+void answers_make(struct answers *answers, const struct relations *relations,
+                  const struct wishes *wishes, const struct servers *servers)
+{
+    *answers = (struct answers){.items = mem_alloc(relations->count * sizeof *answers->items),
+                                .count = relations->count};
+    for (size_t i = 0, next; i < wishes->count; i = next) {
+        bool trusted = false, rejected = false;
+
+        next = wishes_next(wishes, i);
+        for (size_t j = i; j < next; j++) {
+            const struct wish *wish = &wishes->items[j];
+            const struct server *server;
+            enum verdict verdict = servers_verdict(servers, j, &server);
+
+            trusted = trusted || verdict == VERDICT_TRUSTED;
+            rejected = rejected || verdict == VERDICT_REJECTED;
+            add_wish(&answers->items[wish->relation - relations->items], servers, wish, j, verdict,
+                     server);
+        }
+        answers->trusted += trusted;
+        answers->rejected += rejected;
+    }
+    for (size_t i = 0; i < relations->count && wishes->rejections != NULL; i++) {
+        add_others(&answers->items[i], &wishes->rejections[i]);
+        answers->rejected += wishes->rejections[i].count;
+    }
+    for (size_t i = 0; i < relations->count; i++)
+        rejections_sort(&answers->items[i].rejections);
+}
+
+void answers_free(struct answers *answers)
+{
+    for (size_t i = 0; i < answers->count; i++) {
+        struct answer *answer = &answers->items[i];
+
+        free(answer->wishes);
+        strings_free(&answer->registered);
+        rejections_free(&answer->rejections);
+        free(answer->written);
+    }
+    free(answers->items);
+    *answers = (struct answers){0};
+}
+
+/* ---- publishing ---- */
+
+/* What publishing takes. */
+struct publisher {
+    const struct juju_transport *juju;
+    const struct servers *servers;
+    const struct wishes *wishes;
+    struct nodes known; /* all that we have published so far */
+};
+
+static void add_version(cJSON *settings)
+{
+    cJSON_AddStringToObject(settings, "version", DATABAG_VERSION);
+}
+
+/* The value becomes the object's. */
+static void add_value(cJSON *settings, const char *key, char *value)
+{
+    cJSON_AddStringToObject(settings, key, value);
+    free(value);
+}
+
+/* Take out of settings what is published already; an absent key is an empty one. */
+static void keep_changes(cJSON *settings, const cJSON *published)
+{
+    cJSON *next;
+
+    for (cJSON *item = settings->child; item != NULL; item = next) {
+        const char *value = json_string(published, item->string);
+
+        next = item->next;
+        if (strcmp(item->valuestring, value != NULL ? value : "") == 0)
+            cJSON_Delete(cJSON_DetachItemViaPointer(settings, item));
+    }
+}
+
+/* The settings become ours to delete. */
+static int write_changes(struct answer *answer, const struct relation *relation,
+                         enum juju_member kind, cJSON *settings, const struct publisher *publisher,
+                         struct error *error)
+{
+    struct buffer keys = {0};
+    const cJSON *item;
+    int result = 0;
+
+    keep_changes(settings, kind == JUJU_UNIT ? relation->published
+                                             : relation->application_published);
+    if (settings->child == NULL)
+        goto out;
+    result = juju_relation_set(publisher->juju, relation->id, kind, settings, error);
+    cJSON_ArrayForEach(item, settings)
+    {
+        buffer_printf(&keys, "%s%s", keys.length != 0 ? ", " : "", item->string);
+    }
+    if (result == 0)
+        juju_log(publisher->juju, JUJU_LOG_INFO, "relation %s: published %s", relation->id,
+                 keys.data);
+    free(answer->written);
+    answer->written = keys.data;
+out:
+    cJSON_Delete(settings);
+    return result;
+}
+
+static void add_server(struct nodes *nodes, const struct server *server,
+                       const struct strings *fingerprints)
+{
+    char *certificate = server_certificate(server);
+
+    if (!server->info.clustered)
+        nodes_add(nodes, server->endpoint.url, server->info.name, fingerprints, certificate);
+    for (size_t i = 0; i < server->members.count; i++) {
+        const struct lxd_member *member = &server->members.items[i];
+
+        if (member->active)
+            nodes_add(nodes, member->endpoint.url, member->name, fingerprints, certificate);
+    }
+    free(certificate);
+}
+
+/* Which of the relation's certificates the server trusts, each once. */
+static void add_trusted(struct strings *fingerprints, const struct server *server,
+                        const struct answer *answer, const struct wishes *wishes)
+{
+    for (size_t i = 0; i < answer->count; i++) {
+        size_t number = answer->wishes[i];
+
+        if (server->judgements[number].verdict == VERDICT_TRUSTED)
+            strings_add(fingerprints, wish_fingerprint(&wishes->items[number]));
+    }
+    strings_sort(fingerprints);
+}
+
+/* Of servers that were not observed nothing new is known. */
+static void keep_nodes(struct nodes *nodes, const struct relation *relation,
+                       const struct publisher *publisher)
+{
+    size_t kept = 0;
+
+    nodes_read(nodes, relation->published);
+    for (size_t i = 0; i < nodes->count; i++) {
+        if (servers_keep_node(publisher->servers, &publisher->known, nodes->items[i]))
+            nodes->items[kept++] = nodes->items[i];
+        else
+            cJSON_Delete(nodes->items[i]);
+    }
+    nodes->count = kept;
+}
+
+static char *compose_nodes(const struct relation *relation, const struct answer *answer,
+                           const struct publisher *publisher)
+{
+    const struct servers *servers = publisher->servers;
+    struct nodes nodes = {0};
+
+    keep_nodes(&nodes, relation, publisher);
+    for (size_t i = 0; i < servers->count; i++) {
+        const struct server *server = &servers->items[i];
+        struct strings fingerprints = {0};
+
+        if (server->state == SERVER_UNKNOWN)
+            continue;
+        add_trusted(&fingerprints, server, answer, publisher->wishes);
+        add_server(&nodes, server, &fingerprints);
+        strings_free(&fingerprints);
+    }
+    char *value = databag_nodes(&nodes);
+    nodes_free(&nodes);
+    return value;
+}
+
+static int publish_api(struct answer *answer, const struct relation *relation,
+                       const struct publisher *publisher, struct error *error)
+{
+    cJSON *settings = cJSON_CreateObject();
+
+    add_version(settings);
+    add_value(settings, "nodes", compose_nodes(relation, answer, publisher));
+    add_value(settings, "registered_certificates", databag_registered(&answer->registered));
+    add_value(settings, "rejected_certificates", databag_rejected(&answer->rejections));
+    return write_changes(answer, relation, JUJU_UNIT, settings, publisher, error);
+}
+
+/* ---- publishing, lxd-https ---- */
+
+/* Requirers connect to the first address, so it is one that answers. */
+static char *compose_addresses(const struct server *server)
+{
+    struct endpoints addresses = {0};
+    struct strings none = {0};
+    struct nodes nodes = {0};
+    struct buffer text = {0};
+    struct error ignored;
+
+    add_server(&nodes, server, &none);
+    nodes_sort(&nodes);
+    endpoints_add(&addresses, server->endpoint.url, &ignored);
+    for (size_t i = 0; i < nodes.count; i++)
+        endpoints_add(&addresses, node_endpoint(nodes.items[i]), &ignored);
+    for (size_t i = 0; i < server->info.addresses.count && !server->info.clustered; i++)
+        endpoints_add(&addresses, server->info.addresses.items[i].url, &ignored);
+    for (size_t i = 0; i < addresses.count; i++)
+        buffer_printf(&text, "%s%s", i != 0 ? "," : "", addresses.items[i].url + strlen(SCHEME));
+    endpoints_free(&addresses);
+    nodes_free(&nodes);
+    return text.data;
+}
+
+/* All in one databag of ours, or nothing. */
+static int publish_server(struct answer *answer, const struct relation *relation,
+                          enum juju_member kind, const struct server *server,
+                          const struct publisher *publisher, bool all, struct error *error)
+{
+    cJSON *settings = cJSON_CreateObject();
+
+    add_version(settings);
+    add_value(settings, "certificate", server_certificate(server));
+    cJSON_AddStringToObject(settings, "certificate_fingerprint",
+                            lxd_presented(server->client)->fingerprint);
+    add_value(settings, "addresses", compose_addresses(server));
+    for (cJSON *item = settings->child; item != NULL && !all; item = item->next)
+        *item->valuestring = '\0';
+    return write_changes(answer, relation, kind, settings, publisher, error);
+}
+
+static int publish_https(struct answer *answer, const struct relation *relation,
+                         const struct publisher *publisher, struct error *error)
+{
+    const struct server *server = servers_first(publisher->servers);
+    struct strings trusted = {0};
+
+    if (server == NULL)
+        return 0;
+    add_trusted(&trusted, server, answer, publisher->wishes);
+    bool serves = trusted.count != 0, clustered = server->info.clustered;
+    strings_free(&trusted);
+    if (publish_server(answer, relation, JUJU_UNIT, server, publisher, serves && !clustered,
+                       error) != 0)
+        return -1;
+    if (relation->application_published == NULL)
+        return 0;
+    return publish_server(answer, relation, JUJU_APPLICATION, server, publisher,
+                          serves && clustered, error);
+}
+
+int publish(struct answers *answers, const struct relations *relations,
+            const struct servers *servers, const struct wishes *wishes,
+            const struct juju_transport *juju, struct error *error)
+{
+    struct publisher publisher = {.juju = juju, .servers = servers, .wishes = wishes};
+    int result = 0;
+
+    if (servers_observed(servers) == 0)
+        return 0;
+    relations_known_nodes(relations, &publisher.known);
+    for (size_t i = 0; i < relations->count && result == 0; i++) {
+        const struct relation *relation = &relations->items[i];
+
+        if (relation->state == RELATION_LIVING)
+            result = relation->https
+                         ? publish_https(&answers->items[i], relation, &publisher, error)
+                         : publish_api(&answers->items[i], relation, &publisher, error);
+    }
+    nodes_free(&publisher.known);
+    return result;
+}
