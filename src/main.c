@@ -6,8 +6,8 @@
 #include "base/sandbox.h"
 #include "charm/actions.h"
 #include "charm/event.h"
-#include "charm/reconcile.h"
-#include "charm/requirer.h"
+#include "charm/pass.h"
+#include "charm/upgrade.h"
 #include "command_line.h"
 #include "juju/channel.h"
 #include "juju/hook_tools.h"
@@ -15,11 +15,15 @@
 static int run_charm(const struct juju_transport *juju, const struct event *event,
                      struct error *error)
 {
-    if (requirer_is_charm(event->charm_folder))
-        return requirer_run(juju, event, error);
+    struct pass pass;
+
     if (event->kind == EVENT_ACTION)
         return action_run(juju, event, error);
-    return reconcile(juju, event, error);
+    upgrade_clean(juju, event->charm_folder);
+    pass_begin(&pass, juju, event);
+    int result = pass_run(&pass, error);
+    pass_end(&pass);
+    return result;
 }
 
 /* 0 for all that a person or time will mend; -1 has Juju drop the hook's writes and try again. */

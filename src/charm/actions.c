@@ -4,17 +4,14 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/json.h"
-#include "base/net.h"
 #include "charm/pass.h"
-#include "charm/reconcile.h"
+#include "charm/probe.h"
 #include "juju/hook_tools.h"
 
 #define MIN_DIGITS 12 /* of a fingerprint: as many as statuses and the log show */
 #define MAX_DIGITS 64
-#define CONNECT_MS 5000
 
 struct action {
     struct pass pass;
@@ -34,14 +31,6 @@ static void give(cJSON *results, const char *key, char *value)
 {
     add(results, key, value);
     free(value);
-}
-
-static void add_date(cJSON *results, const char *key, int64_t seconds)
-{
-    char date[CERTIFICATE_DATE_SIZE];
-
-    certificate_date(date, seconds);
-    add(results, key, date);
 }
 
 /* The group "<noun>-<number>" of the results, new or not. */
@@ -64,6 +53,12 @@ static void add_numbered(cJSON *results, const char *noun, unsigned long number,
     free(key);
 }
 
+static void add_sentences(cJSON *results, unsigned long *count, const struct strings *sentences)
+{
+    for (size_t i = 0; i < sentences->count; i++)
+        add_numbered(results, "change", ++*count, sentences->items[i]);
+}
+
 /* What was changed: "change-1", "change-2", ... */
 static void add_changes(struct action *action)
 {
@@ -71,22 +66,68 @@ static void add_changes(struct action *action)
     unsigned long count = 0;
 
     for (size_t i = 0; i < pass->servers.count; i++) {
-        const struct strings *changes = &pass->servers.items[i].changes;
-
-        for (size_t j = 0; j < changes->count; j++)
-            add_numbered(action->results, "change", ++count, changes->items[j]);
+        add_sentences(action->results, &count, &pass->servers.items[i].changes);
+        add_sentences(action->results, &count, &pass->servers.items[i].widened);
     }
-    for (size_t i = 0; i < pass->relations.count; i++) {
-        const struct relation *relation = &pass->relations.items[i];
+    for (size_t i = 0; i < pass->answers.count; i++) {
+        const char *written = pass->answers.items[i].written;
 
-        if (relation->written == NULL)
+        if (written == NULL)
             continue;
-        char *sentence = mem_printf("relation %s: published %s", relation->id, relation->written);
+        char *name = relation_describe(&pass->relations.items[i]);
+        char *sentence = mem_printf("%s: published %s", name, written);
         add_numbered(action->results, "change", ++count, sentence);
         free(sentence);
+        free(name);
     }
     if (count == 0)
         add(action->results, "changes", "none");
+}
+
+/* ---- who may ---- */
+
+/* The leader alone changes LXD. */
+static int require_leader(const struct action *action, struct error *error)
+{
+    const char *application = action->pass.event->application;
+
+    if (action->pass.leader)
+        return 0;
+    return error_set(error, ERROR_INPUT,
+                     "only the leader changes LXD: run \"juju run %s/leader %s\"", application,
+                     action->pass.event->name);
+}
+
+/* Carry out plans that a person has asked for. */
+static void apply(struct action *action)
+{
+    struct pass *pass = &action->pass;
+
+    servers_apply(&pass->servers, &pass->terms, pass->deadline);
+    for (size_t i = 0; i < pass->servers.count; i++) {
+        const struct strings *changes = &pass->servers.items[i].changes;
+
+        for (size_t j = 0; j < changes->count; j++)
+            juju_log(pass->juju, JUJU_LOG_INFO, "%s", changes->items[j]);
+    }
+    add_changes(action);
+}
+
+/* Did LXD refuse one of the steps? */
+static int find_refusal(const struct pass *pass, struct error *error)
+{
+    for (size_t i = 0; i < pass->servers.count; i++) {
+        const struct server *server = &pass->servers.items[i];
+
+        for (size_t j = 0; j < server->plan.count; j++) {
+            const struct step *step = &server->plan.steps[j];
+
+            if (step->outcome == STEP_REFUSED)
+                return error_set(error, ERROR_REFUSED, "certificate %.12s... of LXD at %s: %s",
+                                 step->fingerprint, server->endpoint.url, step->reason);
+        }
+    }
+    return 0;
 }
 
 /* ---- get-connection-info ---- */
@@ -116,13 +157,17 @@ static int get_connection_info(struct action *action, struct error *error)
     for (size_t i = 0; i < pass->servers.count; i++) {
         const struct server *server = &pass->servers.items[i];
         cJSON *results = group(action->results, "server", i + 1);
+        bool known = server->state != SERVER_UNKNOWN;
+        bool untrusted = !known && server->trouble.kind == ERROR_UNTRUSTED;
 
         add(results, "endpoint", server->endpoint.url);
-        add(results, "trusted", server->info.trusted ? "yes" : "no");
+        add(results, "trusted", known || server->info.trusted ? "yes" : untrusted ? "no" : "unknown");
         if (server->client != NULL)
             add(results, "fingerprint", lxd_presented(server->client)->fingerprint);
-        if (!server->observed)
+        if (!known) {
+            add(results, "problem", server->trouble.text);
             continue;
+        }
         add(results, "version", server->info.version);
         add_nodes(results, server);
     }
@@ -131,47 +176,87 @@ static int get_connection_info(struct action *action, struct error *error)
 
 /* ---- list-trusted-clients ---- */
 
-static void add_client(cJSON *relation, const struct lxd_certificate *entry, const char *requirer)
+static void add_wish(cJSON *relation, const struct pass *pass, size_t number)
 {
-    cJSON *client = group(relation, "client", (unsigned long)cJSON_GetArraySize(relation) + 1);
-    struct certificate content; /* LXD may have accepted what is none here */
-    struct error ignored;
+    static const char *const words[] = {"pending", "trusted", "rejected"};
+    const struct wish *wish = &pass->wishes.items[number];
+    const struct certificate *certificate = &wish->entry->certificate;
+    cJSON *client = group(relation, "client", (unsigned long)cJSON_GetArraySize(relation));
+    char date[CERTIFICATE_DATE_SIZE], *projects = projects_describe(wish->projects);
+    const struct server *server;
+    enum verdict verdict = servers_verdict(&pass->servers, number, &server);
 
-    add(client, "name", entry->name);
-    add(client, "requirer", requirer);
-    add(client, "fingerprint", entry->fingerprint);
-    if (certificate_from_pem(&content, entry->pem, &ignored) == 0) {
-        add(client, "common-name", content.common_name);
-        add_date(client, "expires", content.not_after);
-        certificate_free(&content);
+    certificate_date(date, certificate->not_after);
+    add(client, "asked-by", wish->member->name);
+    add(client, "fingerprint", certificate->fingerprint);
+    add(client, "common-name", certificate->common_name);
+    add(client, "expires", date);
+    give(client, "asks-for", projects);
+    add(client, "state", words[verdict]);
+    if (server != NULL)
+        add(client, "reason", server->judgements[number].reason);
+}
+
+/* What is no certificate, and members of which nothing is processed. */
+static void add_others(cJSON *relation, const struct rejections *rejections)
+{
+    for (size_t i = 0; i < rejections->count; i++) {
+        const struct rejection *rejection = &rejections->items[i];
+
+        if (rejection->fingerprint[0] != '\0')
+            continue;
+        cJSON *client = group(relation, "client", (unsigned long)cJSON_GetArraySize(relation));
+        if (rejection->unit != NULL)
+            add(client, "asked-by", rejection->unit);
+        add(client, "state", "rejected");
+        add(client, "reason", rejection->reason);
+    }
+}
+
+/* Entries of ours that nobody asks for. */
+static void add_unclaimed(struct action *action)
+{
+    const struct pass *pass = &action->pass;
+    unsigned long count = 0;
+
+    for (size_t i = 0; i < pass->servers.count; i++) {
+        const struct server *server = &pass->servers.items[i];
+
+        for (size_t j = 0; j < server->store.count; j++) {
+            const struct lxd_certificate *entry = &server->store.items[j];
+
+            if (!owner_has(&pass->terms.owner, entry) ||
+                strings_find(&pass->wanted, entry->fingerprint))
+                continue;
+            cJSON *client = group(action->results, "unclaimed", ++count);
+            add(client, "name", entry->name);
+            add(client, "fingerprint", entry->fingerprint);
+            add(client, "endpoint", server->endpoint.url);
+        }
     }
 }
 
 static int list_trusted_clients(struct action *action, struct error *error)
 {
     const struct pass *pass = &action->pass;
-    size_t count = 0;
 
     if (pass_observe(&action->pass, error) != 0)
         return -1;
-    const struct plan_self self = pass_self(pass);
-    for (size_t i = 0; i < pass->servers.count; i++) {
-        const struct server *server = &pass->servers.items[i];
-        cJSON *results = group(action->results, "server", i + 1);
+    for (size_t i = 0; i < pass->relations.count; i++) {
+        const struct relation *relation = &pass->relations.items[i];
+        const struct answer *answer = &pass->answers.items[i];
 
-        add(results, "endpoint", server->endpoint.url);
-        for (size_t j = 0; j < server->store.count; j++) {
-            unsigned long relation;
-            char *requirer;
-
-            if (!plan_owns(&self, &server->store.items[j], &requirer, &relation))
-                continue;
-            add_client(group(results, "relation", relation), &server->store.items[j], requirer);
-            free(requirer);
-            count++;
-        }
+        if (relation->state != RELATION_LIVING)
+            continue;
+        cJSON *results = group(action->results, "relation", relation->number);
+        add(results, "requirer", relation->application);
+        for (size_t j = 0; j < answer->count; j++)
+            add_wish(results, pass, answer->wishes[j]);
+        add_others(results, &answer->rejections);
     }
-    give(action->results, "count", mem_printf("%zu", count));
+    add_unclaimed(action);
+    give(action->results, "trusted", mem_printf("%zu", pass->answers.trusted));
+    give(action->results, "rejected", mem_printf("%zu", pass->answers.rejected));
     return 0;
 }
 
@@ -179,16 +264,16 @@ static int list_trusted_clients(struct action *action, struct error *error)
 
 static int run_reconcile(struct action *action, struct error *error)
 {
-    struct status status;
+    const struct pass *pass = &action->pass;
 
-    if (reconcile_pass(&action->pass, &status, error) != 0)
+    if (pass_run(&action->pass, error) != 0)
         return -1;
     add_changes(action);
-    add(action->results, "status", status.name);
-    add(action->results, "message", status.message);
-    if (strcmp(status.name, "active") != 0)
-        return error_set(error, ERROR_UNREACHABLE, "%s", status.message);
-    return 0;
+    add(action->results, "status", pass->report.status);
+    add(action->results, "message", pass->report.message);
+    if (strcmp(pass->report.status, "active") != 0)
+        return error_set(error, ERROR_WAITING, "%s", pass->report.message);
+    return servers_due(&pass->servers) != 0 ? require_leader(action, error) : 0;
 }
 
 /* ---- remove-trusted-client ---- */
@@ -219,18 +304,16 @@ static int read_fingerprint(const struct action *action, char digits[MAX_DIGITS 
 static int find_own_client(const struct pass *pass, char digits[MAX_DIGITS + 1],
                            struct error *error)
 {
-    const struct plan_self self = pass_self(pass);
     const char *found = NULL;
 
     for (size_t i = 0; i < pass->servers.count; i++) {
-        const struct lxd_certificates *store = &pass->servers.items[i].store;
+        const struct store *store = &pass->servers.items[i].store;
 
         for (size_t j = 0; j < store->count; j++) {
             const char *fingerprint = store->items[j].fingerprint;
 
             if (strncmp(fingerprint, digits, strlen(digits)) != 0 ||
-                !plan_owns(&self, &store->items[j], NULL, NULL) ||
-                strcmp(fingerprint, self.fingerprint) == 0)
+                !owner_has(&pass->terms.owner, &store->items[j]))
                 continue;
             if (found != NULL && strcmp(found, fingerprint) != 0)
                 return error_set(error, ERROR_INPUT, "%s begins several fingerprints", digits);
@@ -245,22 +328,19 @@ static int find_own_client(const struct pass *pass, char digits[MAX_DIGITS + 1],
     return 0;
 }
 
-/* Only one that no relation wants stays away. */
+/* Only one that nobody asks for stays away. */
 static void warn_of_return(struct action *action, const char *fingerprint)
 {
-    const struct relations *relations = &action->pass.relations;
+    const struct wishes *wishes = &action->pass.wishes;
 
-    for (size_t i = 0; i < relations->count; i++) {
-        const struct request *request = &relations->items[i].request;
-
-        for (size_t j = 0; j < request->count; j++) {
-            if (strcmp(request->wishes[j].certificate.fingerprint, fingerprint) != 0)
-                continue;
-            give(action->results, "warning",
-                 mem_printf("relation %s still asks for it: the next hook brings it back",
-                            relations->items[i].id));
-            return;
-        }
+    for (size_t i = 0; i < wishes->count; i++) {
+        if (strcmp(wish_fingerprint(&wishes->items[i]), fingerprint) != 0)
+            continue;
+        char *name = relation_describe(wishes->items[i].relation);
+        give(action->results, "warning",
+             mem_printf("%s still asks for it: the next hook brings it back", name));
+        free(name);
+        return;
     }
 }
 
@@ -268,9 +348,9 @@ static int remove_trusted_client(struct action *action, struct error *error)
 {
     struct pass *pass = &action->pass;
     char fingerprint[MAX_DIGITS + 1];
-    int result = 0;
 
-    if (read_fingerprint(action, fingerprint, error) != 0 || pass_observe(pass, error) != 0)
+    if (read_fingerprint(action, fingerprint, error) != 0 || pass_observe(pass, error) != 0 ||
+        require_leader(action, error) != 0)
         return -1;
     if (find_own_client(pass, fingerprint, error) != 0) {
         const struct error *trouble = servers_trouble(&pass->servers);
@@ -279,130 +359,58 @@ static int remove_trusted_client(struct action *action, struct error *error)
             *error = *trouble;
         return -1;
     }
-    for (size_t i = 0; i < pass->servers.count && result == 0; i++) {
+    for (size_t i = 0; i < pass->servers.count; i++) {
         struct server *server = &pass->servers.items[i];
-        const struct lxd_certificate *entry = server_find(server, fingerprint);
+        const struct lxd_certificate *entry = store_find(&server->store, fingerprint);
 
+        plan_free(&server->plan);
         if (entry != NULL)
-            result = server_remove(server, entry, error);
+            plan_remove(&server->plan, entry);
     }
-    pass_log_changes(pass);
-    add_changes(action);
+    apply(action);
     warn_of_return(action, fingerprint);
-    return result;
+    return find_refusal(pass, error);
 }
 
 /* ---- adopt-trusted-clients ---- */
 
-/* Was it made by the Python charm, which calls entries by the certificate's common name? The
- * certificate is the entry's, as a relation wants it. */
-static bool is_adoptable(const struct plan_self *self, const struct lxd_certificate *entry,
-                         const struct certificate *certificate)
-{
-    return strcmp(entry->type, "client") == 0 && !entry->projects.restricted &&
-           *entry->name != '\0' && strcmp(entry->name, certificate->common_name) == 0 &&
-           strcmp(entry->fingerprint, self->fingerprint) != 0;
-}
-
-static int adopt(struct server *server, const struct plan_self *self, struct error *error)
+static void say_adopted(cJSON *results, const struct server *server)
 {
     for (size_t i = 0; i < server->plan.count; i++) {
-        const struct plan_certificate *wanted = &server->plan.certificates[i];
-        const struct lxd_certificate *entry = server_find(server, wanted->certificate->fingerprint);
+        const struct step *step = &server->plan.steps[i];
+        const struct lxd_certificate *entry = store_find(&server->store, step->fingerprint);
+        char *sentence = mem_printf("certificate %.12s... of LXD at %s: \"%s\" would be called %s",
+                                    step->fingerprint, server->endpoint.url, entry->name,
+                                    step->name);
 
-        if (entry != NULL && is_adoptable(self, entry, wanted->certificate) &&
-            server_rename(server, entry, wanted->name, error) != 0)
-            return -1;
+        add_numbered(results, "would-adopt", (unsigned long)cJSON_GetArraySize(results) + 1,
+                     sentence);
+        free(sentence);
     }
-    return 0;
 }
 
 static int adopt_trusted_clients(struct action *action, struct error *error)
 {
     struct pass *pass = &action->pass;
-    int result = 0;
+    bool dry_run = json_bool(action->parameters, "dry-run", false);
 
-    if (pass_observe(pass, error) != 0)
+    if (pass_observe(pass, error) != 0 || (!dry_run && require_leader(action, error) != 0))
         return -1;
-    const struct plan_self self = pass_self(pass);
-    for (size_t i = 0; i < pass->servers.count && result == 0; i++)
-        result = adopt(&pass->servers.items[i], &self, error);
-    pass_log_changes(pass);
-    add_changes(action);
-    return result;
+    for (size_t i = 0; i < pass->servers.count; i++) {
+        struct server *server = &pass->servers.items[i];
+
+        plan_free(&server->plan);
+        plan_adopt(&server->plan, &pass->terms, &server->store);
+        if (dry_run)
+            say_adopted(action->results, server);
+    }
+    if (dry_run)
+        return 0;
+    apply(action);
+    return find_refusal(pass, error);
 }
 
 /* ---- check ---- */
-
-static int check_network(cJSON *steps, const struct endpoint *endpoint, struct error *error)
-{
-    struct strings addresses = {0};
-    struct buffer list = {0};
-    int fd = -1;
-
-    if (net_resolve(endpoint->host, &addresses, error) != 0) {
-        add(steps, "1-name", error->text);
-        goto out;
-    }
-    for (size_t i = 0; i < addresses.count; i++)
-        buffer_printf(&list, "%s%s", i != 0 ? ", " : "", addresses.items[i]);
-    give(steps, "1-name", mem_printf("%s is %s", endpoint->host, list.data));
-    fd = net_connect(endpoint->host, endpoint->port, net_clock_ms() + CONNECT_MS, error);
-    add(steps, "2-connection", fd >= 0 ? "stands" : error->text);
-out:
-    if (fd < 0)
-        error_prefix(error, "%s", endpoint->url);
-    else
-        close(fd);
-    strings_free(&addresses);
-    buffer_free(&list);
-    return fd < 0 ? -1 : 0;
-}
-
-/* How far did observing it come? */
-static void add_steps(cJSON *steps, const struct server *server)
-{
-    if (server->client == NULL) {
-        add(steps, "3-tls", server->trouble.text);
-        return;
-    }
-    give(steps, "3-tls",
-         mem_printf("server presents %s, as expected", lxd_presented(server->client)->fingerprint));
-    if (!server->info.trusted) {
-        add(steps, "4-trust", server->trouble.text);
-        return;
-    }
-    give(steps, "4-trust", mem_printf("LXD %s trusts our certificate", server->info.version));
-    if (!server->observed) {
-        add(steps, "5-permission", server->trouble.text);
-        return;
-    }
-    give(steps, "5-permission",
-         mem_printf("the trust store, of %zu certificates, is ours to "
-                    "manage",
-                    server->store.count));
-    add_nodes(steps, server);
-}
-
-static int check_server(cJSON *steps, const struct endpoint *endpoint,
-                        const struct credentials *credentials, struct error *error)
-{
-    struct lxd_credentials ours = {&credentials->certificate, &credentials->key,
-                                   &credentials->server};
-    struct server server = {0};
-
-    add(steps, "endpoint", endpoint->url);
-    if (check_network(steps, endpoint, error) != 0)
-        return -1;
-    server_start(&server, endpoint, &ours, net_clock_ms() + LXD_REQUEST_MS);
-    server_observe(&server, 1);
-    add_steps(steps, &server);
-    if (server.troubled)
-        *error = server.trouble;
-    int result = server.troubled ? -1 : 0;
-    server_free(&server);
-    return result;
-}
 
 /* Every endpoint for itself, from its name to what LXD lets us do; the last trouble is the error.
  */
@@ -410,6 +418,7 @@ static int check(struct action *action, struct error *error)
 {
     struct pass *pass = &action->pass;
     struct credentials *credentials = &pass->credentials;
+    const struct strings nothing = {0};
     int result = 0;
 
     if (pass_read_credentials(pass, error) != 0) {
@@ -419,12 +428,27 @@ static int check(struct action *action, struct error *error)
     give(action->results, "credentials",
          mem_printf("%s, certificate %s", credentials->source,
                     credentials->certificate.fingerprint));
+    pass_find_remedies(pass);
+    struct interest interest = {.owner = &pass->terms.owner,
+                                .wanted = &nothing,
+                                .remedies = {pass->remedies[0], pass->remedies[1]}};
     for (size_t i = 0; i < credentials->endpoints.count; i++) {
-        const struct endpoint *endpoint = &credentials->endpoints.items[i];
+        cJSON *steps = group(action->results, "server", i + 1);
+        struct probe probe;
 
-        if (check_server(group(action->results, "server", i + 1), endpoint, credentials, error) !=
-            0)
+        add(steps, "endpoint", credentials->endpoints.items[i].url);
+        probe_run(&probe, &credentials->endpoints.items[i], credentials, &interest);
+        for (size_t j = 0; j < probe.count; j++) {
+            char *key = mem_printf("%zu-%s", j + 1, probe.steps[j].name);
+
+            add(steps, key, probe.steps[j].text);
+            free(key);
+        }
+        if (probe.trouble.kind != 0) {
+            *error = probe.trouble;
             result = -1;
+        }
+        probe_free(&probe);
     }
     return result;
 }

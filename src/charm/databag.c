@@ -155,15 +155,18 @@ static void read_entries(struct member *member, const char *value)
         refuse(member, "%s", error.text);
         return;
     }
-    if (!cJSON_IsArray(list))
+    if (!cJSON_IsArray(list)) {
         refuse(member, "client_certificates is no JSON list of PEM certificates");
-    cJSON_ArrayForEach(item, cJSON_IsArray(list) ? list : NULL)
+        goto out;
+    }
+    cJSON_ArrayForEach(item, list)
     {
         if (index < DATABAG_MAX_ENTRIES)
             read_entry(member, item, index++);
         else
             member->beyond++;
     }
+out:
     cJSON_Delete(list);
 }
 

@@ -2,16 +2,16 @@
 #include "charm/pass.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
+#include "base/json.h"
 #include "base/net.h"
-#include "charm/expiry.h"
-#include "charm/remover.h"
-#include "charm/sources.h"
 #include "juju/hook_tools.h"
 
-#define MAX_WARNINGS 10         /* of certificates that end soon, in one run */
 #define LXD_TIME_MS (60 * 1000) /* for all that a pass wants of LXD */
+#define VISIT_MS (10 * 1000)    /* for a server that is taken leave of */
+#define PEERS "peers"
 
 /* One DEBUG line for each step, with its duration. */
 static void step_done(struct pass *pass, const char *what)
@@ -22,305 +22,535 @@ static void step_done(struct pass *pass, const char *what)
     pass->step_start = now;
 }
 
-/* ---- observe ---- */
+void pass_begin(struct pass *pass, const struct juju_transport *juju, const struct event *event)
+{
+    *pass = (struct pass){.juju = juju, .event = event, .step_start = net_clock_ms()};
+    pass->terms.relations = &pass->relations;
+    pass->terms.wishes = &pass->wishes;
+    pass->terms.now = time(NULL);
+    owner_make(&pass->terms.owner, event->model_uuid, event->application,
+               pass->credentials.certificate.fingerprint);
+}
 
+bool pass_may_change(const struct pass *pass)
+{
+    return pass->fate == FATE_LAST || (pass->leader && pass->fate != FATE_LEAVES);
+}
+
+/* ---- observe Juju ---- */
+
+/* Set, but naming no project, it does not mean all of LXD. */
+static int read_limit(struct projects *limit, const char *text, struct error *error)
+{
+    if (text == NULL)
+        return 0;
+    switch (projects_parse(limit, text)) {
+    case PROJECTS_NAMELESS:
+        return error_set(error, ERROR_INPUT,
+                         "projects is \"%.40s\", which names no project: name one, or reset it", text);
+    case PROJECTS_TOO_MANY:
+        return error_set(error, ERROR_INPUT, "projects names more than the %d projects allowed",
+                         PROJECTS_MAX);
+    default:
+        return 0;
+    }
+}
+
+static int read_options(struct pass *pass, struct options *options, struct error *error)
+{
+    const struct event *event = pass->event;
+    struct sources_self self = {
+        .leader = pass->leader,
+        .may_enrol = event->kind != EVENT_ACTION && event->kind != EVENT_STOP &&
+                     pass->fate != FATE_LEAVES && pass->fate != FATE_LAST,
+    };
+
+    pass->expiry_warning_days = options->expiry_warning_days;
+    if (read_limit(&pass->terms.limit, options->projects, error) != 0)
+        return -1;
+    return sources_read(&pass->credentials, &pass->enrolment, pass->juju, event, options, &self,
+                        error);
+}
+
+/* Files are done with once this has the credentials: what relations and LXD say is read in the
+ * sandbox. */
 int pass_read_credentials(struct pass *pass, struct error *error)
 {
-    struct enrolment *enrolment;
-    struct sources_self self = {0};
-    struct options options;
+    struct options options = {0};
 
-    if (options_read(&options, pass->juju, error) != 0)
-        return -1;
-    pass->expiry_days = options.expiry_warning_days;
-    projects_parse(&pass->projects, options.projects != NULL ? options.projects : "");
-    self.may_enrol = pass->event->kind != EVENT_ACTION && pass->event->kind != EVENT_STOP;
-    int result = juju_is_leader(pass->juju, &self.leader, error);
+    goal_read(&pass->goal, pass->juju);
+    pass->fate = goal_fate(&pass->goal, pass->event);
+    pass->terms.all_over = pass->fate == FATE_LAST;
+    pass->terms.may_take = pass->fate == FATE_LAST || pass->fate == FATE_STAYS;
+    int result = juju_is_leader(pass->juju, &pass->leader, error);
     if (result == 0)
-        result = sources_read(&pass->credentials, &enrolment, pass->juju, pass->event, &options,
-                              &self, error);
+        result = options_read(&options, pass->juju, error);
+    if (result == 0)
+        result = read_options(pass, &options, error);
     options_wipe(&options);
     juju_enclose(pass->juju);
-    if (result == 0 && enrolment != NULL) {
-        result = enrolment_run(enrolment, &pass->credentials, pass->juju, pass->event, error);
-        enrolment_free(enrolment);
-    }
-    if (result == 0 && pass->credentials.remark != NULL)
-        juju_log(pass->juju, JUJU_LOG_WARNING, "%s", pass->credentials.remark);
     step_done(pass, "credentials read");
     return result;
 }
 
-static int observe_juju(struct pass *pass, struct error *error)
+/* ---- observe LXD ---- */
+
+/* Does a wish or the operator name a project? Then it matters which there are. */
+static bool names_projects(const struct pass *pass)
 {
-    if (pass_read_credentials(pass, error) != 0)
-        return -1;
-    if (relations_read(&pass->relations, pass->juju, pass->event, error) != 0)
+    const struct relations *relations = &pass->relations;
+
+    for (size_t i = 0; i < relations->count; i++) {
+        for (size_t j = 0; j < relations->items[i].member_count; j++) {
+            if (relations->items[i].members[j].names_projects)
+                return true;
+        }
+    }
+    return pass->terms.limit.restricted;
+}
+
+void pass_find_remedies(struct pass *pass)
+{
+    for (int software = 0; software < 2; software++)
+        pass->remedies[software] =
+            sources_remedy(&pass->credentials, pass->event, software, pass->terms.now);
+}
+
+static void observe_lxd(struct pass *pass)
+{
+    struct nodes known = {0};
+
+    wishes_candidates(&pass->relations, &pass->wanted);
+    pass_find_remedies(pass);
+    pass->interest = (struct interest){
+        .owner = &pass->terms.owner,
+        .wanted = &pass->wanted,
+        .projects = names_projects(pass),
+        .remedies = {pass->remedies[0], pass->remedies[1]},
+    };
+    pass->deadline = net_clock_ms() + LXD_TIME_MS;
+    servers_observe(&pass->servers, &pass->credentials.endpoints, &pass->credentials,
+                    &pass->interest, pass->deadline);
+    relations_known_nodes(&pass->relations, &known);
+    servers_detour(&pass->servers, &known, pass->deadline);
+    nodes_free(&known);
+    step_done(pass, "LXD asked");
+}
+
+static void plan(struct pass *pass)
+{
+    if (!pass->terms.all_over)
+        wishes_collect(&pass->wishes, &pass->relations, servers_know, &pass->servers);
+    servers_plan(&pass->servers, &pass->terms);
+}
+
+static void judge(struct pass *pass)
+{
+    answers_free(&pass->answers);
+    servers_judge(&pass->servers, &pass->terms);
+    answers_make(&pass->answers, &pass->relations, &pass->wishes, &pass->servers);
+}
+
+static int observe_relations(struct pass *pass, struct error *error)
+{
+    if (relations_read(&pass->relations, pass->juju, pass->event, &pass->goal, pass->leader,
+                       error) != 0)
         return -1;
     step_done(pass, "relations read");
     return 0;
 }
 
-static void log_warnings(const struct pass *pass)
-{
-    const struct servers *servers = &pass->servers;
-
-    for (size_t i = 0; i < servers->detours.count; i++)
-        juju_log(pass->juju, JUJU_LOG_WARNING, "%s", servers->detours.items[i]);
-    for (size_t i = 0; i < servers->count; i++) {
-        const char *warning = server_warning(&servers->items[i]);
-
-        if (warning != NULL)
-            juju_log(pass->juju, JUJU_LOG_WARNING, "%s", warning);
-    }
-}
-
-static void observe_lxd(struct pass *pass)
-{
-    struct endpoints known = {0};
-
-    pass->deadline = net_clock_ms() + LXD_TIME_MS;
-    servers_observe(&pass->servers, &pass->credentials, pass->deadline);
-    if (servers_need_detour(&pass->servers)) {
-        relations_known_nodes(&pass->relations, pass->juju, pass->event, &known);
-        servers_detour(&pass->servers, &known, pass->deadline);
-        endpoints_free(&known);
-    }
-    log_warnings(pass);
-    step_done(pass, "LXD asked");
-}
-
-/* ---- plan and apply ---- */
-
-/* All plans have the same certificates, and agree on their projects. */
-static void log_narrowed(const struct pass *pass)
-{
-    const struct server *first = NULL;
-
-    for (size_t i = 0; i < pass->servers.count && first == NULL; i++) {
-        if (pass->servers.items[i].observed)
-            first = &pass->servers.items[i];
-    }
-    for (size_t i = 0; first != NULL && i < first->plan.count; i++) {
-        const struct plan_certificate *wanted = &first->plan.certificates[i];
-
-        if (!wanted->narrowed)
-            continue;
-        char *projects = projects_describe(&wanted->projects);
-        juju_log(pass->juju, JUJU_LOG_WARNING,
-                 "certificate %.12s...: more was asked for than all agree on, which is %s",
-                 wanted->certificate->fingerprint, projects);
-        free(projects);
-    }
-}
-
-static void plan(struct pass *pass)
-{
-    const struct relations *relations = &pass->relations;
-    struct plan_demand *demands = mem_alloc(relations->count * sizeof *demands);
-    struct plan_self self = pass_self(pass);
-    size_t count = 0;
-
-    for (size_t i = 0; i < relations->count; i++) {
-        const struct relation *relation = &relations->items[i];
-
-        if (relation->readable)
-            demands[count++] =
-                (struct plan_demand){relation->number, relation->application, &relation->request};
-    }
-    servers_plan(&pass->servers, &self, demands, count);
-    free(demands);
-    log_narrowed(pass);
-}
-
-/* What an unreadable relation wants is not known, so it might be anything. */
-static bool may_remove(const struct pass *pass)
-{
-    for (size_t i = 0; i < pass->relations.count; i++) {
-        if (!pass->relations.items[i].readable)
-            return false;
-    }
-    return remover_allowed(pass->juju, pass->event);
-}
-
-void pass_log_changes(const struct pass *pass)
-{
-    for (size_t i = 0; i < pass->servers.count; i++) {
-        const struct strings *changes = &pass->servers.items[i].changes;
-
-        for (size_t j = 0; j < changes->count; j++)
-            juju_log(pass->juju, JUJU_LOG_INFO, "%s", changes->items[j]);
-    }
-}
-
-static void apply(struct pass *pass)
-{
-    struct servers *servers = &pass->servers;
-    bool removing = servers_hold_surplus(servers) && may_remove(pass);
-
-    servers_apply(servers, removing, pass->deadline);
-    pass_log_changes(pass);
-    step_done(pass, "LXD changed");
-}
-
-/* ---- publish ---- */
-
-/* Where no server could be asked, what was published stays. */
-static int publish(struct pass *pass, struct error *error)
-{
-    if (servers_observed(&pass->servers) == 0)
-        return 0;
-    for (size_t i = 0; i < pass->relations.count; i++) {
-        struct relation *relation = &pass->relations.items[i];
-
-        if (relation->readable &&
-            relation_publish(relation, pass->juju, &pass->servers, error) != 0)
-            return -1;
-    }
-    step_done(pass, "relations written");
-    return 0;
-}
-
 int pass_observe(struct pass *pass, struct error *error)
 {
-    if (observe_juju(pass, error) != 0)
+    if (pass_read_credentials(pass, error) != 0 || observe_relations(pass, error) != 0)
         return -1;
     observe_lxd(pass);
     plan(pass);
+    judge(pass);
     return 0;
 }
 
-int pass_carry_out(struct pass *pass, struct error *error)
+/* ---- apply ---- */
+
+/* The leader alone changes LXD, so it is asked again. */
+static int apply(struct pass *pass, struct error *error)
 {
-    apply(pass);
-    return publish(pass, error);
+    if (servers_due(&pass->servers) == 0 || !pass_may_change(pass))
+        return 0;
+    if (pass->fate != FATE_LAST && juju_is_leader(pass->juju, &pass->leader, error) != 0)
+        return -1;
+    if (!pass_may_change(pass))
+        return 0;
+    servers_apply(&pass->servers, &pass->terms, pass->deadline);
+    step_done(pass, "LXD changed");
+    return 0;
 }
 
-/* ---- status ---- */
+/* ---- what may stay for good ---- */
 
-void pass_log_trouble(const struct pass *pass, const struct error *error)
+/* Both become the pass's. */
+static void add_left(struct pass *pass, char *sentence, char *remedy)
 {
-    struct status status;
-
-    status_of_error(&status, error, 0, NULL);
-    juju_log(pass->juju, error->kind == ERROR_UNREACHABLE ? JUJU_LOG_WARNING : JUJU_LOG_ERROR, "%s",
-             status.message);
+    strings_add(&pass->left, sentence);
+    strings_add(&pass->left_remedies, remedy);
+    free(sentence);
+    free(remedy);
 }
 
-/* Ours, each server's, and those of relations that all is about. */
-static void find_expiring(const struct pass *pass, struct expiry *expiry)
+static void note_left(struct pass *pass, size_t count, const char *url, enum lxd_software software)
 {
-    expiry_begin(expiry, time(NULL), pass->expiry_days);
-    expiry_note(expiry, &pass->credentials.certificate, "our client certificate");
-    for (size_t i = 0; i < pass->servers.count; i++) {
-        const struct server *server = &pass->servers.items[i];
+    const char *program = software == LXD_INCUS ? "incus" : "lxc";
+    const char *prefix = pass->terms.owner.prefix;
 
-        if (!server->observed)
-            continue;
-        char *whose = mem_printf("the server certificate of LXD at %s", server->endpoint.url);
-        expiry_note(expiry, lxd_presented(server->client), whose);
-        free(whose);
-        for (size_t j = 0; j < server->plan.count; j++) {
-            const struct plan_certificate *wanted = &server->plan.certificates[j];
+    add_left(pass,
+             mem_printf("%zu entries named %s* may stay in LXD at %s", count, prefix, url),
+             mem_printf("%s config trust list --format csv | grep ,%s | cut -d, -f4 | xargs -n1 "
+                        "%s config trust remove",
+                        program, prefix, program));
+}
 
-            if (wanted->state == PLAN_PRESENT)
-                expiry_note(expiry, wanted->certificate, wanted->name);
-        }
+/* A server that was taken out of the credentials: remove what is ours there. Is that done? */
+static bool take_leave(struct pass *pass, const struct endpoint *endpoint)
+{
+    struct endpoints endpoints = {0};
+    struct relations no_relations = {.everything = true};
+    struct wishes no_wishes = {0};
+    struct strings nothing = {0};
+    struct terms terms = pass->terms;
+    struct interest interest = pass->interest;
+    struct servers servers = {0};
+    struct error ignored;
+    int64_t deadline = net_clock_ms() + VISIT_MS;
+
+    terms.relations = &no_relations;
+    terms.wishes = &no_wishes;
+    terms.all_over = true;
+    interest.wanted = &nothing;
+    endpoints_add(&endpoints, endpoint->url, &ignored);
+    servers_observe(&servers, &endpoints, &pass->credentials, &interest, deadline);
+    servers_plan(&servers, &terms);
+    servers_apply(&servers, &terms, deadline);
+    bool done = servers_trouble(&servers) == NULL && servers_due(&servers) == 0;
+    for (size_t i = 0; i < servers.count; i++) {
+        for (size_t j = 0; j < servers.items[i].changes.count; j++)
+            juju_log(pass->juju, JUJU_LOG_INFO, "%s", servers.items[i].changes.items[j]);
     }
+    servers_free(&servers);
+    endpoints_free(&endpoints);
+    return done;
 }
 
-static void add_expiring(const struct pass *pass, struct status_summary *summary)
+static void take_leaves(struct pass *pass)
 {
-    struct expiry expiry;
+    struct nodes known = {0}, dropped = {0};
 
-    find_expiring(pass, &expiry);
-    summary->expiring = expiry.sentences.count;
-    summary->first_expiry = expiry.first;
-    for (size_t i = 0; i < expiry.sentences.count && i < MAX_WARNINGS; i++)
-        juju_log(pass->juju, JUJU_LOG_WARNING, "%s", expiry.sentences.items[i]);
-    if (expiry.sentences.count > MAX_WARNINGS)
-        juju_log(pass->juju, JUJU_LOG_WARNING, "%zu more certificates are to be renewed",
-                 expiry.sentences.count - MAX_WARNINGS);
-    expiry_free(&expiry);
+    relations_known_nodes(&pass->relations, &known);
+    servers_find_dropped(&pass->servers, &known, &dropped);
+    for (size_t i = 0; i < dropped.count; i++) {
+        struct strings fingerprints = {0};
+        struct endpoint endpoint;
+        struct error ignored;
+
+        for (size_t j = 0; j < known.count; j++) {
+            if (strcmp(node_endpoint(known.items[j]), node_endpoint(dropped.items[i])) == 0)
+                node_fingerprints(known.items[j], &fingerprints);
+        }
+        strings_sort(&fingerprints);
+        if (endpoint_parse(&endpoint, node_endpoint(dropped.items[i]), &ignored) == 0 &&
+            fingerprints.count != 0 && !take_leave(pass, &endpoint))
+            note_left(pass, fingerprints.count, endpoint.url, LXD_LXD);
+        strings_free(&fingerprints);
+    }
+    nodes_free(&known);
+    nodes_free(&dropped);
 }
 
-static void add_relations(const struct pass *pass, struct status_summary *summary)
+/* All go, and LXD cannot be asked, or refuses. */
+static void note_unremoved(struct pass *pass)
 {
+    struct strings held = {0};
+
     for (size_t i = 0; i < pass->relations.count; i++) {
-        const struct relation *relation = &pass->relations.items[i];
+        const struct strings *each = &pass->relations.items[i].held;
 
-        summary->rejected += relation->rejected;
-        if (relation->rejected != 0)
-            strings_add(&summary->rejecting, relation->id);
-        if (!relation->readable)
-            strings_add(&summary->unreadable, relation->id);
+        for (size_t j = 0; j < each->count; j++)
+            strings_add(&held, each->items[j]);
+    }
+    strings_sort(&held);
+    for (size_t i = 0; i < pass->servers.count; i++) {
+        const struct server *server = &pass->servers.items[i];
+        size_t count = server->state == SERVER_UNKNOWN ? held.count : plan_due(&server->plan);
+
+        if (server->state != SERVER_OBSERVED && count != 0)
+            note_left(pass, count, server->endpoint.url, server->info.software);
+    }
+    strings_free(&held);
+}
+
+/* The key of an enrolment is ours alone: nobody needs its entry any more. */
+static void note_own_entry(struct pass *pass)
+{
+    const char *own = pass->credentials.certificate.fingerprint;
+
+    if (strcmp(pass->credentials.source, "lxd_trust_token") != 0)
+        return;
+    for (size_t i = 0; i < pass->servers.count; i++) {
+        const struct server *server = &pass->servers.items[i];
+
+        add_left(pass,
+                 mem_printf("the entry of our own certificate stays in LXD at %s",
+                            server->endpoint.url),
+                 mem_printf("%s config trust remove %.12s",
+                            server->info.software == LXD_INCUS ? "incus" : "lxc", own));
     }
 }
 
-void pass_summarise(const struct pass *pass, struct status *status)
+/* The credentials are gone: what was published is all that is known. */
+static void note_lost(struct pass *pass)
 {
-    struct status_summary summary = {.certificates = servers_present(&pass->servers)};
-    const struct error *trouble = servers_trouble(&pass->servers);
-    size_t troubled = 0;
+    struct nodes known = {0};
+    struct strings urls = {0};
+
+    relations_known_nodes(&pass->relations, &known);
+    for (size_t i = 0; i < known.count; i++)
+        strings_add(&urls, node_endpoint(known.items[i]));
+    strings_sort(&urls);
+    for (size_t i = 0; i < urls.count; i++) {
+        struct strings fingerprints = {0};
+
+        for (size_t j = 0; j < known.count; j++) {
+            if (strcmp(node_endpoint(known.items[j]), urls.items[i]) == 0)
+                node_fingerprints(known.items[j], &fingerprints);
+        }
+        strings_sort(&fingerprints);
+        if (fingerprints.count != 0)
+            note_left(pass, fingerprints.count, urls.items[i], LXD_LXD);
+        strings_free(&fingerprints);
+    }
+    strings_free(&urls);
+    nodes_free(&known);
+}
+
+/* ---- our other units ---- */
+
+static bool find_peers(const struct pass *pass, struct strings *ids)
+{
+    struct error ignored;
+
+    return juju_relation_ids(pass->juju, PEERS, ids, &ignored) == 0 && ids->count != 0;
+}
+
+/* What LXD has for us. Sixteen digits are enough to tell changes. */
+static char *digest(const struct pass *pass)
+{
+    struct buffer text = {0};
+    char fingerprint[65];
 
     for (size_t i = 0; i < pass->servers.count; i++) {
         const struct server *server = &pass->servers.items[i];
 
-        if (server->troubled) {
-            troubled++;
-            pass_log_trouble(pass, &server->trouble);
-            continue;
+        buffer_printf(&text, "%s %d\n", server->endpoint.url, (int)server->state);
+        for (size_t j = 0; j < server->store.count; j++) {
+            const struct lxd_certificate *entry = &server->store.items[j];
+            char *projects = projects_describe(&entry->projects);
+
+            buffer_printf(&text, "%s %s\n", entry->fingerprint, projects);
+            free(projects);
         }
-        summary.nodes += server_nodes(server);
-        if (!strings_contain(&summary.versions, server->info.version))
-            strings_add(&summary.versions, server->info.version);
     }
-    add_relations(pass, &summary);
-    add_expiring(pass, &summary);
-    if (trouble != NULL)
-        status_of_error(status, trouble, troubled - 1,
-                        troubled < pass->servers.count ? &summary : NULL);
-    else
-        status_of_summary(status, &summary);
-    strings_free(&summary.versions);
-    strings_free(&summary.rejecting);
-    strings_free(&summary.unreadable);
+    certificate_fingerprint(fingerprint, buffer_string(&text), text.length);
+    buffer_free(&text);
+    return mem_string_n(fingerprint, 16);
 }
 
-/* A unit that goes has its status from Juju. LXD's version changes too rarely for relation hooks.
- */
-int pass_report(const struct pass *pass, const struct status *status, struct error *error)
+/* The leader leaves its name and a digest in the peers' databag, so that the others wake up. */
+static int wake_peers(struct pass *pass, struct error *error)
+{
+    struct strings ids = {0};
+    bool going = pass->fate == FATE_LAST;
+    int result = 0;
+
+    if (!pass->leader || (pass->fate != FATE_STAYS && !going))
+        return 0;
+    char *value = digest(pass);
+    const char *told = goal_recall(&pass->goal, PEERS);
+    if (going || told == NULL || strcmp(told, value) != 0 ||
+        strcmp(pass->event->name, "leader-elected") == 0) {
+        cJSON *settings = cJSON_CreateObject();
+
+        cJSON_AddStringToObject(settings, "leader", going ? "" : pass->event->unit);
+        cJSON_AddStringToObject(settings, "digest", going ? "" : value);
+        if (find_peers(pass, &ids))
+            result = juju_relation_set(pass->juju, ids.items[0], JUJU_APPLICATION, settings, error);
+        goal_keep(&pass->goal, PEERS, going ? NULL : value);
+        cJSON_Delete(settings);
+    }
+    strings_free(&ids);
+    free(value);
+    return result;
+}
+
+/* Is what has to be changed waiting for a leader that is leaving itself? */
+static void find_leaving_leader(struct pass *pass)
+{
+    struct strings ids = {0};
+    enum juju_refusal refusal;
+    struct error ignored;
+    cJSON *settings = NULL;
+
+    if (pass->leader || servers_due(&pass->servers) == 0 || !find_peers(pass, &ids))
+        return;
+    if (juju_relation_get(pass->juju, ids.items[0], pass->event->application, JUJU_APPLICATION,
+                          &settings, &refusal, &ignored) == 0) {
+        const char *leader = json_string(settings, "leader");
+
+        if (leader != NULL && goal_is_dying(&pass->goal, leader))
+            pass->leaving_leader = mem_string(leader);
+    }
+    cJSON_Delete(settings);
+    strings_free(&ids);
+}
+
+/* A unit that leaves as the last one that has run: those that goal-state names know nothing yet. */
+static void note_unshared(struct pass *pass)
+{
+    struct strings ids = {0}, units = {0};
+    struct error ignored;
+    bool staying = false;
+
+    if (pass->event->kind != EVENT_RELATION_BROKEN && pass->event->kind != EVENT_STOP)
+        return;
+    if (find_peers(pass, &ids) &&
+        juju_relation_units(pass->juju, ids.items[0], &units, &ignored) == 0) {
+        for (size_t i = 0; i < units.count; i++)
+            staying = staying || !goal_is_dying(&pass->goal, units.items[i]);
+        if (!staying)
+            note_lost(pass);
+    }
+    strings_free(&ids);
+    strings_free(&units);
+}
+
+/* ---- all of it ---- */
+
+static int change_and_publish(struct pass *pass, struct error *error)
+{
+    if (apply(pass, error) != 0)
+        return -1;
+    judge(pass);
+    if (pass->fate == FATE_STAYS || pass->fate == FATE_LAST) {
+        if (pass->leader && pass->fate == FATE_STAYS)
+            take_leaves(pass);
+        if (publish(&pass->answers, &pass->relations, &pass->servers, &pass->wishes, pass->juju,
+                    error) != 0)
+            return -1;
+        step_done(pass, "relations written");
+    }
+    if (pass->fate == FATE_LAST) {
+        note_unremoved(pass);
+        note_own_entry(pass);
+    } else if (pass->fate == FATE_LEAVES) {
+        note_unshared(pass);
+    }
+    find_leaving_leader(pass);
+    return wake_peers(pass, error);
+}
+
+static int observe_and_change(struct pass *pass, struct error *error)
+{
+    int result = pass_read_credentials(pass, error);
+
+    if (result != 0 && error->kind == ERROR_HOOK)
+        return -1;
+    struct error trouble;
+    if (observe_relations(pass, &trouble) != 0) {
+        *error = trouble;
+        return -1;
+    }
+    if (result != 0) {
+        if (pass->credentials.missing || pass->fate == FATE_LAST)
+            note_lost(pass);
+        return -1;
+    }
+    if (pass->enrolment != NULL &&
+        enrolment_run(pass->enrolment, &pass->credentials, pass->juju, pass->event, error) != 0)
+        return -1;
+    observe_lxd(pass);
+    plan(pass);
+    return change_and_publish(pass, error);
+}
+
+static void report(struct pass *pass, const struct error *trouble)
+{
+    struct findings findings = {
+        .error = trouble,
+        .beginning = pass->credentials.missing,
+        .relations = &pass->relations,
+        .wishes = &pass->wishes,
+        .servers = &pass->servers,
+        .answers = &pass->answers,
+        .credentials = &pass->credentials,
+        .left = &pass->left,
+        .left_remedies = &pass->left_remedies,
+        .leaving_leader = pass->leaving_leader,
+        .changes_are_ours = pass_may_change(pass),
+        .now = pass->terms.now,
+        .expiry_warning_days = pass->expiry_warning_days,
+    };
+
+    report_make(&pass->report, &findings);
+    report_log(&pass->report, &pass->goal, pass->juju);
+}
+
+/* LXD's version changes too rarely for relation hooks. A unit that goes has its status from Juju. */
+static int tell_status(struct pass *pass, struct error *error)
 {
     const struct event *event = pass->event;
-    const char *version = servers_version(&pass->servers);
 
-    if (event->kind == EVENT_STOP)
+    for (size_t i = 0; i < pass->servers.count && *event->relation_id == '\0'; i++) {
+        const struct server *server = &pass->servers.items[i];
+
+        if (server->state == SERVER_UNKNOWN)
+            continue;
+        if (juju_application_version_set(pass->juju, server->info.version, error) != 0)
+            return -1;
+        break;
+    }
+    if (event->kind == EVENT_STOP || pass->fate == FATE_LEAVES)
         return 0;
-    if (version != NULL && *event->relation_id == '\0' &&
-        juju_application_version_set(pass->juju, version, error) != 0)
+    return juju_status_set(pass->juju, pass->report.status, pass->report.message, error);
+}
+
+int pass_run(struct pass *pass, struct error *error)
+{
+    struct error trouble;
+    int result = observe_and_change(pass, &trouble);
+
+    if (result != 0 && trouble.kind == ERROR_HOOK) {
+        *error = trouble;
         return -1;
-    return juju_status_set(pass->juju, status->name, status->message, error);
-}
-
-void pass_begin(struct pass *pass, const struct juju_transport *juju, const struct event *event)
-{
-    *pass = (struct pass){.juju = juju, .event = event, .step_start = net_clock_ms()};
-}
-
-struct plan_self pass_self(const struct pass *pass)
-{
-    return (struct plan_self){
-        .model_uuid = pass->event->model_uuid,
-        .application = pass->event->application,
-        .fingerprint = pass->credentials.certificate.fingerprint,
-        .projects = pass->projects,
-    };
+    }
+    report(pass, result != 0 ? &trouble : NULL);
+    goal_write(&pass->goal, pass->juju);
+    return tell_status(pass, error);
 }
 
 void pass_end(struct pass *pass)
 {
+    report_free(&pass->report);
+    answers_free(&pass->answers);
+    wishes_free(&pass->wishes, &pass->relations);
     servers_free(&pass->servers);
     relations_free(&pass->relations);
+    enrolment_free(pass->enrolment);
     credentials_wipe(&pass->credentials);
-    projects_free(&pass->projects);
+    owner_free(&pass->terms.owner);
+    projects_free(&pass->terms.limit);
+    strings_free(&pass->wanted);
+    strings_free(&pass->left);
+    strings_free(&pass->left_remedies);
+    free(pass->remedies[0]);
+    free(pass->remedies[1]);
+    free(pass->leaving_leader);
+    goal_free(&pass->goal);
 }

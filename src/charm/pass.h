@@ -4,56 +4,71 @@
 
 #include <stdint.h>
 
-#include "charm/credentials.h"
 #include "charm/event.h"
-#include "charm/relations.h"
-#include "charm/servers.h"
-#include "charm/status.h"
+#include "charm/goal.h"
+#include "charm/options.h"
+#include "charm/publish.h"
+#include "charm/report.h"
+#include "charm/sources.h"
 #include "juju/transport.h"
 
 /*
- * The steps of one run of the charm, and what they find: begin, observe, carry out, summarise,
- * report, end. Each step that takes time leaves a DEBUG line with its duration.
+ * One pass: observe Juju, enrol, observe LXD, plan, apply to LXD, publish on the relations and to
+ * our other units, report. It is the same in every hook; the event only says what is departing.
+ * What an interrupted pass has left undone is done by the next.
+ *
+ * The leader alone changes LXD; the others read it, publish what it has, and are woken by the peer
+ * relation when the leader is through. A unit that leaves while others stay changes nothing and
+ * publishes nothing. Where all leave, whoever runs removes all that is ours.
  */
 struct pass {
     const struct juju_transport *juju;
     const struct event *event;
     int64_t step_start;
-    int64_t deadline; /* for LXD */
 
-    int expiry_days;          /* lxd_expiry_warning_days */
-    struct projects projects; /* the option of that name */
+    struct goal goal;
+    enum fate fate;
+    bool leader;
+    int expiry_warning_days;
     struct credentials credentials;
+    struct enrolment *enrolment; /* left to be done, or NULL */
     struct relations relations;
-    struct servers servers; /* each with its plan */
+
+    int64_t deadline; /* for LXD */
+    char *remedies[2];
+    struct strings wanted; /* fingerprints */
+    struct interest interest;
+    struct servers servers;
+    struct wishes wishes;
+    struct terms terms;
+    struct answers answers;
+    struct strings left;          /* a sentence each: what of ours may stay in LXD for good, ... */
+    struct strings left_remedies; /* ... and the command that removes it */
+    char *leaving_leader;
+    struct report report;
 };
 
 void pass_begin(struct pass *pass, const struct juju_transport *juju, const struct event *event);
 
-/* Read the configuration and the credentials alone: ERROR_INPUT, ERROR_HOOK. */
+/* Read configuration and credentials alone, and close the sandbox. Changes nothing but, in a hook
+ * of the leader where an enrolment is due, its file. ERROR_INPUT, ERROR_WAITING, ERROR_HOOK. */
 int pass_read_credentials(struct pass *pass, struct error *error);
 
-/* Read Juju, then LXD, and plan; nothing is changed. Fails with ERROR_INPUT where the credentials
- * are of no use, and with ERROR_HOOK. What is wrong with LXD is the servers' trouble. */
+/* What helps where LXD does not trust the credentials, by its software. */
+void pass_find_remedies(struct pass *pass);
+
+/* Read Juju, then LXD, plan, and judge the wishes by what LXD has; nothing is changed anywhere.
+ * Fails where the credentials are of no use, and with ERROR_HOOK. What is wrong with LXD is the
+ * servers' trouble. */
 int pass_observe(struct pass *pass, struct error *error);
 
-/* Change LXD as planned, then tell the relations. ERROR_HOOK. */
-int pass_carry_out(struct pass *pass, struct error *error);
+/* All of it. Missing credentials, an LXD that cannot be asked or that refuses are no failure: they
+ * end in the unit's status, which is in pass->report. -1 with ERROR_HOOK where Juju must drop what
+ * was written in this hook. */
+int pass_run(struct pass *pass, struct error *error);
 
-/* One INFO line for each change that was made in LXD. */
-void pass_log_changes(const struct pass *pass);
-
-/* What was achieved; the troubles of servers go into the log. */
-void pass_summarise(const struct pass *pass, struct status *status);
-
-/* Log an error that is no hook command's. */
-void pass_log_trouble(const struct pass *pass, const struct error *error);
-
-/* Tell Juju the status. ERROR_HOOK. */
-int pass_report(const struct pass *pass, const struct status *status, struct error *error);
-
-/* Who we are, for plans; borrowed from the pass. */
-struct plan_self pass_self(const struct pass *pass);
+/* May this unit change LXD? */
+bool pass_may_change(const struct pass *pass);
 
 void pass_end(struct pass *pass);
 

@@ -287,6 +287,12 @@ void plan_adopt(struct plan *plan, const struct terms *terms, const struct store
     }
 }
 
+void plan_remove(struct plan *plan, const struct lxd_certificate *entry)
+{
+    *plan = (struct plan){0};
+    add_step(plan, STEP_REMOVE, entry->fingerprint, entry->name);
+}
+
 size_t plan_due(const struct plan *plan)
 {
     size_t due = 0;

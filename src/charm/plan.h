@@ -76,6 +76,9 @@ void plan_remake(struct plan *plan, const struct terms *terms,
  * their certificate's common name, unrestricted, whose certificate a relation asks for. */
 void plan_adopt(struct plan *plan, const struct terms *terms, const struct store *store);
 
+/* The removal of one entry, on a person's word. */
+void plan_remove(struct plan *plan, const struct lxd_certificate *entry);
+
 /* How many steps are to be taken still. */
 size_t plan_due(const struct plan *plan);
 

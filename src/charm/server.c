@@ -42,17 +42,6 @@ bool server_opened(struct server *server)
     return lxd_opened(&server->client, &server->trouble) == 0;
 }
 
-const char *server_program(const struct lxd_server *info)
-{
-    return info->software == LXD_INCUS ? "incus" : "lxc";
-}
-
-const char *server_add_command(const struct lxd_server *info)
-{
-    return info->software == LXD_INCUS ? "incus config trust add-certificate FILE"
-                                       : "lxc config trust add FILE";
-}
-
 static int read_server(struct server *server, struct error *error)
 {
     const char *own = server->credentials->certificate->fingerprint;
@@ -61,8 +50,9 @@ static int read_server(struct server *server, struct error *error)
         return -1;
     if (!server->info.trusted)
         return error_set(error, ERROR_UNTRUSTED,
-                         "LXD at %s does not trust the client certificate %.12s...: run \"%s\"",
-                         server->endpoint.url, own, server_add_command(&server->info));
+                         "LXD at %s does not trust the client certificate %.12s...: %s",
+                         server->endpoint.url, own,
+                         server->interest->remedies[server->info.software]);
     return 0;
 }
 
@@ -260,7 +250,7 @@ static void note_done(struct server *server, struct step *step)
                               "now",
                               fingerprint, step->name, url, projects);
     }
-    note(&server->changes, sentence);
+    note(step->kind == STEP_WIDEN ? &server->widened : &server->changes, sentence);
     free(projects);
 }
 
@@ -550,6 +540,7 @@ void server_judge(struct server *server, const struct terms *terms)
 {
     const struct surroundings surroundings = server_surroundings(server);
 
+    judgements_free(server->judgements, server->judged);
     server->judged = terms->wishes->count;
     server->judgements = plan_judge(&server->plan, terms, &surroundings, &server->store);
 }
@@ -590,6 +581,7 @@ void server_free(struct server *server)
     strings_free(&server->projects);
     strings_free(&server->unseen);
     strings_free(&server->changes);
+    strings_free(&server->widened);
     strings_free(&server->wider);
     *server = (struct server){0};
 }

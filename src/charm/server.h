@@ -14,6 +14,7 @@ struct interest {
     const struct owner *owner;
     const struct strings *wanted; /* fingerprints, sorted */
     bool projects;                /* some are named: which does LXD have? */
+    const char *remedies[2];      /* by software: what helps where LXD does not trust us */
 };
 
 enum server_state {
@@ -47,7 +48,8 @@ struct server {
     struct plan plan;
     struct judgement *judgements; /* in the order of the wishes, of which there are so many */
     size_t judged;
-    struct strings changes;       /* what was changed, a sentence each */
+    struct strings changes;       /* what was changed, a sentence each; ... */
+    struct strings widened;       /* ... those by which an entry opens more than before */
     struct strings wider;         /* entries that could not be taken away: a sentence each */
 
     /* How far it is; server.c's own. */
@@ -97,11 +99,6 @@ char *server_certificate(const struct server *server);
 
 /* How many nodes serve. */
 size_t server_nodes(const struct server *server);
-
-/* "lxc", or "incus": the program whose commands a person would use; and the one to add a trusted
- * certificate from a file. */
-const char *server_program(const struct lxd_server *info);
-const char *server_add_command(const struct lxd_server *info);
 
 void server_free(struct server *server);
 

@@ -159,10 +159,10 @@ static bool is_one_certificate(const struct server_identity *identity)
     return identity->count == 1 && !identity->expected[0].is_ca;
 }
 
-void servers_observe(struct servers *servers, const struct credentials *credentials,
-                     const struct interest *interest, int64_t deadline)
+void servers_observe(struct servers *servers, const struct endpoints *endpoints,
+                     const struct credentials *credentials, const struct interest *interest,
+                     int64_t deadline)
 {
-    const struct endpoints *endpoints = &credentials->endpoints;
     size_t first = is_one_certificate(&credentials->server) ? 1 : 0;
 
     servers->endpoints = endpoints;

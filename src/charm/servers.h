@@ -26,13 +26,14 @@ struct servers {
 };
 
 /*
- * Ask the endpoints of the credentials, which are borrowed, until deadline: all at the same time,
- * but where a single server certificate is expected first one of them, which may turn out to be a
+ * Ask the endpoints with the credentials, both borrowed, until deadline: all at the same time, but
+ * where a single server certificate is expected first one of them, which may turn out to be a
  * cluster that lists the others. A member that is unreachable is a detour, no trouble, where its
  * cluster is reached through another one.
  */
-void servers_observe(struct servers *servers, const struct credentials *credentials,
-                     const struct interest *interest, int64_t deadline);
+void servers_observe(struct servers *servers, const struct endpoints *endpoints,
+                     const struct credentials *credentials, const struct interest *interest,
+                     int64_t deadline);
 
 /*
  * Where an endpoint is unreachable: go on through one of the nodes that are known from before, if

@@ -65,7 +65,8 @@ void store_note(struct store *store, const struct owner *owner, const struct str
     }
     if (has_our_name(owner, entry) && strcmp(entry->type, "client") != 0)
         store->strangers++;
-    if (has_our_name(owner, entry) || strings_find(wanted, entry->fingerprint))
+    if (has_our_name(owner, entry) || strings_find(wanted, entry->fingerprint) ||
+        strcmp(entry->fingerprint, owner->fingerprint) == 0)
         add(store, entry);
 }
 

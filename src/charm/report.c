@@ -1,0 +1,569 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "charm/report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "juju/hook_tools.h"
+
+#define SECONDS_A_DAY 86400
+#define MAX_NAMES 3       /* of relations or projects in a status */
+#define DIGEST_SIZE 9     /* eight digits and a NUL: tells lines apart */
+#define TOLD "told"       /* digests of what the last hook said */
+
+static const struct {
+    enum juju_log_level level;
+    bool once; /* as long as nothing changes */
+    const char *more;
+} kinds[REPORT_KINDS] = {
+    [REPORT_ERRORS] = {JUJU_LOG_ERROR, false, "servers are in trouble"},
+    [REPORT_TROUBLES] = {JUJU_LOG_WARNING, false, "servers are in trouble"},
+    [REPORT_REMARKS] = {JUJU_LOG_WARNING, false, "remarks of this kind"},
+    [REPORT_WIDER] = {JUJU_LOG_ERROR, false, "certificates cannot be taken out of LXD"},
+    [REPORT_CHANGES] = {JUJU_LOG_INFO, false, "changes were made in LXD"},
+    [REPORT_WIDENED] = {JUJU_LOG_WARNING, false, "certificates open more than before"},
+    [REPORT_PROJECTS] = {JUJU_LOG_WARNING, true, "projects do not exist"},
+    [REPORT_FOREIGN] = {JUJU_LOG_WARNING, true, "entries of others are of note"},
+    [REPORT_REPLACED] = {JUJU_LOG_WARNING, true, "relations are replaced"},
+    [REPORT_REJECTIONS] = {JUJU_LOG_WARNING, true, "rejections"},
+    [REPORT_LEFT] = {JUJU_LOG_WARNING, true, "LXD servers may keep entries of ours"},
+    [REPORT_EXPIRING] = {JUJU_LOG_WARNING, false, "certificates are to be renewed"},
+};
+
+__attribute__((format(printf, 3, 4))) static void add_line(struct report *report,
+                                                           enum report_kind kind,
+                                                           const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    char *line = mem_vprintf(format, arguments);
+    va_end(arguments);
+    strings_add(&report->lines[kind], line);
+    free(line);
+}
+
+/* ---- the status: parts with semicolons between them ---- */
+
+static void begin_part(struct buffer *out)
+{
+    if (out->length != 0)
+        buffer_append_string(out, "; ");
+}
+
+static void append_count(struct buffer *out, size_t count, const char *noun)
+{
+    buffer_printf(out, "%zu %s%s", count, noun, count != 1 ? "s" : "");
+}
+
+/* "a, b, c and 5 more" */
+static void append_names(struct buffer *out, const struct strings *names)
+{
+    for (size_t i = 0; i < names->count && i < MAX_NAMES; i++)
+        buffer_printf(out, "%s%s", i != 0 ? ", " : "", names->items[i]);
+    if (names->count > MAX_NAMES)
+        buffer_printf(out, " and %zu more", names->count - MAX_NAMES);
+}
+
+/* One line that fits, whatever LXD said. */
+static void set_message(struct report *report, struct buffer *message)
+{
+    static const char ellipsis[] = "...";
+    size_t size = sizeof report->message;
+
+    snprintf(report->message, size, "%s", buffer_string(message));
+    if (message->length >= size)
+        memcpy(report->message + size - sizeof ellipsis, ellipsis, sizeof ellipsis);
+    for (char *c = report->message; *c != '\0'; c++) {
+        if (*c < ' ' || *c > '~')
+            *c = '?';
+    }
+    buffer_free(message);
+}
+
+/* "LXD 5.0.2", each once. */
+static void append_versions(struct buffer *out, const struct servers *servers)
+{
+    struct strings versions = {0};
+
+    for (size_t i = 0; i < servers->count; i++) {
+        const struct server *server = &servers->items[i];
+
+        if (server->state != SERVER_OBSERVED)
+            continue;
+        char *version = mem_printf("%s %s", server->info.software == LXD_INCUS ? "Incus" : "LXD",
+                                   server->info.version);
+        strings_add(&versions, version);
+        free(version);
+    }
+    strings_sort(&versions);
+    for (size_t i = 0; i < versions.count; i++)
+        buffer_printf(out, ", %s", versions.items[i]);
+    strings_free(&versions);
+}
+
+static void append_rejected(struct buffer *out, const struct findings *findings)
+{
+    struct strings names = {0};
+
+    if (findings->answers->rejected == 0)
+        return;
+    for (size_t i = 0; i < findings->relations->count; i++) {
+        if (findings->answers->items[i].rejections.count == 0)
+            continue;
+        char *name = relation_describe(&findings->relations->items[i]);
+        strings_add(&names, name);
+        free(name);
+    }
+    begin_part(out);
+    append_count(out, findings->answers->rejected, "certificate");
+    buffer_append_string(out, " rejected: ");
+    append_names(out, &names);
+    strings_free(&names);
+}
+
+/* Relations that are not served as one would think. */
+static void append_relations(struct buffer *out, const struct findings *findings)
+{
+    struct strings unknown = {0}, replaced = {0};
+
+    for (size_t i = 0; i < findings->relations->count; i++) {
+        const struct relation *relation = &findings->relations->items[i];
+        char *name = relation_describe(relation);
+
+        if (relation->state == RELATION_UNKNOWN)
+            strings_add(&unknown, name);
+        if (relation->state == RELATION_REPLACED)
+            strings_add(&replaced, name);
+        free(name);
+    }
+    if (unknown.count != 0) {
+        begin_part(out);
+        buffer_append_string(out, "unreadable: ");
+        append_names(out, &unknown);
+    }
+    if (replaced.count != 0) {
+        begin_part(out);
+        buffer_append_string(out, "only the newer relation is served: not ");
+        append_names(out, &replaced);
+    }
+    strings_free(&unknown);
+    strings_free(&replaced);
+}
+
+static void append_missing(struct buffer *out, const struct servers *servers)
+{
+    struct strings missing = {0};
+
+    for (size_t i = 0; i < servers->count; i++) {
+        for (size_t j = 0; j < servers->items[i].plan.missing.count; j++) {
+            char *name = mem_printf("\"%s\"", servers->items[i].plan.missing.items[j]);
+
+            strings_add(&missing, name);
+            free(name);
+        }
+    }
+    strings_sort(&missing);
+    if (missing.count != 0) {
+        begin_part(out);
+        buffer_append_string(out, missing.count == 1 ? "project " : "projects ");
+        append_names(out, &missing);
+        buffer_append_string(out, missing.count == 1 ? " does not exist" : " do not exist");
+    }
+    strings_free(&missing);
+}
+
+/* Entries of others that open more than the option projects allows, of certificates asked for. */
+static size_t count_beyond(const struct findings *findings)
+{
+    size_t beyond = 0;
+
+    for (size_t i = 0, next; i < findings->wishes->count; i = next) {
+        bool is_beyond = false;
+
+        next = wishes_next(findings->wishes, i);
+        for (size_t j = 0; j < findings->servers->count; j++) {
+            const struct server *server = &findings->servers->items[j];
+
+            is_beyond = is_beyond || (server->judgements != NULL && server->judgements[i].beyond);
+        }
+        beyond += is_beyond;
+    }
+    return beyond;
+}
+
+static void append_foreign(struct buffer *out, const struct findings *findings)
+{
+    size_t beyond = count_beyond(findings), strangers = 0;
+    bool filtered = false;
+
+    for (size_t i = 0; i < findings->servers->count; i++) {
+        strangers += findings->servers->items[i].store.strangers;
+        filtered = filtered || findings->servers->items[i].filtered;
+    }
+    if (beyond != 0) {
+        begin_part(out);
+        append_count(out, beyond, "certificate");
+        buffer_append_string(out, " of others open more than the option projects");
+    }
+    if (strangers != 0) {
+        begin_part(out);
+        append_count(out, strangers, "entry of no client");
+        buffer_append_string(out, " with a name of ours");
+    }
+    if (filtered) {
+        begin_part(out);
+        buffer_append_string(out, "LXD may hide entries from us");
+    }
+}
+
+static void append_expiring(struct buffer *out, const struct report *report, int64_t first)
+{
+    size_t count = report->lines[REPORT_EXPIRING].count;
+    char date[CERTIFICATE_DATE_SIZE];
+
+    if (count == 0)
+        return;
+    certificate_date(date, first);
+    begin_part(out);
+    append_count(out, count, "certificate");
+    buffer_printf(out, " to renew, %sby %s", count != 1 ? "the first " : "", date);
+}
+
+static void append_due(struct buffer *out, const struct findings *findings)
+{
+    size_t due = servers_due(findings->servers);
+
+    if (due == 0 || findings->changes_are_ours)
+        return;
+    begin_part(out);
+    append_count(out, due, "change");
+    buffer_append_string(out, " left to the leader");
+}
+
+static void append_left(struct buffer *out, const struct findings *findings)
+{
+    for (size_t i = 0; i < findings->left->count; i++) {
+        begin_part(out);
+        buffer_append_string(out, findings->left->items[i]);
+    }
+}
+
+static void append_summary(struct buffer *out, const struct report *report,
+                           const struct findings *findings, int64_t first_expiry)
+{
+    const struct servers *servers = findings->servers;
+    size_t nodes = 0;
+
+    for (size_t i = 0; i < servers->count; i++)
+        nodes += servers->items[i].state == SERVER_OBSERVED ? server_nodes(&servers->items[i]) : 0;
+    append_count(out, findings->answers->trusted, "certificate");
+    buffer_append_string(out, " trusted");
+    append_versions(out, servers);
+    buffer_append_string(out, ", ");
+    append_count(out, nodes, "node");
+    append_rejected(out, findings);
+    append_missing(out, servers);
+    append_relations(out, findings);
+    append_left(out, findings);
+    append_foreign(out, findings);
+    append_due(out, findings);
+    if (findings->credentials->remark != NULL) {
+        begin_part(out);
+        buffer_append_string(out, findings->credentials->remark);
+    }
+    append_expiring(out, report, first_expiry);
+}
+
+static bool mends_itself(const struct error *error)
+{
+    return error->kind == ERROR_UNREACHABLE || error->kind == ERROR_WAITING;
+}
+
+static void append_error(struct report *report, struct buffer *out, const struct error *error)
+{
+    report->status = mends_itself(error) ? "waiting" : "blocked";
+    begin_part(out);
+    buffer_append_string(out, error->text);
+    if (error->kind == ERROR_UNREACHABLE)
+        buffer_append_string(out, "; retrying");
+    if (error->kind == ERROR_IDENTITY)
+        buffer_printf(out, ": update the credential, lxd_server_cert or lxd_trust_token");
+}
+
+static void append_troubles(struct report *report, struct buffer *out,
+                            const struct findings *findings, int64_t first_expiry)
+{
+    const struct servers *servers = findings->servers;
+    const struct error *trouble = servers_trouble(servers);
+    size_t troubled = 0;
+
+    for (size_t i = 0; i < servers->count; i++)
+        troubled += servers->items[i].state != SERVER_OBSERVED;
+    if (trouble == NULL) {
+        begin_part(out);
+        append_summary(out, report, findings, first_expiry);
+        return;
+    }
+    append_error(report, out, trouble);
+    if (troubled > 1) {
+        buffer_append_string(out, "; ");
+        append_count(out, troubled - 1, "more server");
+        buffer_append_string(out, " in trouble");
+    }
+    append_left(out, findings);
+    if (troubled < servers->count) {
+        buffer_append_string(out, "; elsewhere ");
+        append_summary(out, report, findings, first_expiry);
+    }
+}
+
+static void make_status(struct report *report, const struct findings *findings,
+                        int64_t first_expiry)
+{
+    const struct strings *wider = &report->lines[REPORT_WIDER];
+    struct buffer message = {0};
+
+    report->status = "active";
+    if (findings->error != NULL) {
+        append_error(report, &message, findings->error);
+        append_left(&message, findings);
+    } else {
+        if (wider->count != 0)
+            buffer_append_string(&message, wider->items[0]);
+        if (wider->count > 1)
+            buffer_printf(&message, "; %zu more", wider->count - 1);
+        if (findings->leaving_leader != NULL) {
+            begin_part(&message);
+            buffer_printf(&message, "%s is leaving: remove its subordinates, or \"juju remove-unit "
+                                    "--force\" it",
+                          findings->leaving_leader);
+        }
+        append_troubles(report, &message, findings, first_expiry);
+        if (findings->leaving_leader != NULL && strcmp(report->status, "active") == 0)
+            report->status = "waiting";
+        if (wider->count != 0)
+            report->status = "blocked";
+    }
+    set_message(report, &message);
+}
+
+/* ---- lines ---- */
+
+static void add_trouble(struct report *report, const struct error *error)
+{
+    add_line(report, mends_itself(error) ? REPORT_TROUBLES : REPORT_ERRORS, "%s", error->text);
+}
+
+static void add_server_lines(struct report *report, const struct server *server)
+{
+    const char *warning = server->client != NULL ? lxd_warning(server->client) : NULL;
+    const char *url = server->endpoint.url;
+
+    if (server->state != SERVER_OBSERVED)
+        add_trouble(report, &server->trouble);
+    if (warning != NULL)
+        add_line(report, REPORT_REMARKS, "%s", warning);
+    for (size_t i = 0; i < server->wider.count; i++)
+        add_line(report, REPORT_WIDER, "%s", server->wider.items[i]);
+    for (size_t i = 0; i < server->changes.count; i++)
+        add_line(report, REPORT_CHANGES, "%s", server->changes.items[i]);
+    for (size_t i = 0; i < server->widened.count; i++)
+        add_line(report, REPORT_WIDENED, "%s", server->widened.items[i]);
+    for (size_t i = 0; i < server->plan.missing.count; i++)
+        add_line(report, REPORT_PROJECTS, "project \"%s\", which is asked for, does not exist in "
+                                          "LXD at %s",
+                 server->plan.missing.items[i], url);
+    if (server->store.strangers != 0)
+        add_line(report, REPORT_FOREIGN, "%zu entries of LXD at %s have a name of ours, but are of "
+                                         "another type than client: they are left as they are",
+                 server->store.strangers, url);
+    if (server->filtered)
+        add_line(report, REPORT_FOREIGN, "LXD at %s does not show our own certificate in its list, "
+                                         "so it may hide others: each is looked up",
+                 url);
+}
+
+static void add_foreign_lines(struct report *report, const struct findings *findings)
+{
+    for (size_t i = 0; i < findings->servers->count; i++) {
+        const struct server *server = &findings->servers->items[i];
+
+        for (size_t j = 0; j < server->judged; j = wishes_next(findings->wishes, j)) {
+            const char *fingerprint = wish_fingerprint(&findings->wishes->items[j]);
+            const struct lxd_certificate *entry = store_find(&server->store, fingerprint);
+
+            if (server->judgements[j].beyond && entry != NULL)
+                add_line(report, REPORT_FOREIGN,
+                         "certificate %.12s... of LXD at %s opens more than the option projects "
+                         "allows: its entry \"%s\" is somebody else's",
+                         fingerprint, server->endpoint.url, entry->name);
+        }
+    }
+}
+
+static void add_relation_lines(struct report *report, const struct findings *findings)
+{
+    for (size_t i = 0; i < findings->answers->count; i++) {
+        const struct relation *relation = &findings->relations->items[i];
+        const struct rejections *rejections = &findings->answers->items[i].rejections;
+        char *name = relation_describe(relation);
+
+        if (relation->state == RELATION_REPLACED)
+            add_line(report, REPORT_REPLACED, "%s is not served: a newer relation of the same "
+                                              "application to the same endpoint is",
+                     name);
+        for (size_t j = 0; j < rejections->count; j++) {
+            const struct rejection *rejection = &rejections->items[j];
+            const char *unit = rejection->unit != NULL ? rejection->unit : relation->application;
+
+            if (rejection->fingerprint[0] != '\0')
+                add_line(report, REPORT_REJECTIONS, "%s: certificate %.12s... of %s rejected: %s",
+                         name, rejection->fingerprint, unit, rejection->reason);
+            else if (rejection->index >= 0)
+                add_line(report, REPORT_REJECTIONS, "%s: entry %ld of %s rejected: %s", name,
+                         rejection->index, unit, rejection->reason);
+            else
+                add_line(report, REPORT_REJECTIONS, "%s: %s rejected: %s", name, unit,
+                         rejection->reason);
+        }
+        free(name);
+    }
+}
+
+/* ---- certificates that end soon ---- */
+
+struct expiry {
+    struct report *report;
+    int64_t now, limit, first;
+};
+
+/* What has ended already is told elsewhere: it is not trusted, or a remark of its own. */
+static void note_expiry(struct expiry *expiry, const struct certificate *certificate,
+                        const char *whose)
+{
+    struct strings *lines = &expiry->report->lines[REPORT_EXPIRING];
+    char date[CERTIFICATE_DATE_SIZE];
+
+    if (certificate->not_after >= expiry->limit || certificate->not_after < expiry->now)
+        return;
+    certificate_date(date, certificate->not_after);
+    char *line = mem_printf("%s %.12s... expires on %s: renew it", whose, certificate->fingerprint,
+                            date);
+    if (!strings_contain(lines, line)) {
+        if (lines->count == 0 || certificate->not_after < expiry->first)
+            expiry->first = certificate->not_after;
+        strings_add(lines, line);
+    }
+    free(line);
+}
+
+static void add_expiring(struct expiry *expiry, const struct findings *findings)
+{
+    note_expiry(expiry, &findings->credentials->certificate, "our client certificate");
+    for (size_t i = 0; i < findings->servers->count; i++) {
+        const struct server *server = &findings->servers->items[i];
+
+        if (server->state == SERVER_UNKNOWN)
+            continue;
+        char *whose = mem_printf("the server certificate of LXD at %s", server->endpoint.url);
+        note_expiry(expiry, lxd_presented(server->client), whose);
+        free(whose);
+    }
+    for (size_t i = 0; i < findings->wishes->count; i++) {
+        const struct wish *wish = &findings->wishes->items[i];
+        const struct server *ignored;
+
+        if (servers_verdict(findings->servers, i, &ignored) == VERDICT_REJECTED ||
+            wish->entry->certificate.not_after >= expiry->limit)
+            continue;
+        char *relation = relation_describe(wish->relation);
+        char *whose = mem_printf("%s: certificate of %s", relation, wish->member->name);
+        note_expiry(expiry, &wish->entry->certificate, whose);
+        free(relation);
+        free(whose);
+    }
+}
+
+/* ---- all of it ---- */
+
+void report_make(struct report *report, const struct findings *findings)
+{
+    int64_t days = findings->expiry_warning_days;
+    struct expiry expiry = {report, findings->now, findings->now + days * SECONDS_A_DAY, 0};
+
+    *report = (struct report){0};
+    if (findings->error != NULL) {
+        if (!findings->beginning)
+            add_trouble(report, findings->error);
+    } else {
+        for (size_t i = 0; i < findings->servers->detours.count; i++)
+            add_line(report, REPORT_REMARKS, "%s", findings->servers->detours.items[i]);
+        for (size_t i = 0; i < findings->servers->count; i++)
+            add_server_lines(report, &findings->servers->items[i]);
+        if (findings->credentials->remark != NULL)
+            add_line(report, REPORT_REMARKS, "%s", findings->credentials->remark);
+        add_foreign_lines(report, findings);
+        add_relation_lines(report, findings);
+        add_expiring(&expiry, findings);
+    }
+    for (size_t i = 0; i < findings->left->count; i++)
+        add_line(report, REPORT_LEFT, "%s: there, run \"%s\"", findings->left->items[i],
+                 findings->left_remedies->items[i]);
+    make_status(report, findings, expiry.first);
+}
+
+/* The digests of lines that are told once, of this hook and of the last. */
+struct memory {
+    struct buffer now;
+    const char *before;
+};
+
+/* Was it said in the last hook? It is remembered for the next one. */
+static bool was_told(struct memory *memory, const char *line)
+{
+    char fingerprint[65];
+
+    certificate_fingerprint(fingerprint, line, strlen(line));
+    fingerprint[DIGEST_SIZE - 1] = '\0';
+    buffer_append_string(&memory->now, fingerprint);
+    return memory->before != NULL && strstr(memory->before, fingerprint) != NULL;
+}
+
+static void log_line(const char *line, size_t kind, struct memory *memory,
+                     const struct juju_transport *juju)
+{
+    if (!kinds[kind].once || !was_told(memory, line))
+        juju_log(juju, kinds[kind].level, "%s", line);
+}
+
+static void log_kind(const struct strings *lines, size_t kind, struct memory *memory,
+                     const struct juju_transport *juju)
+{
+    for (size_t i = 0; i < lines->count && i < REPORT_MAX_LINES; i++)
+        log_line(lines->items[i], kind, memory, juju);
+    if (lines->count > REPORT_MAX_LINES) {
+        char *more = mem_printf("%zu more %s", lines->count - REPORT_MAX_LINES, kinds[kind].more);
+
+        log_line(more, kind, memory, juju);
+        free(more);
+    }
+}
+
+void report_log(const struct report *report, struct goal *goal, const struct juju_transport *juju)
+{
+    struct memory memory = {.before = goal_recall(goal, TOLD)};
+
+    for (size_t kind = 0; kind < REPORT_KINDS; kind++)
+        log_kind(&report->lines[kind], kind, &memory, juju);
+    goal_keep(goal, TOLD, memory.now.data);
+    buffer_free(&memory.now);
+}
+
+void report_free(struct report *report)
+{
+    for (size_t i = 0; i < REPORT_KINDS; i++)
+        strings_free(&report->lines[i]);
+}
