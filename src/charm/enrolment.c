@@ -250,15 +250,15 @@ static int mark_file(struct enrolment *enrolment, struct error *error)
 
 /* ---- before the sandbox closes ---- */
 
-/* Have a key in the file for the token, and the file open. */
-static int prepare(struct enrolment *enrolment, enum enrolment_step step,
+/* Have a key in the file for the token, and the file open. What serves so far is not to be lost
+ * with the file. */
+static int prepare(struct enrolment *enrolment, const struct enrolment_decision *decision,
                    struct credentials *credentials, const struct event *event, struct error *error)
 {
-    if (step == ENROLMENT_BEGIN) {
-        /* The secret keeps what is in it; what is in the file alone is not to be lost. */
-        bool in_file = enrolment->earlier != NULL && event->juju_major < 3;
-        cJSON *state =
-            make_state(&enrolment->token, event->application, in_file ? enrolment->earlier : NULL);
+    if (decision->step == ENROLMENT_BEGIN) {
+        bool in_secret = decision->serving == ENROLMENT_SECRET_SERVES;
+        cJSON *state = make_state(&enrolment->token, event->application,
+                                  in_secret ? NULL : enrolment->earlier);
 
         json_wipe(enrolment->state);
         enrolment->state = state;
@@ -305,8 +305,15 @@ static int find(struct findings *findings, struct enrolment *enrolment,
                            ? ENROLMENT_TOKEN
                            : ENROLMENT_UNREADABLE_TOKEN;
     facts->juju_has_secrets = event->juju_major >= 3;
-    if (facts->juju_has_secrets && juju_own_secret_get(juju, LABEL, &findings->secret, error) != 0)
-        return -1;
+    if (facts->juju_has_secrets &&
+        juju_own_secret_get(juju, LABEL, &findings->secret, error) != 0) {
+        struct error reason = *error;
+
+        if (reason.kind == ERROR_HOOK)
+            return -1;
+        return error_set(error, ERROR_WAITING, "Juju does not tell the application's secret: %s",
+                         reason.text);
+    }
     if (findings->secret != NULL && !is_usable(findings->secret)) {
         json_wipe(findings->secret);
         findings->secret = NULL;
@@ -362,7 +369,7 @@ static int carry_out(struct enrolment *enrolment, const struct enrolment_decisio
         if (findings->facts.file == ENROLMENT_FILE_DAMAGED)
             juju_log(juju, JUJU_LOG_WARNING, "%s: a new key takes its place",
                      findings->damage.text);
-        return prepare(enrolment, decision->step, credentials, event, error) == 0 ? 1 : -1;
+        return prepare(enrolment, decision, credentials, event, error) == 0 ? 1 : -1;
     default:
         break;
     }
