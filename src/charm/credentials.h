@@ -19,8 +19,10 @@ struct credentials {
                          * "lxd_trust_token" */
     char *remark;       /* owned; a sentence for a WARNING and for the end of the status, where
                          * something is wrong though these credentials serve; else NULL */
-    bool missing; /* where reading them failed: nothing is set at all, as at the beginning of every
-                   * deployment, which is no ERROR in the log */
+    bool enrolled; /* a key of ours, that LXD trusts on a token's word: only another token mends it
+                    */
+    bool missing;  /* where reading them failed: nothing is set at all, as at the beginning of every
+                    * deployment, which is no ERROR in the log */
     struct endpoints endpoints; /* one at least; each a server, or a member of a cluster */
     struct certificate certificate;
     struct private_key key;

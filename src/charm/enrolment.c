@@ -35,128 +35,7 @@ struct enrolment {
     cJSON *earlier; /* the content that serves on, or NULL */
 };
 
-/* ---- what is to be done ---- */
-
-static enum enrolment_serving find_serving(const struct enrolment_facts *facts)
-{
-    bool file = facts->file == ENROLMENT_FILE_ENROLLED;
-    bool pending = facts->file == ENROLMENT_FILE_PENDING || facts->file == ENROLMENT_FILE_LOST;
-
-    /* What came of the very token goes first; else the secret, which all units have. */
-    if (facts->token == ENROLMENT_TOKEN && file && facts->file_match == ENROLMENT_OF_TOKEN &&
-        !(facts->secret && facts->secret_match == ENROLMENT_OF_TOKEN))
-        return ENROLMENT_FILE_SERVES;
-    if (facts->secret)
-        return ENROLMENT_SECRET_SERVES;
-    if (file)
-        return ENROLMENT_FILE_SERVES;
-    return pending && facts->file_has_former ? ENROLMENT_FORMER_SERVE : ENROLMENT_NONE_SERVE;
-}
-
-static bool came_of_token(const struct enrolment_facts *facts, enum enrolment_serving serving)
-{
-    return (serving == ENROLMENT_SECRET_SERVES && facts->secret_match == ENROLMENT_OF_TOKEN) ||
-           (serving == ENROLMENT_FILE_SERVES && facts->file_match == ENROLMENT_OF_TOKEN);
-}
-
-/* A token from which nothing that serves has come: what next? */
-static struct enrolment_decision decide_new(const struct enrolment_facts *facts,
-                                            struct enrolment_decision decision)
-{
-    bool same = facts->file_match == ENROLMENT_OF_TOKEN;
-
-    if (facts->role == ENROLMENT_ENROLS) {
-        if (facts->file == ENROLMENT_FILE_LOST && same)
-            decision.problem = ENROLMENT_NAME_TAKEN;
-        else if (facts->file == ENROLMENT_FILE_FOLDER)
-            decision.problem = ENROLMENT_FOLDER;
-        else
-            decision.step =
-                facts->file == ENROLMENT_FILE_PENDING && same ? ENROLMENT_GO_ON : ENROLMENT_BEGIN;
-    } else if (decision.serving == ENROLMENT_NONE_SERVE) {
-        if (facts->role == ENROLMENT_LEADS)
-            decision.problem = ENROLMENT_NEXT_HOOK;
-        else
-            decision.problem =
-                facts->juju_has_secrets ? ENROLMENT_LEADER_FIRST : ENROLMENT_NO_SECRETS;
-    }
-    return decision;
-}
-
-struct enrolment_decision enrolment_decide(const struct enrolment_facts *facts)
-{
-    struct enrolment_decision decision = {.serving = find_serving(facts)};
-    bool serves = decision.serving != ENROLMENT_NONE_SERVE;
-
-    decision.step = serves ? ENROLMENT_USE : ENROLMENT_NOTHING;
-    if (decision.serving == ENROLMENT_FILE_SERVES && facts->role == ENROLMENT_ENROLS &&
-        facts->juju_has_secrets)
-        decision.step = ENROLMENT_USE_AND_SAVE;
-    if (facts->token == ENROLMENT_UNREADABLE_TOKEN)
-        decision.problem = ENROLMENT_TOKEN_UNREADABLE;
-    else if (facts->token == ENROLMENT_TOKEN && !came_of_token(facts, decision.serving))
-        decision = decide_new(facts, decision);
-    if (decision.step == ENROLMENT_NOTHING && decision.problem != ENROLMENT_NO_PROBLEM)
-        decision.step = ENROLMENT_FAIL;
-    return decision;
-}
-
-/* ---- what LXD's answer means ---- */
-
-enum enrolment_verdict enrolment_judge(const struct enrolment_answer *answer)
-{
-    bool expired = answer->expires != 0 && answer->now >= answer->expires;
-    int64_t age = answer->now - answer->asked;
-    int status = answer->status;
-    /* A token of an identity that LXD does not find is its 500 (lxd/identities.go). */
-    bool unknown =
-        status == 403 || status == 404 || (answer->kind == LXD_TOKEN_IDENTITY && status == 500);
-
-    if (answer->trusted)
-        return ENROLMENT_TRUSTED;
-    if (status == 0)
-        return ENROLMENT_UNDECIDED;
-    /* The earlier request took the token, if it came through, and may not be done with it. */
-    if (answer->asked != 0 && age < ENROLMENT_PATIENCE && age > -ENROLMENT_PATIENCE)
-        return ENROLMENT_UNDECIDED;
-    if (answer->asked != 0 && unknown)
-        return ENROLMENT_UNFINISHED;
-    if (status == 409)
-        return ENROLMENT_TOKEN_LOST;
-    if (expired && (unknown || status >= 500)) /* LXD 5.0 answers that by 500 */
-        return ENROLMENT_EXPIRED;
-    if (unknown)
-        return ENROLMENT_USED_UP;
-    return status >= 500 ? ENROLMENT_UNDECIDED : ENROLMENT_REFUSED;
-}
-
 /* ---- sentences ---- */
-
-char *enrolment_command(const struct event *event, enum lxd_software software, enum lxd_token kind,
-                        const char *taken)
-{
-    char *name = mem_printf("juju-%.8s-%s", event->model_uuid, event->application);
-    size_t length = strlen(name);
-    char number[16] = "", *command;
-
-    if (taken != NULL && strncmp(taken, name, length) == 0) {
-        unsigned long last = 1;
-        char *end = NULL;
-
-        if (taken[length] == '-')
-            last = strtoul(taken + length + 1, &end, 10);
-        if (taken[length] == '\0' || (end != NULL && *end == '\0' && last > 1))
-            snprintf(number, sizeof number, "-%lu", last + 1);
-    }
-    if (software == LXD_INCUS)
-        command = mem_printf("incus config trust add %s%s", name, number);
-    else if (kind == LXD_TOKEN_IDENTITY)
-        command = mem_printf("lxc auth identity create tls/%s%s --group GROUP", name, number);
-    else
-        command = mem_printf("lxc config trust add --name %s%s", name, number);
-    free(name);
-    return command;
-}
 
 /* "<cause>: run "<the command that makes another token>"" */
 static int say_run(struct error *error, const struct event *event, enum lxd_software software,
@@ -371,15 +250,15 @@ static int mark_file(struct enrolment *enrolment, struct error *error)
 
 /* ---- before the sandbox closes ---- */
 
-/* Have a key in the file for the token, and the file open. */
-static int prepare(struct enrolment *enrolment, enum enrolment_step step,
+/* Have a key in the file for the token, and the file open. What serves so far is not to be lost
+ * with the file. */
+static int prepare(struct enrolment *enrolment, const struct enrolment_decision *decision,
                    struct credentials *credentials, const struct event *event, struct error *error)
 {
-    if (step == ENROLMENT_BEGIN) {
-        /* The secret keeps what is in it; what is in the file alone is not to be lost. */
-        bool in_file = enrolment->earlier != NULL && event->juju_major < 3;
-        cJSON *state =
-            make_state(&enrolment->token, event->application, in_file ? enrolment->earlier : NULL);
+    if (decision->step == ENROLMENT_BEGIN) {
+        bool in_secret = decision->serving == ENROLMENT_SECRET_SERVES;
+        cJSON *state = make_state(&enrolment->token, event->application,
+                                  in_secret ? NULL : enrolment->earlier);
 
         json_wipe(enrolment->state);
         enrolment->state = state;
@@ -389,7 +268,10 @@ static int prepare(struct enrolment *enrolment, enum enrolment_step step,
     enrolment->file = open(enrolment->path, O_WRONLY | O_DSYNC | O_NOFOLLOW | O_CLOEXEC);
     if (enrolment->file < 0)
         return error_set(error, ERROR_INPUT, NAME ": %s", strerror(errno));
-    return credentials_from_content(credentials, enrolment->state, error);
+    if (credentials_from_content(credentials, enrolment->state, error) != 0)
+        return -1;
+    credentials->enrolled = true;
+    return 0;
 }
 
 /* A secret that has what is in the file, or what came of the token, makes the file superfluous. */
@@ -423,8 +305,15 @@ static int find(struct findings *findings, struct enrolment *enrolment,
                            ? ENROLMENT_TOKEN
                            : ENROLMENT_UNREADABLE_TOKEN;
     facts->juju_has_secrets = event->juju_major >= 3;
-    if (facts->juju_has_secrets && juju_own_secret_get(juju, LABEL, &findings->secret, error) != 0)
-        return -1;
+    if (facts->juju_has_secrets &&
+        juju_own_secret_get(juju, LABEL, &findings->secret, error) != 0) {
+        struct error reason = *error;
+
+        if (reason.kind == ERROR_HOOK)
+            return -1;
+        return error_set(error, ERROR_WAITING, "Juju does not tell the application's secret: %s",
+                         reason.text);
+    }
     if (findings->secret != NULL && !is_usable(findings->secret)) {
         json_wipe(findings->secret);
         findings->secret = NULL;
@@ -480,12 +369,13 @@ static int carry_out(struct enrolment *enrolment, const struct enrolment_decisio
         if (findings->facts.file == ENROLMENT_FILE_DAMAGED)
             juju_log(juju, JUJU_LOG_WARNING, "%s: a new key takes its place",
                      findings->damage.text);
-        return prepare(enrolment, decision->step, credentials, event, error) == 0 ? 1 : -1;
+        return prepare(enrolment, decision, credentials, event, error) == 0 ? 1 : -1;
     default:
         break;
     }
     if (credentials_from_content(credentials, serving, error) != 0)
         return -1;
+    credentials->enrolled = true;
     if (decision->problem != ENROLMENT_NO_PROBLEM) {
         struct error problem;
 
@@ -658,6 +548,7 @@ static int fall_back(const struct enrolment *enrolment, struct credentials *cred
     if (credentials_from_content(credentials, enrolment->earlier, error) != 0)
         return -1;
     credentials->source = source;
+    credentials->enrolled = true;
     credentials->remark = mem_printf("%s" SERVES_ON, reason.text);
     return 0;
 }

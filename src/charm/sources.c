@@ -172,23 +172,23 @@ static const struct source {
     {"lxd_trust_token", "lxd_trust_token", read_option_token},
 };
 
-/* In a Kubernetes model "juju trust" gives no credential of an LXD. */
 static int say_missing(const struct reading *reading, struct error *error)
 {
     const char *kubernetes = getenv("KUBERNETES_SERVICE_HOST");
     const char *type = reading->cloud_type;
-    char *remedy = mem_string("");
+    struct buffer sentence = {0};
 
+    buffer_append_string(&sentence, "missing credentials: ");
     if (type != NULL)
-        remedy = mem_printf("the cloud is of type \"%s\", not \"lxd\": ", type);
-    else if (kubernetes == NULL || *kubernetes == '\0')
-        remedy = mem_printf("run \"juju trust %s\", or ", reading->event->application);
+        buffer_printf(&sentence, "the cloud is of type \"%s\", not \"lxd\": ", type);
+    else if (kubernetes == NULL || *kubernetes == '\0') /* there it gives no credential of an LXD */
+        buffer_printf(&sentence, "run \"juju trust %s\", or ", reading->event->application);
+    buffer_append_string(&sentence, "set ");
+    for (int i = 0; i < CREDENTIAL_PARTS; i++)
+        buffer_printf(&sentence, "%s%s", i != 0 ? ", " : "", options_part_names[i]);
+    error_set(error, ERROR_INPUT, "%s", sentence.data);
+    buffer_free(&sentence);
     reading->credentials->missing = true;
-    error_set(error, ERROR_INPUT,
-              "missing credentials: %sset lxd_endpoint, lxd_client_cert, lxd_client_key, "
-              "lxd_server_cert",
-              remedy);
-    free(remedy);
     return -1;
 }
 
@@ -235,20 +235,23 @@ int sources_read(struct credentials *credentials, struct enrolment **enrolment,
 char *sources_remedy(const struct credentials *credentials, const struct event *event,
                      enum lxd_software software, int64_t now)
 {
-    bool enrolled = strcmp(credentials->source, "lxd_trust_token") == 0;
-    char date[CREDENTIALS_DATE_SIZE], *remedy;
-    char *command = enrolment_command(event, software, LXD_TOKEN_CERTIFICATE, NULL);
-    bool current = credentials_are_current(credentials, now, date);
+    const char *source = credentials->source;
+    char date[CREDENTIALS_DATE_SIZE];
+    char *remedy;
 
-    if (enrolled)
-        remedy = mem_printf("%s%sset lxd_trust_token to what \"%s\" prints", current ? "" : date,
-                            current ? "" : ": ", command);
-    else if (!current)
-        remedy = mem_printf("%s: renew it in %s", date, credentials->source);
-    else
+    if (credentials->enrolled) {
+        char *command = enrolment_command(event, software, LXD_TOKEN_CERTIFICATE, NULL);
+
+        remedy =
+            mem_printf("set %s to what \"%s\" prints",
+                       strcmp(source, "lxd_trust_token") == 0 ? source : "its " TOKEN_KEY, command);
+        free(command);
+    } else if (!credentials_are_current(credentials, now, date)) {
+        remedy = mem_printf("it %s, renew it in %s", date, source);
+    } else {
         remedy = mem_printf("run \"%s\"", software == LXD_INCUS
                                               ? "incus config trust add-certificate FILE"
                                               : "lxc config trust add FILE");
-    free(command);
+    }
     return remedy;
 }

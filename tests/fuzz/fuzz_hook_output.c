@@ -11,9 +11,8 @@
 #include "base/base64.h"
 #include "base/buffer.h"
 #include "base/json.h"
-#include "charm/credentials.h"
-#include "charm/enrolment.h"
 #include "charm/remover.h"
+#include "charm/sources.h"
 #include "juju/hook_tools.h"
 
 enum { FAILED = 1, CUT = 2 };
@@ -80,18 +79,23 @@ static int goal_state(const struct juju_transport *juju, struct error *error)
 static int credentials(const struct juju_transport *juju, struct error *error)
 {
     static char integrator[] = "integrator";
-    const struct event event = {
-        .application = integrator, .charm_folder = NO_FOLDER, .juju_major = 3};
+    const struct event event = {.application = integrator,
+                                .charm_folder = NO_FOLDER,
+                                .juju_major = 3,
+                                .unit = "integrator/0",
+                                .model_uuid = "9f1c1ab0"};
+    const struct sources_self self = {.leader = true};
     struct credentials found;
-    cJSON *options;
-    int result = juju_config_get(juju, &options, error);
+    struct enrolment *enrolment;
+    struct options options;
 
-    if (result != 0)
-        return result;
-    result = credentials_read(&found, juju, &event, options, error);
-    json_wipe(options);
-    if (result == 0)
-        credentials_wipe(&found);
+    if (options_read(&options, juju, error) != 0)
+        return -1;
+    int result = sources_read(&found, &enrolment, juju, &event, &options, &self, error);
+    options_wipe(&options);
+    MUST(enrolment == NULL);
+    MUST((result == 0) == (found.source != NULL));
+    credentials_wipe(&found);
     return result;
 }
 
@@ -110,14 +114,16 @@ static int token(const struct juju_transport *juju, struct error *error)
     static char integrator[] = "integrator";
     const struct command *command = juju->context;
     const struct juju_transport leader = {.call = call_of_leader};
-    const struct event event = {
-        .application = integrator, .charm_folder = NO_FOLDER, .juju_major = 2};
+    const struct event event = {.application = integrator,
+                                .charm_folder = NO_FOLDER,
+                                .juju_major = 2,
+                                .model_uuid = "9f1c1ab0"};
     char *text = base64_encode(command->input.data, command->input.size);
     struct credentials found = {0};
-    bool any;
-    int result = enrolment_read(&found, &leader, &event, text, &any, error);
+    struct enrolment *enrolment;
+    int result = enrolment_read(&found, &enrolment, &leader, &event, text, ENROLMENT_ENROLS, error);
 
-    MUST(result != 0 && any && found.enrolment == NULL);
+    MUST(result < 0 && enrolment == NULL);
     free(text);
     return result;
 }
@@ -162,6 +168,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     command.how = input_byte(&command.input);
     if (ask[choice](&juju, &error) != 0)
-        MUST((error.kind == ERROR_INPUT || error.kind == ERROR_HOOK) && error.text[0] != '\0');
+        MUST((error.kind == ERROR_INPUT || error.kind == ERROR_HOOK ||
+              error.kind == ERROR_WAITING) &&
+             error.text[0] != '\0');
     return 0;
 }
