@@ -32,6 +32,10 @@ REQUEST_LINE = re.compile(
 )
 
 
+# LXD 5.21.5 and later have a trigger instead; "lxd sql" takes no statement with a semicolon inside.
+UNIQUE_NAMES = "CREATE UNIQUE INDEX certificates_name_ui ON certificates (name)"
+
+
 class LxdError(Exception):
     """LXD refused a request of a test."""
 
@@ -65,9 +69,13 @@ def free_port(host="127.0.0.1"):
 
 class Lxd:
     """One LXD daemon, listening on loopback. Use as a context manager. It makes itself a server
-    certificate unless it is given one (pki.Identity)."""
+    certificate unless it is given one (pki.Identity).
 
-    def __init__(self, host="127.0.0.1", server=None, debug=True):
+    Names in its trust store are unique, as in LXD 5.21.5, 6.6 and later; where unique_names is False
+    they may repeat, as in older ones. A name that is taken is a failed request here (500): what the
+    newer ones answer names_proxy.py has."""
+
+    def __init__(self, host="127.0.0.1", server=None, debug=True, unique_names=True):
         self.host = host
         self.port = free_port(host)
         self.directory = Path(tempfile.mkdtemp(prefix="lxd-"))
@@ -75,12 +83,13 @@ class Lxd:
             server.write(self.directory, "server")
         self._log = self.directory / "log"
         self._debug = ["--debug"] if debug else []
+        self._unique_names = unique_names
         self._process = None
 
     def __enter__(self):
         try:
             self.start()
-            self.set_config("core.https_address", self.address)
+            self.prepare()
         except BaseException:
             self.close()
             raise
@@ -151,6 +160,12 @@ class Lxd:
         ready = self._run("lxd", "waitready", f"--timeout={START_TIMEOUT}")
         if ready.returncode != 0 or not self.running:
             raise LxdError(f"LXD does not start:\n{self._log.read_text()[-4000:]}")
+
+    def prepare(self):
+        """What is done once, when it runs for the first time."""
+        self.set_config("core.https_address", self.address)
+        if self._unique_names:
+            self.lxd("sql", "global", UNIQUE_NAMES)
 
     def stop(self):
         """End the daemon at once; its database survives that."""
@@ -283,7 +298,7 @@ def started(daemons):
             daemon.launch()
         for daemon in daemons:
             daemon.wait_ready()
-            daemon.set_config("core.https_address", daemon.address)
+            daemon.prepare()
         yield daemons
 
 
@@ -313,17 +328,17 @@ class LxdCluster:
 
     def _bootstrap(self):
         first = self.members[0]
-        first.set_config("core.trust_password", "cluster")
         self._configure(first, {"server_name": self.name(0)})
 
     def _join(self, number):
         first, joining = self.members[0], self.members[number]
+        token = first.lxc("cluster", "add", self.name(number)).split()[-1]
         request = {
             "server_name": self.name(number),
             "server_address": joining.address,
             "cluster_address": first.address,
             "cluster_certificate": first.certificate,
-            "cluster_password": "cluster",
+            "cluster_password": token,
         }
         self._configure(joining, request)
 

@@ -103,15 +103,22 @@ def nodes(cluster, numbers, *clients):
 
 
 def new_token(member):
-    return member.lxc("config", "trust", "add", "--name", "juju").split()[-1]
+    return member.lxc("config", "trust", "add", "--name", "token").split()[-1]
 
 
-def active(certificates, count):
-    noun = "certificate" if certificates == 1 else "certificates"
-    return ("active", f"{certificates} {noun} trusted, LXD 5.0.2, {count} nodes")
+@pytest.fixture(scope="module")
+def active(running):
+    """The status of a unit that serves a cluster."""
+    version = running.members[0].version
+
+    def status(certificates, count):
+        noun = "certificate" if certificates == 1 else "certificates"
+        return ("active", f"{certificates} {noun} trusted, LXD {version}, {count} nodes")
+
+    return status
 
 
-def test_every_member_is_a_node_and_admits_the_client(juju, cluster):
+def test_every_member_is_a_node_and_admits_the_client(juju, cluster, active):
     administrator, client = identity(), identity()
     asked = cluster.members[1]
     asked.trust(administrator, "juju")
@@ -127,7 +134,7 @@ def test_every_member_is_a_node_and_admits_the_client(juju, cluster):
     assert len(asked.trust_store) == 1 + len(cluster.members)
 
 
-def test_configured_member_is_down(cluster, administrator, app, relation):
+def test_configured_member_is_down(cluster, administrator, app, relation, active):
     old, new = identity(), identity()
     relation.join("builder/0", client_certificates=bundle(old))
     first, configured, _ = cluster.members
@@ -174,7 +181,7 @@ def test_configured_member_hangs(cluster, administrator, app, relation):
     assert published(relation)["nodes"] == nodes(cluster, [0, 2], client)
 
 
-def test_another_member_hangs(cluster, administrator, app, relation):
+def test_another_member_hangs(cluster, administrator, app, relation, active):
     """LXD commits a change and then waits for the one that hangs: GET decides."""
     old, new = [identity() for _ in range(3)], [identity() for _ in range(4)]
     relation.join("builder/0", client_certificates=bundle(*old))
@@ -189,7 +196,7 @@ def test_another_member_hangs(cluster, administrator, app, relation):
     assert clients_of(cluster.members[2], administrator) == wanted
 
 
-def test_list_of_members_is_one_cluster(juju, cluster, administrator):
+def test_list_of_members_is_one_cluster(juju, cluster, administrator, active):
     """The first that answers serves, and the others are not asked."""
     client = identity()
     first, second, third = cluster.members
@@ -253,7 +260,9 @@ def test_https_is_told_by_the_leader(cluster, administrator, app, https):
     assert log_in(bag, client)["auth"] == "untrusted"
 
 
-def test_https_follower_registers_and_the_next_leader_tells(cluster, administrator, app, https):
+def test_https_follower_registers_and_the_next_leader_tells(
+    cluster, administrator, app, https, active
+):
     leader, follower = app.units[0], app.add_unit()
     https.join("viewer/0")
     client, other = identity(), identity()
@@ -273,7 +282,7 @@ def test_https_follower_registers_and_the_next_leader_tells(cluster, administrat
     assert [hook.called("relation-set") for hook in hooks] == [[], []]
 
 
-def test_https_configured_member_is_down(cluster, administrator, app, https):
+def test_https_configured_member_is_down(cluster, administrator, app, https, active):
     """All that the charm knows of the other members is what it has said on this relation."""
     client, other = identity(), identity()
     https.join("viewer/0", **ask(client))
@@ -320,7 +329,7 @@ def wait(member, operation):
     assert not done["err"], done["err"]
 
 
-def test_token_of_one_member_serves_for_all(juju, cluster):
+def test_token_of_one_member_serves_for_all(juju, cluster, active):
     """The server certificate that the token names is the cluster's."""
     app = juju.deploy(config={"lxd_trust_token": new_token(cluster.members[1])})
     relation = app.relate("builder")
@@ -333,7 +342,7 @@ def test_token_of_one_member_serves_for_all(juju, cluster):
     assert app.units[0].status[0] == "active"
 
 
-def test_no_quorum(cluster, administrator, app, relation):
+def test_no_quorum(cluster, administrator, app, relation, active):
     """Two of three members are away: the last one can read its database at most."""
     stale, wanted = identity(), identity()
     relation.join("builder/0", client_certificates=bundle(stale))
@@ -350,7 +359,7 @@ def test_no_quorum(cluster, administrator, app, relation):
     assert published(relation)["nodes"] == nodes(cluster, range(3), wanted)
 
 
-def test_member_that_leaves_the_cluster(cluster, app, relation):
+def test_member_that_leaves_the_cluster(cluster, app, relation, active):
     """The last test here: the cluster is smaller afterwards."""
     cluster.members[0].request("DELETE", f"/1.0/cluster/members/{cluster.name(2)}?force=1")
     app.update_status()

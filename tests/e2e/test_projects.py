@@ -82,7 +82,7 @@ def test_project_that_is_not_there(lxd, relation):
     client = identity()
     relation.join("builder/0", client_certificates=bundle(client), projects="red")
     assert client.fingerprint not in lxd.trust_store
-    assert "not found" in rejections(relation)[client.fingerprint]
+    assert "red" in rejections(relation)[client.fingerprint]
 
 
 def test_entry_of_others_is_left_alone(lxd, unit, relation):
