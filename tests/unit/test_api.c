@@ -200,10 +200,12 @@ static void test_members_of_unexpected_shape(void **state)
 
 static void test_projects(void **state)
 {
-    static const char *const expected[] = {"default", "a b/c", "100%", "%zz", "%00", "\xc3\xa9"};
+    static const char *const expected[] = {"default", "a b/c", "100%", "%zz",
+                                           "%00",     "%",     "%a",   "\xc3\xa9"};
     struct buffer body =
         body_of("{\"metadata\":[\"/1.0/projects/default\",\"/1.0/projects/a%20b%2fc\","
                 "\"/1.0/projects/100%\",\"/1.0/projects/%zz\",\"/1.0/projects/%00\","
+                "\"/1.0/projects/%\",\"/1.0/projects/%a\","
                 "\"/1.0/projects/%c3%A9\"]}");
     struct strings names;
     struct error error;
