@@ -12,12 +12,12 @@
  * Parse exactly one JSON value: nothing but white space behind it, no NUL in it (nor as \u0000),
  * nesting at most 32 deep (cJSON is built with CJSON_NESTING_LIMIT=32), and no more values than
  * JSON_FREE_VALUES and one in JSON_BYTES_PER_VALUE bytes of text, counted before anything is
- * allocated: so it takes no more than a dozen times the memory of its text. `what` names the text
- * in the error, which has kind `kind`. The caller owns the value (cJSON_Delete). cJSON allocates
- * through base/buffer.h.
+ * allocated: so it takes half a MiB and ten times the memory of its text at most. `what` names the
+ * text in the error, which has kind `kind`. The caller owns the value (cJSON_Delete). cJSON
+ * allocates through base/buffer.h.
  */
-#define JSON_FREE_VALUES 1000
-#define JSON_BYTES_PER_VALUE 8
+#define JSON_FREE_VALUES 4096
+#define JSON_BYTES_PER_VALUE 16
 int json_parse(cJSON **value, const char *text, size_t length, const char *what,
                enum error_kind kind, struct error *error);
 

@@ -169,21 +169,31 @@ void lxd_members_free(struct lxd_members *list)
 
 /* ---- projects ---- */
 
+static int hex_digit(char c)
+{
+    static const char digits[] = "0123456789abcdefABCDEF";
+    const char *digit = c != '\0' ? strchr(digits, c) : NULL;
+
+    if (digit == NULL)
+        return -1;
+    return (int)(digit - digits) - (digit - digits > 15 ? 6 : 0);
+}
+
 /* A % that no two hex digits follow stands for itself: LXD 5.0 writes names as they are. */
 static void decode_percent(char *text)
 {
     char *out = text;
 
     for (; *text != '\0'; text++) {
-        unsigned byte;
+        int high = *text == '%' ? hex_digit(text[1]) : -1;
+        int low = high >= 0 ? hex_digit(text[2]) : -1;
 
-        if (*text == '%' && strspn(text + 1, "0123456789abcdefABCDEF") >= 2 &&
-            sscanf(text + 1, "%2x", &byte) == 1 && byte != 0) {
-            *out++ = (char)byte;
+        *out = *text;
+        if (low >= 0 && (high | low) != 0) { /* a NUL is none either */
+            *out = (char)(high << 4 | low);
             text += 2;
-        } else {
-            *out++ = *text;
         }
+        out++;
     }
     *out = '\0';
 }

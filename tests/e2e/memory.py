@@ -73,6 +73,13 @@ class Traced:
         output, _ = self._process.communicate()
         return self._process.returncode, output
 
+    def peak_rss_kib(self):
+        """The kernel's high-water mark of it so far."""
+        for line in Path(f"/proc/{self._pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1])
+        return 0
+
     def read_memory(self):
         """All that can be read of it."""
         parts = []

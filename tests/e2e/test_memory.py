@@ -20,7 +20,10 @@ from memory import Traced, traces
 from peers import Peer
 from pki import identity
 
-BODY = json.dumps({"type": "sync", "metadata": {"auth": "untrusted"}}).encode()
+# LXD's configuration is in its answer, with the secrets in it.
+CONFIGURED = "".join(chr(33 + 7 * number % 57) for number in range(200)).replace("\\", "x")
+METADATA = {"auth": "untrusted", "config": {"loki.auth.password": CONFIGURED, "x": [CONFIGURED]}}
+BODY = json.dumps({"type": "sync", "metadata": METADATA}).encode()
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
 
 
@@ -138,7 +141,7 @@ def test_no_secret_is_left_at_the_end(probe, client, tmp_path):
         status, output = program.finish()
     assert status == 1 and "does not trust the client certificate" in output
 
-    secrets = {**key_secrets(client), **peer.traffic_secrets}
+    secrets = {**key_secrets(client), **peer.traffic_secrets, "answer": CONFIGURED.encode()}
     # While it talks it cannot but hold these; so what is not found at the end is not there.
     held = traces(during, secrets)
     assert held & {"scalar", "p"} and "SERVER_TRAFFIC_SECRET_0" in held

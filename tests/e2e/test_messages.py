@@ -137,17 +137,20 @@ SERVER = identity("server")
             "answers in plain HTTP, not TLS",
         ),
         (lambda *_: PlainPeer(b"SSH-2.0-OpenSSH_9.2\r\n"), "does not speak TLS"),
-        (lambda *_: PlainPeer(b""), "closed the connection during the handshake"),
+        (lambda *_: PlainPeer(b""), "unreachable: closed the connection during the handshake"),
         (
             lambda *_: ResettingPeer(),
-            "broke the connection during the TLS handshake: Connection reset by peer",
+            "unreachable: broke the connection during the TLS handshake: Connection reset by peer",
         ),
         (lambda *_: SilentPeer(), "unreachable: timed out during the TLS handshake"),
         (DistrustfulPeer, "refuses our certificate (TLS alert unknown_ca)"),
-        (AbruptPeer, "closed the connection without close_notify: data may be missing"),
+        (
+            AbruptPeer,
+            "unreachable: closed the connection without close_notify: data may be missing",
+        ),
         (
             lambda *files: TlsPeer(*files, answer=b"what?\r\n\r\n"),
-            "answered with no valid HTTP status line",
+            "answers with no valid HTTP status line",
         ),
     ],
     ids=[

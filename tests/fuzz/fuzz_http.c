@@ -23,6 +23,13 @@ static long read_some(void *context, void *data, size_t size, int64_t deadline, 
     return (long)length;
 }
 
+static int take(void *context, const char *data, size_t length, struct error *error)
+{
+    (void)error;
+    buffer_append(context, data, length);
+    return 0;
+}
+
 static int write_all(void *context, const void *data, size_t length, int64_t deadline,
                      struct error *error)
 {
@@ -40,6 +47,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int64_t deadline = net_clock_ms() + 60000;
     struct buffer request = {0};
     struct error error = {0};
+    struct buffer taken = {0};
+    struct http_sink into_taken = {.take = take, .context = &taken};
 
     step = 1 + (size_t)input_byte(&input) * 64;
     http_compose(&request, "h", "POST", "/", "{}");
@@ -48,19 +57,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (int i = 0; i < 2 && !connection.closed; i++) {
         struct http_response response;
         bool used = connection.used;
+        const struct http_sink *sink = i == 1 ? &into_taken : NULL;
 
         if (connection.pending < 2 - (unsigned)i)
             http_send(&connection, &request, deadline, &error);
-        if (http_receive(&connection, deadline, deadline, &response, &error) == 0) {
+        if (http_receive(&connection, deadline, deadline, sink, &response, &error) == 0) {
             MUST(response.status >= 200 && response.status <= 999 && response.status != 101);
             MUST(response.body.length <= HTTP_MAX_BODY);
+            MUST(sink == NULL || response.status != 200 || response.body.length == 0);
+            MUST(taken.length == 0 || response.status == 200);
             buffer_free(&response.body);
         } else {
-            MUST(error.kind == ERROR_UNREACHABLE && error.text[0] != '\0');
+            MUST(error.kind == ERROR_UNREACHABLE || error.kind == ERROR_NONSENSE);
+            MUST(error.text[0] != '\0');
             MUST(connection.closed && response.body.data == NULL);
             MUST(!connection.stale || used);
         }
     }
+    buffer_free(&taken);
     buffer_free(&request);
     http_connection_free(&connection);
     return 0;

@@ -19,9 +19,10 @@ static long script_read(void *context, void *data, size_t size, int64_t deadline
     size_t length = script->length != 0 ? script->length : strlen(script->input);
     size_t count = length - script->position;
 
+    script->deadline = deadline;
     if (count == 0 && script->slow) {
         sleep_until(deadline);
-        return error_set(error, ERROR_UNREACHABLE, "unreachable: timed out during a request");
+        return error_set(error, ERROR_UNREACHABLE, "timed out during a request");
     }
     if (count == 0 && script->breaks)
         return error_set(error, ERROR_UNREACHABLE, "broke the connection");

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buffer.h"
 #include "lxd/http.h"
@@ -18,6 +19,7 @@ struct script {
     bool slow;     /* behind the input nothing comes until the deadline */
     size_t position;
     unsigned writes;
+    int64_t deadline; /* of the last read */
     struct buffer output;
 };
 

@@ -146,6 +146,42 @@ static void bounds_the_nesting(void **state)
     check_refused(text, sizeof text, NULL);
 }
 
+/* A text of many values costs many times its size: it is refused before anything is allocated. */
+static void bounds_the_values(void **state)
+{
+    static const char *const dense[] = {"0,",   "[],",       "{},",       "\"\",",
+                                        "[0],", "{\"\":0},", "\"\\\"\",", "0 ,"};
+    static const char sparse[] = "\"[,{,[,{\\\"\",";
+    struct error error;
+    cJSON *value;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof dense / sizeof dense[0]; i++) {
+        struct buffer text = {0};
+
+        buffer_append_string(&text, "{\"x\":[");
+        for (int j = 0; j < 10000; j++)
+            buffer_append_string(&text, dense[i]);
+        buffer_append_string(&text, "0]}");
+        check_refused(text.data, text.length, NULL);
+        assert_int_equal(parse(&value, text.data, text.length, &error), -1);
+        assert_non_null(strstr(error.text, "has too many JSON values for its "));
+        buffer_free(&text);
+    }
+    for (int i = 0; i < 2; i++) { /* few: whatever they are; many: where there is text enough */
+        struct buffer text = {0};
+
+        buffer_append_string(&text, "[");
+        for (int j = 0; j < (i == 0 ? 900 : 10000); j++)
+            buffer_append_string(&text, i == 0 ? "0," : sparse);
+        buffer_append_string(&text, "0]");
+        assert_int_equal(parse(&value, text.data, text.length, &error), 0);
+        assert_int_equal(cJSON_GetArraySize(value), i == 0 ? 901 : 10001);
+        cJSON_Delete(value);
+        buffer_free(&text);
+    }
+}
+
 static void members_by_type(void **state)
 {
     static const char text[] = "{\"s\": \"text\", \"S\": 1, \"t\": true, \"f\": false, \"a\": [1], "
@@ -199,15 +235,11 @@ static void survives_every_truncation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(accepts_one_value),
-        cmocka_unit_test(refuses_what_is_not_one_value),
-        cmocka_unit_test(reads_numbers),
-        cmocka_unit_test(says_where),
-        cmocka_unit_test(refuses_nul),
-        cmocka_unit_test(bounds_the_nesting),
-        cmocka_unit_test(members_by_type),
-        cmocka_unit_test(prints_without_blanks),
-        cmocka_unit_test(survives_every_truncation),
+        cmocka_unit_test(accepts_one_value),     cmocka_unit_test(refuses_what_is_not_one_value),
+        cmocka_unit_test(reads_numbers),         cmocka_unit_test(says_where),
+        cmocka_unit_test(refuses_nul),           cmocka_unit_test(bounds_the_nesting),
+        cmocka_unit_test(bounds_the_values),     cmocka_unit_test(members_by_type),
+        cmocka_unit_test(prints_without_blanks), cmocka_unit_test(survives_every_truncation),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

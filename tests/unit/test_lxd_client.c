@@ -1,20 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "lxd/client.c"
+#include "base/net.h"
+#include "lxd/client.h"
 #include "script.h"
-#include "x509_files.h"
 
 #define ENDPOINT "LXD at https://10.0.0.1:8443 "
 #define US "ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12"
 #define THEM "00000000000000000000000000000000000000000000000000000000000000ff"
 #define MAX_SCRIPTS 4
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+#define TRUSTED "{\"metadata\":{\"auth\":\"trusted\"}}"
+#define REFUSAL(reason) "{\"type\":\"error\",\"error\":\"" reason "\"}"
+#define ENTRY(fingerprint, name)                            \
+    "{\"fingerprint\":\"" fingerprint "\",\"name\":\"" name \
+    "\",\"type\":\"client\",\"restricted\":true,\"projects\":[]}"
 
 /* A client whose connections are scripts, taken one after the other. */
 struct fixture {
@@ -22,22 +34,22 @@ struct fixture {
     size_t connections;
     struct certificate ours, theirs;
     uint8_t der[5];
+    struct lxd_credentials credentials;
     struct lxd_client *client;
     struct error error;
+    size_t listed; /* certificates that the sink was told */
 };
 
-static struct fixture *current; /* for connect_script, which is handed only the client */
-
-static int connect_script(struct lxd_client *client, struct http_stream *stream,
-                          struct error *error)
+static int open_script(void *context, struct http_stream *stream, int *fd, struct error *error)
 {
-    struct script *script = &current->scripts[current->connections];
+    struct fixture *fixture = context;
+    struct script *script = &fixture->scripts[fixture->connections];
 
-    (void)client;
     if (script->input == NULL)
-        return error_set(error, ERROR_UNREACHABLE, "unreachable: connection refused");
-    current->connections++;
+        return error_set(error, ERROR_UNREACHABLE, "connection refused");
+    fixture->connections++;
     *stream = script_stream(script);
+    *fd = -1;
     return 0;
 }
 
@@ -63,21 +75,18 @@ static void end(struct fixture *fixture, size_t connection)
 static int set_up(void **state)
 {
     struct fixture *fixture = mem_alloc(sizeof *fixture);
+    struct lxd_transport transport = {.open = open_script, .context = fixture};
+    struct endpoint endpoint;
 
     memcpy(fixture->ours.fingerprint, US, sizeof US);
     memcpy(fixture->theirs.fingerprint, THEM, sizeof THEM);
     memcpy(fixture->der, "\x30\x03\x02\x01\xff", sizeof fixture->der);
     fixture->theirs.der = fixture->der;
     fixture->theirs.length = sizeof fixture->der;
-    fixture->client = mem_alloc(sizeof *fixture->client);
-    fixture->client->credentials.certificate = &fixture->ours;
-    fixture->client->deadline = net_clock_ms() + 60000;
-    fixture->client->connect = connect_script;
-    fixture->client->stream.fd = -1;
-    fixture->client->connection.closed = true;
-    assert_int_equal(endpoint_parse(&fixture->client->endpoint, "10.0.0.1:8443", &fixture->error),
-                     0);
-    current = fixture;
+    fixture->credentials.certificate = &fixture->ours;
+    assert_int_equal(endpoint_parse(&endpoint, "10.0.0.1:8443", &fixture->error), 0);
+    fixture->client =
+        lxd_start_over(&transport, &endpoint, &fixture->credentials, net_clock_ms() + 60000);
     *state = fixture;
     return 0;
 }
@@ -95,6 +104,15 @@ static int tear_down(void **state)
     return 0;
 }
 
+/* Once the first answers are written. */
+static void connect_first(struct fixture *fixture)
+{
+    end(fixture, 0);
+    lxd_connect(&fixture->client, 1);
+    assert_int_equal(lxd_opened(&fixture->client, &fixture->error), 0);
+    assert_int_equal(fixture->connections, 1);
+}
+
 static void assert_error(const struct fixture *fixture, enum error_kind kind, const char *text)
 {
     assert_string_equal(fixture->error.text, text);
@@ -103,78 +121,43 @@ static void assert_error(const struct fixture *fixture, enum error_kind kind, co
 
 static bool was_sent(const struct fixture *fixture, size_t connection, const char *text)
 {
-    return strstr(fixture->scripts[connection].output.data, text) != NULL;
+    return strstr(
+               buffer_string(&((struct fixture *)(uintptr_t)fixture)->scripts[connection].output),
+               text) != NULL;
 }
 
-/* ---- GET /1.0 ---- */
-
-static void test_server(void **state)
+static int take_server(struct fixture *fixture)
 {
-    struct fixture *fixture = *state;
     struct lxd_server server;
+    int result = lxd_answer_server(fixture->client, &server, &fixture->error);
 
-    answer(fixture, 0, 200,
-           "{\"type\":\"sync\",\"metadata\":{\"config\":{},\"auth\":\"trusted\",\"environment\":{"
-           "\"server_name\":\"node-1\",\"server_version\":\"5.0.2\",\"server_clustered\":true,"
-           "\"addresses\":[\"10.0.0.1:8443\",7,\"unix://x\",\"[fd00::1]:8444\"]}}}");
-    assert_int_equal(lxd_get_server(fixture->client, &server, &fixture->error), 0);
-    assert_true(server.trusted);
-    assert_string_equal(server.name, "node-1");
-    assert_string_equal(server.version, "5.0.2");
-    assert_true(server.clustered);
-    assert_int_equal(server.addresses.count, 2);
-    assert_string_equal(server.addresses.items[0].url, "https://10.0.0.1:8443");
-    assert_string_equal(server.addresses.items[1].url, "https://[fd00::1]:8444");
-    assert_true(was_sent(fixture, 0, "GET /1.0 HTTP/1.1\r\nHost: 10.0.0.1:8443\r\n"));
-    assert_int_equal(lxd_requests(fixture->client), 1);
-    assert_null(lxd_warning(fixture->client));
     lxd_server_free(&server);
+    return result;
 }
 
-static void test_server_that_does_not_trust_us(void **state)
+static int get_server(struct fixture *fixture)
 {
-    struct fixture *fixture = *state;
-    struct lxd_server server;
-
-    answer(fixture, 0, 200, "{\"metadata\":{\"auth\":\"untrusted\"}}");
-    assert_int_equal(lxd_get_server(fixture->client, &server, &fixture->error), 0);
-    assert_false(server.trusted);
-    assert_false(server.clustered);
-    assert_string_equal(server.name, "");
-    assert_string_equal(server.version, "");
-    lxd_server_free(&server);
+    lxd_ask_server(fixture->client);
+    return take_server(fixture);
 }
 
-static void test_server_of_unexpected_shape(void **state)
+static void note_entry(void *context, const struct lxd_certificate *certificate)
 {
-    static const char *const bodies[] = {"{}", "[]", "1", "{\"metadata\":null}",
-                                         "{\"metadata\":{\"auth\":true}}"};
-    struct fixture *fixture = *state;
-    struct lxd_server server;
+    struct fixture *fixture = context;
 
-    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++)
-        answer(fixture, 0, 200, bodies[i]);
-    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
-        assert_int_equal(lxd_get_server(fixture->client, &server, &fixture->error), -1);
-        assert_error(fixture, ERROR_UNREACHABLE,
-                     ENDPOINT "answered with server information of unexpected shape");
-        assert_null(server.name);
-    }
+    assert_string_equal(certificate->type, "client");
+    fixture->listed++;
 }
 
-static void test_answer_that_is_not_json(void **state)
+static int take_list(struct fixture *fixture)
 {
-    struct fixture *fixture = *state;
-    struct lxd_server server;
-
-    answer(fixture, 0, 200, "<html>");
-    answer(fixture, 0, 200, "");
-    assert_int_equal(lxd_get_server(fixture->client, &server, &fixture->error), -1);
-    assert_error(fixture, ERROR_UNREACHABLE,
-                 ENDPOINT "answered, but the body is not JSON (near byte 0)");
-    assert_int_equal(lxd_get_server(fixture->client, &server, &fixture->error), -1);
-    assert_error(fixture, ERROR_UNREACHABLE, ENDPOINT "answered, but the body is empty, not JSON");
+    fixture->listed = 0;
+    return lxd_answer_certificates(fixture->client, note_entry, fixture, &fixture->error);
 }
+
+/* ---- errors by status ---- */
+
+#define PROXY ": is there a proxy in front of LXD?"
 
 static void test_status_errors(void **state)
 {
@@ -184,167 +167,206 @@ static void test_status_errors(void **state)
         enum error_kind kind;
         const char *text;
     } cases[] = {
-        {503, "{\"error\":\"LXD is shutting down\"}", ERROR_UNREACHABLE,
+        {503, REFUSAL("LXD is shutting down"), ERROR_UNREACHABLE,
          ENDPOINT "unreachable: HTTP 503 (LXD is shutting down)"},
-        {502, "<html>", ERROR_UNREACHABLE, ENDPOINT "unreachable: HTTP 502"},
+        {502, "<html><title>502 Bad Gateway</title>", ERROR_UNREACHABLE,
+         ENDPOINT "unreachable: HTTP 502 (Bad Gateway)"},
         {500, "{\"error\":7}", ERROR_UNREACHABLE, ENDPOINT "unreachable: HTTP 500"},
-        {404, "{\"error\":\"Not Found\"}", ERROR_UNREACHABLE,
-         ENDPOINT "answers HTTP 404 (Not Found)"},
-        {301, "", ERROR_UNREACHABLE, ENDPOINT "answers HTTP 301"},
-        {201, "{\"metadata\":{\"auth\":\"trusted\"}}", ERROR_UNREACHABLE,
-         ENDPOINT "answers HTTP 201"},
-        {403, "{\"error\":\"not authorized\"}", ERROR_UNTRUSTED,
+        {404, REFUSAL("Not Found"), ERROR_NONSENSE, ENDPOINT "answers HTTP 404 (Not Found)"},
+        {404, "", ERROR_NONSENSE, ENDPOINT "answers HTTP 404" PROXY},
+        {400, "<title>400 No required SSL certificate was sent</title>", ERROR_NONSENSE,
+         ENDPOINT "answers HTTP 400 (No required SSL certificate was sent)" PROXY},
+        {301, "", ERROR_NONSENSE, ENDPOINT "answers HTTP 301" PROXY},
+        {201, TRUSTED, ERROR_NONSENSE, ENDPOINT "answers HTTP 201" PROXY},
+        {403, REFUSAL("not authorized"), ERROR_UNTRUSTED,
          ENDPOINT "does not admit the client certificate ab12ab12ab12... "
                   "(HTTP 403: not authorized)"},
-        {401, "", ERROR_UNTRUSTED,
-         ENDPOINT "does not admit the client certificate ab12ab12ab12... (HTTP 401)"},
+        {401, REFUSAL("no"), ERROR_UNTRUSTED,
+         ENDPOINT "does not admit the client certificate ab12ab12ab12... (HTTP 401: no)"},
+        {403, "<title>403 Forbidden</title>", ERROR_NONSENSE,
+         ENDPOINT "answers HTTP 403 (Forbidden)" PROXY},
+        {200, "<html>", ERROR_NONSENSE, ENDPOINT "answers, but the body is not JSON (near byte 0)"},
     };
     struct fixture *fixture = *state;
-    struct lxd_server server;
 
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    for (size_t i = 0; i < COUNT(cases); i++)
         answer(fixture, 0, cases[i].status, cases[i].body);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        assert_int_equal(lxd_get_server(fixture->client, &server, &fixture->error), -1);
+    connect_first(fixture);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        assert_int_equal(get_server(fixture), -1);
         assert_error(fixture, cases[i].kind, cases[i].text);
+        assert_true(lxd_is_connected(fixture->client));
     }
 }
 
 static void test_long_reason_is_cut(void **state)
 {
     struct fixture *fixture = *state;
-    struct lxd_server server;
     char body[4096] = "{\"error\":\"";
 
     memset(body + strlen(body), 'x', 4000);
     strcat(body, "\"}");
     answer(fixture, 0, 500, body);
-    assert_int_equal(lxd_get_server(fixture->client, &server, &fixture->error), -1);
-    assert_int_equal(strlen(fixture->error.text),
-                     strlen(ENDPOINT "unreachable: HTTP 500 ()") + MAX_REASON - 1);
+    connect_first(fixture);
+    assert_int_equal(get_server(fixture), -1);
+    assert_in_range(strlen(fixture->error.text), 300, 400);
 }
 
-/* ---- members ---- */
-
-#define MEMBER(name, url, status) \
-    "{\"server_name\":\"" name "\",\"url\":\"" url "\",\"status\":\"" status "\"}"
-
-static void test_members(void **state)
+static void test_nonsense_below_http(void **state)
 {
     struct fixture *fixture = *state;
-    struct lxd_members list;
 
-    answer(fixture, 0, 200,
-           "{\"metadata\":[" MEMBER("n1", "https://10.0.0.1:8443", "Online") "," MEMBER(
-               "n2", "", "Offline") "," MEMBER("n3", "https://[fd42::3]:8443",
-                                               "Evacuated") "," MEMBER("n4", "https://10.0.0.4",
-                                                                       "Blocked") "]}");
-    assert_int_equal(lxd_list_members(fixture->client, &list, &fixture->error), 0);
-    assert_int_equal(list.count, 3);
-    assert_string_equal(list.items[0].name, "n1");
-    assert_string_equal(list.items[0].endpoint.url, "https://10.0.0.1:8443");
-    assert_true(list.items[0].active);
-    assert_string_equal(list.items[1].name, "n3");
-    assert_string_equal(list.items[1].endpoint.host, "fd42::3");
-    assert_true(list.items[1].active);
-    assert_string_equal(list.items[2].name, "n4");
-    assert_false(list.items[2].active);
-    assert_true(was_sent(fixture, 0, "GET /1.0/cluster/members?recursion=1 HTTP/1.1\r\n"));
-    lxd_members_free(&list);
+    fixture->scripts[0].input = mem_string("SSH-2.0-OpenSSH_9.2\r\n");
+    connect_first(fixture);
+    assert_int_equal(get_server(fixture), -1);
+    assert_error(fixture, ERROR_NONSENSE, ENDPOINT "answers with no valid HTTP status line");
+    assert_false(lxd_is_connected(fixture->client));
 }
 
-static void test_members_of_unexpected_shape(void **state)
+/* ---- one answer of each kind ---- */
+
+static void test_each_kind(void **state)
 {
-    static const char *const bodies[] = {
-        "{\"metadata\":null}",
-        "{\"metadata\":{}}",
-        "{\"metadata\":[" MEMBER("n1", "https://h", "Online") "," MEMBER("n2", "h/x",
-                                                                         "Online") "]}",
-        "{\"metadata\":[{\"server_name\":\"n1\",\"status\":\"Online\"}]}",
-        "{\"metadata\":[{\"url\":\"https://h\",\"status\":\"Online\"}]}",
+    static const char *const requests[] = {
+        "GET /1.0 HTTP/1.1\r\nHost: 10.0.0.1:8443\r\n",
+        "GET /1.0/cluster/members?recursion=1 HTTP/1.1\r\n",
+        "GET /1.0/certificates?recursion=1 HTTP/1.1\r\n",
+        "GET /1.0/projects HTTP/1.1\r\n",
+        "GET /1.0/auth/identities/current HTTP/1.1\r\n",
+        "GET /1.0/certificates/" THEM " HTTP/1.1\r\n",
+        "POST /1.0/certificates HTTP/1.1\r\n",
+        "PATCH /1.0/certificates/" THEM " HTTP/1.1\r\n",
+        "DELETE /1.0/certificates/" THEM " HTTP/1.1\r\n",
+        "\r\n\r\n{\"type\":\"client\",\"name\":\"juju.x\",\"certificate\":\"MAMCAf8=\"}",
+        "\r\n\r\n{\"name\":\"juju.y\"}",
     };
     struct fixture *fixture = *state;
-    struct lxd_members list;
+    struct lxd_server server;
+    struct lxd_members members;
+    struct strings names;
+    struct lxd_identity identity;
+    struct lxd_certificate entry;
+    int status;
+    bool found;
 
-    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++)
-        answer(fixture, 0, 200, bodies[i]);
-    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
-        assert_int_equal(lxd_list_members(fixture->client, &list, &fixture->error), -1);
-        assert_error(fixture, ERROR_UNREACHABLE,
-                     ENDPOINT "answered with a list of cluster members of unexpected shape");
-        assert_int_equal(list.count, 0);
-    }
-}
-
-/* ---- certificates ---- */
-
-#define ENTRY(fingerprint, name)                                                    \
-    "{\"certificate\":\"PEM\",\"fingerprint\":\"" fingerprint "\",\"name\":\"" name \
-    "\",\"type\":\"client\",\"restricted\":true,\"projects\":[]}"
-#define ONE(entry) "{\"metadata\":" entry "}"
-#define REFUSAL(reason) "{\"type\":\"error\",\"error\":\"" reason "\"}"
-
-static void test_certificates(void **state)
-{
-    struct fixture *fixture = *state;
-    struct lxd_certificates list;
-
+    answer(fixture, 0, 200, TRUSTED);
     answer(fixture, 0, 200,
-           "{\"metadata\":[" ENTRY(THEM, "a") ",{\"fingerprint\":\"" US
-                                              "\",\"type\":\"server\"}]}");
-    assert_int_equal(lxd_list_certificates(fixture->client, &list, &fixture->error), 0);
-    assert_int_equal(list.count, 2);
-    assert_string_equal(list.items[0].fingerprint, THEM);
-    assert_string_equal(list.items[0].name, "a");
-    assert_string_equal(list.items[0].type, "client");
-    assert_true(list.items[0].projects.restricted);
-    assert_string_equal(list.items[1].name, "");
-    assert_string_equal(list.items[1].type, "server");
-    assert_false(list.items[1].projects.restricted);
-    assert_true(was_sent(fixture, 0, "GET /1.0/certificates?recursion=1 HTTP/1.1\r\n"));
-    lxd_certificates_free(&list);
+           "{\"metadata\":[{\"server_name\":\"n\",\"url\":\"h\",\"status\":\"Online\"}]}");
+    answer(fixture, 0, 200, "{\"metadata\":[" ENTRY(THEM, "a") "," ENTRY(US, "b") "]}");
+    answer(fixture, 0, 200, "{\"metadata\":[\"/1.0/projects/default\"]}");
+    answer(fixture, 0, 200, "{\"metadata\":{\"type\":\"Client certificate (unrestricted)\"}}");
+    answer(fixture, 0, 200, "{\"metadata\":" ENTRY(THEM, "a") "}");
+    answer(fixture, 0, 201, "{\"metadata\":null}");
+    answer(fixture, 0, 200, "{\"metadata\":{}}");
+    answer(fixture, 0, 200, "{\"metadata\":{}}");
+    lxd_ask_server(fixture->client);
+    lxd_ask_members(fixture->client);
+    lxd_ask_certificates(fixture->client);
+    lxd_ask_projects(fixture->client);
+    lxd_ask_identity(fixture->client);
+    lxd_ask_certificate(fixture->client, THEM);
+    lxd_ask_add(fixture->client, &fixture->theirs, "juju.x", &(struct projects){0});
+    lxd_ask_change(fixture->client, THEM, "juju.y", NULL);
+    lxd_ask_remove(fixture->client, THEM);
+    assert_int_equal(lxd_requests(fixture->client), 0);
+    connect_first(fixture);
+    assert_int_equal(lxd_requests(fixture->client), 9); /* all at once */
+    assert_int_equal(lxd_answer_server(fixture->client, &server, &fixture->error), 0);
+    assert_true(server.trusted);
+    assert_int_equal(lxd_answer_members(fixture->client, &members, &fixture->error), 0);
+    assert_int_equal(members.count, 1);
+    assert_int_equal(take_list(fixture), 0);
+    assert_int_equal(fixture->listed, 2);
+    assert_int_equal(lxd_answer_projects(fixture->client, &names, &fixture->error), 0);
+    assert_string_equal(names.items[0], "default");
+    assert_int_equal(lxd_answer_identity(fixture->client, &identity, &fixture->error), 0);
+    assert_true(identity.sees_projects);
+    assert_int_equal(lxd_answer_certificate(fixture->client, &found, &entry, &fixture->error), 0);
+    assert_true(found);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(lxd_answer_change(fixture->client, &status, &fixture->error), 0);
+    for (size_t i = 0; i < COUNT(requests); i++)
+        assert_true(was_sent(fixture, 0, requests[i]));
+    assert_int_equal(fixture->scripts[0].writes, 9);
+    assert_null(lxd_warning(fixture->client));
+    lxd_server_free(&server);
+    lxd_members_free(&members);
+    strings_free(&names);
+    lxd_certificate_free(&entry);
 }
 
-static void test_no_certificates(void **state)
+/* What is of another kind fails in each, as a whole, and leaves nothing. */
+static void test_each_kind_of_unexpected_shape(void **state)
 {
     struct fixture *fixture = *state;
-    struct lxd_certificates list;
+    struct lxd_server server;
+    struct lxd_members members;
+    struct strings names;
+    struct lxd_identity identity;
+    struct lxd_certificate entry;
+    bool found;
 
+    answer(fixture, 0, 200, "{\"metadata\":7}");
+    answer(fixture, 0, 200, "{\"metadata\":7}");
+    answer(fixture, 0, 200, "{\"metadata\":[7]}");
+    connect_first(fixture);
+    lxd_ask_server(fixture->client);
+    lxd_ask_members(fixture->client);
+    lxd_ask_certificates(fixture->client);
+    lxd_ask_projects(fixture->client);
+    lxd_ask_identity(fixture->client);
+    lxd_ask_certificate(fixture->client, THEM);
+    assert_int_equal(lxd_answer_server(fixture->client, &server, &fixture->error), -1);
+    assert_error(fixture, ERROR_NONSENSE,
+                 ENDPOINT "answers with server information of unexpected shape");
+    assert_int_equal(lxd_answer_members(fixture->client, &members, &fixture->error), -1);
+    assert_error(fixture, ERROR_NONSENSE,
+                 ENDPOINT "answers with a list of cluster members of unexpected shape");
+    assert_int_equal(take_list(fixture), -1);
+    assert_error(fixture, ERROR_NONSENSE,
+                 ENDPOINT "answers with a list of certificates of unexpected shape");
+    /* It broke off there, so the others are asked again. */
+    assert_false(lxd_is_connected(fixture->client));
+    answer(fixture, 1, 200, "{\"metadata\":7}");
+    answer(fixture, 1, 200, "{\"metadata\":7}");
+    answer(fixture, 1, 200, "{\"metadata\":" ENTRY(US, "of another fingerprint") "}");
+    assert_int_equal(lxd_answer_projects(fixture->client, &names, &fixture->error), -1);
+    assert_error(fixture, ERROR_NONSENSE,
+                 ENDPOINT "answers with a list of projects of unexpected shape");
+    assert_int_equal(lxd_answer_identity(fixture->client, &identity, &fixture->error), -1);
+    assert_error(fixture, ERROR_NONSENSE, ENDPOINT "answers with an identity of unexpected shape");
+    assert_int_equal(lxd_answer_certificate(fixture->client, &found, &entry, &fixture->error), -1);
+    assert_error(fixture, ERROR_NONSENSE,
+                 ENDPOINT "answers with a certificate of unexpected shape");
+    assert_int_equal(fixture->connections, 2);
+    assert_int_equal(fixture->scripts[1].writes, 3);
+    assert_null(server.name);
+    assert_int_equal(members.count + names.count, 0);
+    assert_false(found);
+}
+
+static void test_list_that_fails(void **state)
+{
+    struct fixture *fixture = *state;
+
+    answer(fixture, 0, 403, REFUSAL("Forbidden"));
     answer(fixture, 0, 200, "{\"metadata\":null}");
-    answer(fixture, 0, 200, "{\"metadata\":[]}");
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(lxd_list_certificates(fixture->client, &list, &fixture->error), 0);
-        assert_int_equal(list.count, 0);
-        lxd_certificates_free(&list);
-    }
-}
-
-static void test_certificates_of_unexpected_shape(void **state)
-{
-    static const char *const bodies[] = {
-        "{}",
-        "{\"metadata\":{}}",
-        "{\"metadata\":[1]}",
-        "{\"metadata\":[\"/1.0/certificates/" THEM "\"]}",
-        "{\"metadata\":[" ENTRY(THEM, "a") "," ENTRY(THEM "0", "b") "]}",
-        "{\"metadata\":[" ENTRY("00ff", "a") "]}",
-        "{\"metadata\":[" ENTRY("0000000000000000000000000000000000000000000000000000000000000%2F",
-                                "a") "]}",
-        "{\"metadata\":[" ENTRY("00000000000000000000000000000000000000000000000000000000000000FF",
-                                "a") "]}",
-        "{\"metadata\":[{\"fingerprint\":\"" THEM "\"}]}",
-    };
-    struct fixture *fixture = *state;
-    struct lxd_certificates list;
-
-    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++)
-        answer(fixture, 0, 200, bodies[i]);
-    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
-        assert_int_equal(lxd_list_certificates(fixture->client, &list, &fixture->error), -1);
-        assert_error(fixture, ERROR_UNREACHABLE,
-                     ENDPOINT "answered with a list of certificates of unexpected shape");
-        assert_int_equal(list.count, 0);
-    }
+    answer(fixture, 0, 200, "{\"metadata\":[" ENTRY(THEM, "a") "],\"x\":}");
+    answer(fixture, 0, 200, "{\"metadata\":[" ENTRY(THEM, "a") "]}");
+    fixture->scripts[0].length = strlen(fixture->scripts[0].input) - 1;
+    connect_first(fixture);
+    for (int i = 0; i < 4; i++)
+        lxd_ask_certificates(fixture->client);
+    assert_int_equal(take_list(fixture), -1);
+    assert_int_equal(fixture->error.kind, ERROR_UNTRUSTED);
+    assert_int_equal(take_list(fixture), 0);
+    assert_int_equal(fixture->listed, 0);
+    assert_int_equal(take_list(fixture), -1);
+    assert_int_equal(fixture->listed, 1); /* void */
+    assert_int_equal(fixture->error.kind, ERROR_NONSENSE);
+    assert_int_equal(take_list(fixture), -1);
+    assert_error(fixture, ERROR_UNREACHABLE,
+                 ENDPOINT "unreachable: closed the connection in the middle of a response");
 }
 
 static void test_one_certificate(void **state)
@@ -353,223 +375,174 @@ static void test_one_certificate(void **state)
     struct lxd_certificate entry;
     bool found;
 
-    answer(fixture, 0, 200, ONE(ENTRY(THEM, "a")));
     answer(fixture, 0, 404, REFUSAL("Certificate not found"));
-    answer(fixture, 0, 200, ONE(ENTRY(US, "another one")));
-    assert_int_equal(lxd_get_certificate(fixture->client, THEM, &found, &entry, &fixture->error),
-                     0);
-    assert_true(found);
-    assert_string_equal(entry.name, "a");
-    lxd_certificate_free(&entry);
-    assert_int_equal(lxd_get_certificate(fixture->client, THEM, &found, &entry, &fixture->error),
-                     0);
+    answer(fixture, 0, 404, "<title>404 Not Found</title>");
+    answer(fixture, 0, 500, REFUSAL("no leader"));
+    connect_first(fixture);
+    for (int i = 0; i < 3; i++)
+        lxd_ask_certificate(fixture->client, THEM);
+    assert_int_equal(lxd_answer_certificate(fixture->client, &found, &entry, &fixture->error), 0);
     assert_false(found);
-    assert_int_equal(lxd_get_certificate(fixture->client, THEM, &found, &entry, &fixture->error),
-                     -1);
-    assert_error(fixture, ERROR_UNREACHABLE,
-                 ENDPOINT "answered with a certificate of unexpected shape");
-    assert_true(was_sent(fixture, 0, "GET /1.0/certificates/" THEM " HTTP/1.1\r\n"));
-}
-
-/* ---- adding ---- */
-
-static const struct projects anything;
-
-static int add(struct fixture *fixture, struct lxd_certificate *entry)
-{
-    return lxd_add_certificate(fixture->client, &fixture->theirs, "juju.x", &anything, entry,
-                               &fixture->error);
-}
-
-static void assert_added(struct fixture *fixture, const char *name, bool restricted)
-{
-    struct lxd_certificate entry;
-
-    assert_int_equal(add(fixture, &entry), 0);
-    assert_string_equal(entry.fingerprint, THEM);
-    assert_string_equal(entry.name, name);
-    assert_string_equal(entry.type, "client");
-    assert_int_equal(entry.projects.restricted, restricted);
-    lxd_certificate_free(&entry);
-}
-
-static void assert_not_added(struct fixture *fixture, enum error_kind kind, const char *text)
-{
-    struct lxd_certificate entry;
-
-    assert_int_equal(add(fixture, &entry), -1);
-    assert_error(fixture, kind, text);
     assert_null(entry.name);
+    assert_int_equal(lxd_answer_certificate(fixture->client, &found, &entry, &fixture->error), -1);
+    assert_error(fixture, ERROR_NONSENSE, ENDPOINT "answers HTTP 404 (Not Found)" PROXY);
+    assert_int_equal(lxd_answer_certificate(fixture->client, &found, &entry, &fixture->error), -1);
+    assert_error(fixture, ERROR_UNREACHABLE, ENDPOINT "unreachable: HTTP 500 (no leader)");
 }
 
-static void test_add(void **state)
+/* ---- changes ---- */
+
+enum change { ADD, CHANGE, REMOVE };
+
+static void ask_change(struct fixture *fixture, enum change change)
 {
+    if (change == ADD)
+        lxd_ask_add(fixture->client, &fixture->theirs, "juju.x", &(struct projects){0});
+    else if (change == CHANGE)
+        lxd_ask_change(fixture->client, THEM, NULL, &(struct projects){0});
+    else
+        lxd_ask_remove(fixture->client, THEM);
+}
+
+static void assert_change(struct fixture *fixture, enum change change, int status,
+                          enum error_kind kind, const char *text)
+{
+    int got = -1;
+
+    ask_change(fixture, change);
+    assert_int_equal(lxd_answer_change(fixture->client, &got, &fixture->error), kind == 0 ? 0 : -1);
+    assert_int_equal(got, status);
+    if (kind != 0)
+        assert_error(fixture, kind, text);
+}
+
+#define FORBIDDEN \
+    ENDPOINT "does not let the client certificate ab12ab12ab12... manage the trust store: "
+
+static void test_changes(void **state)
+{
+    static const struct {
+        enum change change;
+        int status;
+        const char *body;
+        enum error_kind kind; /* 0: done */
+        const char *text;
+    } cases[] = {
+        {ADD, 201, "{\"metadata\":null}", 0, NULL},
+        {ADD, 200, "{\"metadata\":null}", 0, NULL},
+        {CHANGE, 200, "{\"metadata\":{}}", 0, NULL},
+        {REMOVE, 200, "{\"metadata\":{}}", 0, NULL},
+        {REMOVE, 404, REFUSAL("Certificate not found"), 0, NULL},
+        {REMOVE, 404, "<html>", ERROR_NONSENSE, ENDPOINT "answers HTTP 404" PROXY},
+        {CHANGE, 404, REFUSAL("Project not found"), ERROR_REFUSED, "Project not found"},
+        {ADD, 409, REFUSAL("Certificate already exists"), ERROR_REFUSED,
+         "Certificate already exists"},
+        {ADD, 400, REFUSAL("The provided certificate is expired"), ERROR_REFUSED,
+         "The provided certificate is expired"},
+        {ADD, 403, REFUSAL("Forbidden"), ERROR_UNTRUSTED,
+         FORBIDDEN "it is restricted, or trusted no longer"},
+        {REMOVE, 401, REFUSAL("no"), ERROR_UNTRUSTED,
+         ENDPOINT "does not admit the client certificate ab12ab12ab12... (HTTP 401: no)"},
+        {ADD, 413, "<html>", ERROR_NONSENSE, ENDPOINT "answers HTTP 413" PROXY},
+        {ADD, 302, "", ERROR_NONSENSE, ENDPOINT "answers HTTP 302" PROXY},
+        {ADD, 500, REFUSAL("notify failed"), ERROR_UNREACHABLE,
+         ENDPOINT "unreachable: HTTP 500 (notify failed)"},
+        {REMOVE, 503, "", ERROR_UNREACHABLE, ENDPOINT "unreachable: HTTP 503"},
+    };
     struct fixture *fixture = *state;
 
-    answer(fixture, 0, 201, "{\"metadata\":null}");
-    assert_added(fixture, "juju.x", false);
-    assert_true(was_sent(fixture, 0, "POST /1.0/certificates HTTP/1.1\r\n"));
-    assert_true(was_sent(fixture, 0,
-                         "\r\n\r\n{\"type\":\"client\",\"name\":\"juju.x\","
-                         "\"certificate\":\"MAMCAf8=\"}"));
-    assert_int_equal(lxd_requests(fixture->client), 1);
+    for (size_t i = 0; i < COUNT(cases); i++)
+        answer(fixture, 0, cases[i].status, cases[i].body);
+    connect_first(fixture);
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_change(fixture, cases[i].change, cases[i].status, cases[i].kind, cases[i].text);
+    assert_int_equal(lxd_requests(fixture->client), COUNT(cases));
 }
 
-static void test_add_what_exists(void **state)
+static void test_what_a_fine_grained_identity_lacks(void **state)
 {
+#define LACKS(entitlement) \
+    FORBIDDEN "its identity lacks the entitlement " entitlement " on the server"
     struct fixture *fixture = *state;
+    struct lxd_identity identity;
 
-    answer(fixture, 0, 409, REFUSAL("Certificate already in trust store"));
-    answer(fixture, 0, 200, ONE(ENTRY(THEM, "theirs")));
-    assert_added(fixture, "theirs", true);
+    answer(fixture, 0, 200, "{\"metadata\":{\"type\":\"Client certificate\"}}");
+    for (int i = 0; i < 3; i++)
+        answer(fixture, 0, 403, REFUSAL("Forbidden"));
+    connect_first(fixture);
+    lxd_ask_identity(fixture->client);
+    assert_int_equal(lxd_answer_identity(fixture->client, &identity, &fixture->error), 0);
+    assert_change(fixture, ADD, 403, ERROR_UNTRUSTED, LACKS("can_create_identities"));
+    assert_change(fixture, CHANGE, 403, ERROR_UNTRUSTED, LACKS("can_edit_identities"));
+    assert_change(fixture, REMOVE, 403, ERROR_UNTRUSTED, LACKS("can_delete_identities"));
 }
 
-static void test_add_what_exists_on_old_versions(void **state)
-{
-    struct fixture *fixture = *state;
+#define UNANSWERED ENDPOINT "unreachable: closed the connection without a response"
+#define CUT ENDPOINT "unreachable: closed the connection in the middle of a response"
 
-    answer(fixture, 0, 400, REFUSAL("Certificate already in trust store"));
-    answer(fixture, 0, 200, ONE(ENTRY(THEM, "theirs")));
-    assert_added(fixture, "theirs", true);
-}
-
-static void test_add_what_exists_as_something_else(void **state)
-{
-    struct fixture *fixture = *state;
-
-    answer(fixture, 0, 409, REFUSAL("This \\\"identity\\\" entry already exists"));
-    answer(fixture, 0, 404, REFUSAL("Certificate not found"));
-    assert_not_added(fixture, ERROR_REFUSED,
-                     "LXD says it exists already, but not as a certificate in the trust store "
-                     "(a fine-grained identity?)");
-}
-
-static void test_add_refused(void **state)
-{
-    struct fixture *fixture = *state;
-
-    answer(fixture, 0, 400, REFUSAL("The provided certificate is expired"));
-    assert_not_added(fixture, ERROR_REFUSED, "The provided certificate is expired");
-    assert_int_equal(lxd_requests(fixture->client), 1);
-}
-
-static void test_add_not_permitted(void **state)
-{
-    struct fixture *fixture = *state;
-
-    answer(fixture, 0, 403, REFUSAL("Forbidden"));
-    assert_not_added(fixture, ERROR_UNTRUSTED,
-                     ENDPOINT "does not let the client certificate ab12ab12ab12... manage the "
-                              "trust store: it is restricted, or trusted no longer");
-    assert_int_equal(lxd_requests(fixture->client), 1);
-}
-
-static void test_add_refused_by_something_else(void **state)
-{
-    struct fixture *fixture = *state;
-
-    answer(fixture, 0, 413, "<html>");
-    answer(fixture, 0, 404, "");
-    assert_not_added(fixture, ERROR_UNREACHABLE, ENDPOINT "answers HTTP 413");
-}
-
-static void test_add_with_5xx_after_commit(void **state)
-{
-    struct fixture *fixture = *state;
-
-    answer(fixture, 0, 500, REFUSAL("notify failed"));
-    answer(fixture, 0, 200, ONE(ENTRY(THEM, "juju.x")));
-    assert_added(fixture, "juju.x", true);
-}
-
-static void test_add_with_5xx_before_commit(void **state)
-{
-    struct fixture *fixture = *state;
-
-    answer(fixture, 0, 503, REFUSAL("LXD is shutting down"));
-    answer(fixture, 0, 404, "");
-    assert_not_added(fixture, ERROR_UNREACHABLE,
-                     ENDPOINT "unreachable: HTTP 503 (LXD is shutting down)");
-}
-
-static void test_add_with_broken_connection(void **state)
-{
-    struct fixture *fixture = *state;
-
-    end(fixture, 0);
-    answer(fixture, 1, 200, ONE(ENTRY(THEM, "juju.x")));
-    assert_added(fixture, "juju.x", true);
-    assert_true(was_sent(fixture, 0, "POST "));
-    assert_true(was_sent(fixture, 1, "GET "));
-}
-
-static void test_add_with_answer_that_is_cut(void **state)
-{
-    struct fixture *fixture = *state;
-
-    answer(fixture, 0, 201, "{}");
-    fixture->scripts[0].length = strlen(fixture->scripts[0].input) - 1;
-    answer(fixture, 1, 200, ONE(ENTRY(THEM, "juju.x")));
-    assert_added(fixture, "juju.x", true);
-}
-
-static void test_add_stays_unknown(void **state)
+/* Nobody knows, and nothing is sent again by itself. */
+static void test_change_without_an_answer(void **state)
 {
     struct fixture *fixture = *state;
 
     end(fixture, 0);
-    end(fixture, 1);
-    assert_not_added(fixture, ERROR_UNREACHABLE,
-                     ENDPOINT "closed the connection without a response");
-    assert_int_equal(fixture->connections, 2);
-}
-
-static void test_add_times_out(void **state)
-{
-    struct fixture *fixture = *state;
-
-    end(fixture, 0);
-    fixture->scripts[0].slow = true;
-    fixture->client->deadline = net_clock_ms() + 10;
-    answer(fixture, 1, 200, ONE(ENTRY(THEM, "juju.x")));
-    assert_added(fixture, "juju.x", true);
+    answer(fixture, 1, 201, "{}");
+    fixture->scripts[1].length = strlen(fixture->scripts[1].input) - 1;
+    end(fixture, 2);
+    fixture->scripts[2].slow = true;
+    connect_first(fixture);
+    assert_change(fixture, ADD, 0, ERROR_UNREACHABLE, UNANSWERED);
+    assert_change(fixture, ADD, 0, ERROR_UNREACHABLE, CUT);
+    lxd_set_deadline(fixture->client, net_clock_ms() + 20);
+    assert_change(fixture, REMOVE, 0, ERROR_UNREACHABLE,
+                  ENDPOINT "unreachable: timed out during a request");
+    assert_int_equal(fixture->connections, 3);
+    assert_int_equal(lxd_requests(fixture->client), 3);
 }
 
 /* Once an answer is held up, the next ones are not waited for as long; and GET has its turn. */
 static void test_time_for_a_change(void **state)
 {
     struct fixture *fixture = *state;
-    struct lxd_client *client = fixture->client;
+    const int64_t *deadline = &fixture->scripts[0].deadline;
     int64_t now = net_clock_ms();
 
-    client->deadline = now + 60000;
-    assert_in_range(deadline_for(client, "GET") - now, LXD_REQUEST_MS, LXD_REQUEST_MS + 1000);
-    assert_in_range(deadline_for(client, "POST") - now, LXD_REQUEST_MS, LXD_REQUEST_MS + 1000);
-    client->deadline = now + 10000;
-    assert_in_range(deadline_for(client, "GET") - now, 9999, 10001);
-    assert_in_range(deadline_for(client, "DELETE") - now, 4000, 6000);
-    client->deadline = now + 60000;
-    answer(fixture, 0, 500, REFUSAL("notify failed"));
-    answer(fixture, 0, 200, ONE(ENTRY(THEM, "juju.x")));
-    assert_added(fixture, "juju.x", true);
-    assert_in_range(deadline_for(client, "POST") - now, LXD_HELD_UP_MS, LXD_HELD_UP_MS + 1000);
-    assert_in_range(deadline_for(client, "GET") - now, LXD_REQUEST_MS, LXD_REQUEST_MS + 1000);
-}
-
-/* ---- removing ---- */
-
-static int remove_theirs(struct fixture *fixture)
-{
-    return lxd_remove_certificate(fixture->client, THEM, &fixture->error);
+    for (int i = 0; i < 3; i++) {
+        answer(fixture, 0, 200, TRUSTED);
+        answer(fixture, 0, 200, "{}");
+    }
+    connect_first(fixture);
+    lxd_set_deadline(fixture->client, now + 60000);
+    assert_int_equal(get_server(fixture), 0);
+    assert_in_range(*deadline - now, LXD_REQUEST_MS, LXD_REQUEST_MS + 1000);
+    assert_change(fixture, ADD, 200, 0, NULL);
+    assert_in_range(*deadline - now, LXD_REQUEST_MS, LXD_REQUEST_MS + 1000);
+    lxd_set_deadline(fixture->client, now + 10000);
+    assert_int_equal(get_server(fixture), 0);
+    assert_in_range(*deadline - now, 9999, 10001);
+    assert_change(fixture, REMOVE, 200, 0, NULL);
+    assert_in_range(*deadline - now, 4000, 6000);
+    lxd_set_deadline(fixture->client, now + 60000);
+    lxd_note_held_up(fixture->client);
+    assert_int_equal(get_server(fixture), 0);
+    assert_in_range(*deadline - now, LXD_REQUEST_MS, LXD_REQUEST_MS + 1000);
+    assert_change(fixture, CHANGE, 200, 0, NULL);
+    assert_in_range(*deadline - now, LXD_HELD_UP_MS, LXD_HELD_UP_MS + 1000);
 }
 
 /* ---- enrolling ---- */
 
-static int enrol(struct fixture *fixture, bool takes_trust_token)
+static void assert_enrolment(struct fixture *fixture, enum lxd_token kind, int status,
+                             enum error_kind error_kind, const char *text)
 {
-    struct lxd_server server = {.takes_trust_token = takes_trust_token};
+    struct lxd_server server = {.takes_trust_token = true};
+    int got = -1;
 
-    return lxd_enrol(fixture->client, &server, "dG9rZW4=", &fixture->error);
+    assert_int_equal(lxd_enrol(fixture->client, &server, kind, "dG9rZW4=", &got, &fixture->error),
+                     error_kind == 0 ? 0 : -1);
+    assert_int_equal(got, status);
+    if (error_kind != 0)
+        assert_error(fixture, error_kind, text);
 }
 
 static void test_enrol(void **state)
@@ -578,144 +551,65 @@ static void test_enrol(void **state)
 
     answer(fixture, 0, 201, "{}");
     answer(fixture, 0, 201, "{}");
-    assert_int_equal(enrol(fixture, false), 0);
-    assert_true(was_sent(fixture, 0, "POST /1.0/certificates HTTP/1.1\r\n"));
-    assert_true(was_sent(fixture, 0,
-                         "\r\n\r\n{\"type\":\"client\",\"trust_token\":\"dG9rZW4=\","
-                         "\"password\":\"dG9rZW4=\"}"));
-    assert_int_equal(enrol(fixture, true), 0);
-    assert_true(was_sent(fixture, 0, "{\"type\":\"client\",\"trust_token\":\"dG9rZW4=\"}"));
-}
-
-static void test_enrol_refused(void **state)
-{
-    struct fixture *fixture = *state;
-
-    answer(fixture, 0, 403, "{\"error\":\"No matching certificate add operation found\"}");
-    answer(fixture, 0, 500, "{\"error\":\"Failed during search: Token has expired\"}");
-    answer(fixture, 0, 500, "{\"error\":\"no leader\"}");
-    assert_int_equal(enrol(fixture, false), -1);
-    assert_error(fixture, ERROR_REFUSED, "No matching certificate add operation found");
-    assert_int_equal(enrol(fixture, false), -1);
-    assert_error(fixture, ERROR_REFUSED, "Failed during search: Token has expired");
-    assert_int_equal(enrol(fixture, false), -1);
-    assert_error(fixture, ERROR_UNREACHABLE, ENDPOINT "unreachable: HTTP 500 (no leader)");
-}
-
-static void test_remove(void **state)
-{
-    struct fixture *fixture = *state;
-
-    answer(fixture, 0, 200, "{\"metadata\":{}}");
-    answer(fixture, 0, 404, REFUSAL("Certificate not found"));
-    assert_int_equal(remove_theirs(fixture), 0);
-    assert_int_equal(remove_theirs(fixture), 0);
-    assert_true(was_sent(fixture, 0, "DELETE /1.0/certificates/" THEM " HTTP/1.1\r\n"));
-    assert_int_equal(lxd_requests(fixture->client), 2);
-}
-
-static void test_remove_refused(void **state)
-{
-    struct fixture *fixture = *state;
-
-    answer(fixture, 0, 400, REFUSAL("Cannot delete a server certificate"));
-    answer(fixture, 0, 403, REFUSAL("Certificate cannot be deleted"));
-    assert_int_equal(remove_theirs(fixture), -1);
-    assert_error(fixture, ERROR_REFUSED, "Cannot delete a server certificate");
-    assert_int_equal(remove_theirs(fixture), -1);
-    assert_int_equal(fixture->error.kind, ERROR_UNTRUSTED);
-}
-
-static void test_remove_with_5xx(void **state)
-{
-    struct fixture *fixture = *state;
-
-    answer(fixture, 0, 500, REFUSAL("notify failed"));
-    answer(fixture, 0, 404, "");
-    assert_int_equal(remove_theirs(fixture), 0);
+    answer(fixture, 0, 403, REFUSAL("No matching certificate add operation found"));
+    answer(fixture, 0, 409, REFUSAL("Certificate already exists"));
+    answer(fixture, 0, 500, REFUSAL("Failed during search: Token has expired"));
     answer(fixture, 0, 500, REFUSAL("no leader"));
-    answer(fixture, 0, 200, ONE(ENTRY(THEM, "juju.x")));
-    assert_int_equal(remove_theirs(fixture), -1);
-    assert_error(fixture, ERROR_UNREACHABLE, ENDPOINT "unreachable: HTTP 500 (no leader)");
-}
-
-static void test_remove_with_broken_connection(void **state)
-{
-    struct fixture *fixture = *state;
-
-    end(fixture, 0);
-    answer(fixture, 1, 404, "");
-    assert_int_equal(remove_theirs(fixture), 0);
-    assert_int_equal(fixture->connections, 2);
-}
-
-static void test_rename(void **state)
-{
-    struct fixture *fixture = *state;
-
-    answer(fixture, 0, 200, "{\"metadata\":{}}");
-    answer(fixture, 0, 404, REFUSAL("Certificate not found"));
-    assert_int_equal(lxd_change_certificate(fixture->client, THEM, "juju.x", NULL, &fixture->error),
-                     0);
-    assert_true(was_sent(fixture, 0, "PATCH /1.0/certificates/" THEM " HTTP/1.1\r\n"));
-    assert_true(was_sent(fixture, 0, "{\"name\":\"juju.x\"}"));
-    assert_int_equal(lxd_change_certificate(fixture->client, THEM, "juju.x", NULL, &fixture->error),
-                     -1);
-    assert_error(fixture, ERROR_REFUSED, "Certificate not found");
-}
-
-static void test_projects(void **state)
-{
-    struct fixture *fixture = *state;
-    struct lxd_certificate entry;
-    struct projects projects;
-
-    projects_parse(&projects, "a,b");
-    answer(fixture, 0, 201, "{\"metadata\":null}");
-    answer(fixture, 0, 200, "{\"metadata\":{}}");
-    assert_int_equal(lxd_add_certificate(fixture->client, &fixture->theirs, "juju.x", &projects,
-                                         &entry, &fixture->error),
-                     0);
-    assert_true(was_sent(fixture, 0, "\"restricted\":true,\"projects\":[\"a\",\"b\"]}"));
-    assert_true(projects_equal(&entry.projects, &projects));
-    lxd_certificate_free(&entry);
-    assert_int_equal(
-        lxd_change_certificate(fixture->client, THEM, "juju.x", &anything, &fixture->error), 0);
-    assert_true(was_sent(fixture, 0, "{\"name\":\"juju.x\",\"restricted\":false,\"projects\":[]}"));
-    projects_free(&projects);
+    answer(fixture, 0, 403, "<title>403 Forbidden</title>");
+    connect_first(fixture);
+    assert_enrolment(fixture, LXD_TOKEN_CERTIFICATE, 201, 0, NULL);
+    assert_true(was_sent(fixture, 0, "POST /1.0/certificates HTTP/1.1\r\n"));
+    assert_true(was_sent(fixture, 0, "{\"type\":\"client\",\"trust_token\":\"dG9rZW4=\"}"));
+    assert_enrolment(fixture, LXD_TOKEN_IDENTITY, 201, 0, NULL);
+    assert_true(was_sent(fixture, 0, "POST /1.0/auth/identities/tls HTTP/1.1\r\n"));
+    assert_true(was_sent(fixture, 0, "\r\n\r\n{\"trust_token\":\"dG9rZW4=\"}"));
+    assert_enrolment(fixture, LXD_TOKEN_CERTIFICATE, 403, ERROR_REFUSED,
+                     "No matching certificate add operation found");
+    assert_enrolment(fixture, LXD_TOKEN_CERTIFICATE, 409, ERROR_REFUSED,
+                     "Certificate already exists");
+    assert_enrolment(fixture, LXD_TOKEN_CERTIFICATE, 500, ERROR_REFUSED,
+                     "Failed during search: Token has expired");
+    assert_enrolment(fixture, LXD_TOKEN_CERTIFICATE, 500, ERROR_UNREACHABLE,
+                     ENDPOINT "unreachable: HTTP 500 (no leader)");
+    assert_enrolment(fixture, LXD_TOKEN_CERTIFICATE, 403, ERROR_NONSENSE,
+                     ENDPOINT "answers HTTP 403 (Forbidden)" PROXY);
+    assert_enrolment(fixture, LXD_TOKEN_CERTIFICATE, 0, ERROR_UNREACHABLE,
+                     ENDPOINT "unreachable: connection refused");
 }
 
 /* ---- the connection ---- */
-
-static const char trusted[] = "{\"metadata\":{\"auth\":\"trusted\"}}";
-
-static int get_server(struct fixture *fixture)
-{
-    struct lxd_server server;
-    int result = lxd_get_server(fixture->client, &server, &fixture->error);
-
-    lxd_server_free(&server);
-    return result;
-}
 
 static void test_one_connection_for_many_requests(void **state)
 {
     struct fixture *fixture = *state;
 
     for (int i = 0; i < 5; i++)
-        answer(fixture, 0, 200, trusted);
+        answer(fixture, 0, 200, TRUSTED);
+    connect_first(fixture);
     for (int i = 0; i < 5; i++)
         assert_int_equal(get_server(fixture), 0);
     assert_int_equal(fixture->connections, 1);
     assert_int_equal(lxd_requests(fixture->client), 5);
 }
 
+static void test_connecting_fails(void **state)
+{
+    struct fixture *fixture = *state;
+
+    lxd_ask_server(fixture->client);
+    lxd_connect(&fixture->client, 1);
+    assert_int_equal(lxd_opened(&fixture->client, &fixture->error), -1);
+    assert_error(fixture, ERROR_UNREACHABLE, ENDPOINT "unreachable: connection refused");
+    assert_null(fixture->client);
+}
+
 static void test_reconnects_when_idle_connection_was_closed(void **state)
 {
     struct fixture *fixture = *state;
 
-    answer(fixture, 0, 200, trusted);
-    answer(fixture, 1, 200, trusted);
+    answer(fixture, 0, 200, TRUSTED);
+    answer(fixture, 1, 200, TRUSTED);
+    connect_first(fixture);
     assert_int_equal(get_server(fixture), 0);
     assert_int_equal(get_server(fixture), 0);
     assert_int_equal(fixture->connections, 2);
@@ -725,12 +619,13 @@ static void test_reconnects_only_once(void **state)
 {
     struct fixture *fixture = *state;
 
-    answer(fixture, 0, 200, trusted);
+    answer(fixture, 0, 200, TRUSTED);
     end(fixture, 1);
-    answer(fixture, 2, 200, trusted);
+    answer(fixture, 2, 200, TRUSTED);
+    connect_first(fixture);
     assert_int_equal(get_server(fixture), 0);
     assert_int_equal(get_server(fixture), -1);
-    assert_error(fixture, ERROR_UNREACHABLE, ENDPOINT "closed the connection without a response");
+    assert_error(fixture, ERROR_UNREACHABLE, UNANSWERED);
     assert_int_equal(fixture->connections, 2);
 }
 
@@ -738,10 +633,13 @@ static void test_reconnecting_fails(void **state)
 {
     struct fixture *fixture = *state;
 
-    answer(fixture, 0, 200, trusted);
+    answer(fixture, 0, 200, TRUSTED);
+    connect_first(fixture);
     assert_int_equal(get_server(fixture), 0);
     assert_int_equal(get_server(fixture), -1);
     assert_error(fixture, ERROR_UNREACHABLE, ENDPOINT "unreachable: connection refused");
+    answer(fixture, 1, 200, TRUSTED);
+    assert_int_equal(get_server(fixture), 0);
 }
 
 static void test_deadline_bounds_requests(void **state)
@@ -750,249 +648,270 @@ static void test_deadline_bounds_requests(void **state)
 
     end(fixture, 0);
     fixture->scripts[0].slow = true;
-    fixture->client->deadline = net_clock_ms() + 10;
+    connect_first(fixture);
+    lxd_set_deadline(fixture->client, net_clock_ms() + 10);
     assert_int_equal(get_server(fixture), -1);
     assert_error(fixture, ERROR_UNREACHABLE, ENDPOINT "unreachable: timed out during a request");
     assert_int_equal(fixture->connections, 1);
 }
 
-/* ---- requests that are sent ahead ---- */
+/* ---- several requests on their way ---- */
 
-#define TRUSTED "{\"metadata\":{\"auth\":\"trusted\"}}"
-
-/* A connection that stands, after one request. */
-static void connect_first(struct fixture *fixture)
+/* Three, of which so many are answered before the connection ends: the others are sent again. */
+static void ask_three(struct fixture *fixture, int answered)
 {
-    assert_int_equal(get_server(fixture), 0);
-    assert_int_equal(fixture->connections, 1);
-}
+    static const char *const bodies[] = {TRUSTED, "{\"metadata\":[]}", "{\"metadata\":{}}"};
+    int status;
 
-static void send_two_ahead(struct fixture *fixture)
-{
-    lxd_ahead_get(fixture->client, LXD_SERVER);
-    lxd_ahead_get(fixture->client, LXD_CERTIFICATES);
-}
-
-static int list(struct fixture *fixture)
-{
-    struct lxd_certificates certificates;
-    int result = lxd_list_certificates(fixture->client, &certificates, &fixture->error);
-
-    lxd_certificates_free(&certificates);
-    return result;
-}
-
-static void test_ahead(void **state)
-{
-    struct fixture *fixture = *state;
-
-    for (int i = 0; i < 2; i++)
-        answer(fixture, 0, 200, TRUSTED);
-    answer(fixture, 0, 200, "{\"metadata\":[]}");
     answer(fixture, 0, 200, TRUSTED);
+    for (int i = 0; i < 3; i++)
+        answer(fixture, i < answered ? 0 : 1, 200, bodies[i]);
     connect_first(fixture);
-    send_two_ahead(fixture);
-    assert_int_equal(fixture->scripts[0].writes, 3);
     assert_int_equal(get_server(fixture), 0);
-    assert_int_equal(list(fixture), 0);
-    assert_int_equal(fixture->scripts[0].writes, 3);
-    assert_int_equal(get_server(fixture), 0); /* an ordinary request again */
+    lxd_ask_server(fixture->client);
+    lxd_ask_certificates(fixture->client);
+    lxd_ask_remove(fixture->client, THEM);
     assert_int_equal(fixture->scripts[0].writes, 4);
-    assert_int_equal(lxd_requests(fixture->client), 4);
-    assert_int_equal(fixture->connections, 1);
+    assert_int_equal(take_server(fixture), 0);
+    assert_int_equal(take_list(fixture), 0);
+    assert_int_equal(lxd_answer_change(fixture->client, &status, &fixture->error), 0);
+    assert_int_equal(fixture->connections, answered == 3 ? 1 : 2);
+    assert_int_equal(fixture->scripts[1].writes, 3 - answered);
+    assert_int_equal(lxd_requests(fixture->client), 4 + 3 - answered);
 }
 
-static void test_changes_ahead(void **state)
+static void test_several_on_their_way(void **state)
+{
+    ask_three(*state, 3);
+}
+
+static void test_connection_that_ends_before_the_last(void **state)
+{
+    ask_three(*state, 2);
+}
+
+static void test_connection_that_ends_after_the_first(void **state)
+{
+    ask_three(*state, 1);
+}
+
+static void test_stale_connection(void **state)
+{
+    ask_three(*state, 0);
+}
+
+static void test_connection_that_takes_nothing(void **state)
 {
     struct fixture *fixture = *state;
-    struct projects projects;
-
-    projects_parse(&projects, "a");
-    answer(fixture, 0, 200, TRUSTED);
-    answer(fixture, 0, 201, "{\"metadata\":null}");
-    answer(fixture, 0, 200, "{\"metadata\":{}}");
-    answer(fixture, 0, 200, "{\"metadata\":{}}");
-    connect_first(fixture);
-    lxd_ahead_add(fixture->client, &fixture->theirs, "juju.x", &anything);
-    assert_added(fixture, "juju.x", false);
-    lxd_ahead_change(fixture->client, THEM, "juju.x", &projects);
-    assert_int_equal(
-        lxd_change_certificate(fixture->client, THEM, "juju.x", &projects, &fixture->error), 0);
-    lxd_ahead_remove(fixture->client, THEM);
-    assert_int_equal(remove_theirs(fixture), 0);
-    assert_int_equal(fixture->scripts[0].writes, 4);
-    assert_int_equal(fixture->connections, 1);
-    projects_free(&projects);
-}
-
-/* Both, of which so many are answered before the connection ends: the others are sent again. */
-static void ask_both(struct fixture *fixture, int answered)
-{
-    for (int i = 0; i <= answered; i++)
-        answer(fixture, 0, 200, TRUSTED);
-    for (int i = answered; i < 1; i++)
-        answer(fixture, 1, 200, TRUSTED);
-    answer(fixture, 1, 200, "{\"metadata\":[]}");
-    connect_first(fixture);
-    send_two_ahead(fixture);
-    assert_int_equal(get_server(fixture), 0);
-    assert_int_equal(list(fixture), 0);
-    assert_int_equal(fixture->connections, 2);
-    assert_int_equal(fixture->scripts[1].writes, 2 - answered);
-}
-
-static void test_ahead_on_a_connection_that_ends(void **state)
-{
-    ask_both(*state, 1);
-}
-
-static void test_ahead_on_a_stale_connection(void **state)
-{
-    ask_both(*state, 0);
-}
-
-static void test_ahead_on_a_connection_that_takes_nothing(void **state)
-{
-    struct fixture *fixture = *state;
+    int status;
 
     answer(fixture, 0, 200, TRUSTED);
     answer(fixture, 1, 201, "{\"metadata\":null}");
     connect_first(fixture);
+    assert_int_equal(get_server(fixture), 0);
     fixture->scripts[0].deaf = true;
-    lxd_ahead_add(fixture->client, &fixture->theirs, "juju.x", &anything);
-    assert_added(fixture, "juju.x", false);
+    ask_change(fixture, ADD);
+    assert_int_equal(lxd_answer_change(fixture->client, &status, &fixture->error), 0);
     assert_int_equal(fixture->connections, 2);
 }
 
-static void test_ahead_with_an_answer_that_is_cut(void **state)
+/* The request whose answer is cut has failed; the one behind it has not. */
+static void test_answer_that_is_cut(void **state)
 {
     struct fixture *fixture = *state;
 
-    answer(fixture, 0, 200, TRUSTED);
     answer(fixture, 0, 200, TRUSTED);
     fixture->scripts[0].length = strlen(fixture->scripts[0].input) - 1;
     answer(fixture, 1, 200, "{\"metadata\":[]}");
+    lxd_ask_server(fixture->client);
+    lxd_ask_certificates(fixture->client);
     connect_first(fixture);
-    send_two_ahead(fixture);
-    assert_int_equal(get_server(fixture), -1);
-    assert_error(fixture, ERROR_UNREACHABLE,
-                 ENDPOINT "closed the connection in the middle of a response");
-    assert_int_equal(list(fixture), 0);
+    assert_int_equal(take_server(fixture), -1);
+    assert_error(fixture, ERROR_UNREACHABLE, CUT);
+    assert_int_equal(take_list(fixture), 0);
     assert_int_equal(fixture->connections, 2);
+    assert_int_equal(fixture->scripts[1].writes, 1);
 }
 
-/* An addition whose answer does not come is still decided by GET. */
-static void test_addition_ahead_without_an_answer(void **state)
+/* Each answer has its time after the one before it. */
+static void test_time_of_the_second(void **state)
 {
     struct fixture *fixture = *state;
+    int64_t begin = net_clock_ms();
 
     answer(fixture, 0, 200, TRUSTED);
-    fixture->scripts[0].slow = true;
-    answer(fixture, 1, 200, ONE(ENTRY(THEM, "juju.x")));
+    answer(fixture, 0, 200, TRUSTED);
+    fixture->scripts[0].step = strlen(fixture->scripts[0].input) / 2; /* a response a read */
+    lxd_ask_server(fixture->client);
+    lxd_ask_server(fixture->client);
     connect_first(fixture);
-    lxd_ahead_add(fixture->client, &fixture->theirs, "juju.x", &anything);
-    fixture->client->ahead_deadline = net_clock_ms() - 1; /* it was sent long ago */
-    assert_added(fixture, "juju.x", true);
-    assert_true(was_sent(fixture, 0, "POST "));
-    assert_true(was_sent(fixture, 1, "GET "));
-    assert_int_equal(fixture->connections, 2);
+    usleep(100000);
+    assert_int_equal(take_server(fixture), 0);
+    assert_in_range(fixture->scripts[0].deadline - begin, LXD_REQUEST_MS, LXD_REQUEST_MS + 90);
+    assert_int_equal(take_server(fixture), 0);
+    assert_true(fixture->scripts[0].deadline - begin >= LXD_REQUEST_MS + 100);
 }
 
-/* Whoever asks for something else first gets its answer, not another's. */
-static void test_ahead_in_another_order(void **state)
+/* Asking never waits for a server that reads nothing: 16 KiB fit into any socket's buffer. */
+static void test_no_more_on_its_way_than_fits(void **state)
 {
+    static uint8_t der[3000]; /* 4,000 as base64 */
     struct fixture *fixture = *state;
+    struct certificate certificate = {.der = der, .length = sizeof der};
+    int status;
 
-    for (int i = 0; i < 3; i++)
-        answer(fixture, 0, 200, TRUSTED);
-    answer(fixture, 1, 200, "{\"metadata\":[]}");
-    answer(fixture, 1, 200, TRUSTED);
+    for (int i = 0; i < 10; i++)
+        answer(fixture, 0, 201, "{\"metadata\":null}");
     connect_first(fixture);
-    send_two_ahead(fixture);
-    assert_int_equal(list(fixture), 0);
-    assert_int_equal(get_server(fixture), 0);
-    assert_int_equal(fixture->connections, 2);
-    assert_int_equal(fixture->scripts[1].writes, 2);
+    for (int i = 0; i < 10; i++)
+        lxd_ask_add(fixture->client, &certificate, "juju.x", &(struct projects){0});
+    assert_int_equal(fixture->scripts[0].writes, 3);
+    for (unsigned i = 0; i < 10; i++) {
+        assert_int_equal(fixture->scripts[0].writes, i + 3 < 10 ? i + 3 : 10);
+        assert_int_equal(lxd_answer_change(fixture->client, &status, &fixture->error), 0);
+    }
+    assert_int_equal(lxd_requests(fixture->client), 10);
 }
 
-/* What might block is not sent ahead, nor is anything on a connection that is closed. */
-static void test_not_ahead(void **state)
+static void test_large_request_waits_for_its_turn(void **state)
 {
-    static uint8_t large[MAX_AHEAD];
+    static uint8_t large[16384];
     struct fixture *fixture = *state;
     struct certificate certificate = {.der = large, .length = sizeof large};
+    int status;
+
+    answer(fixture, 0, 201, "{\"metadata\":null}");
+    connect_first(fixture);
+    lxd_ask_add(fixture->client, &certificate, "juju.x", &(struct projects){0});
+    assert_int_equal(fixture->scripts[0].writes, 0);
+    assert_int_equal(lxd_answer_change(fixture->client, &status, &fixture->error), 0);
+    assert_int_equal(fixture->scripts[0].writes, 1);
+}
+
+static void answer_another_kind(struct fixture *fixture)
+{
+    lxd_ask_certificates(fixture->client);
+    take_server(fixture);
+}
+
+static void answer_nothing(struct fixture *fixture)
+{
+    take_server(fixture);
+}
+
+static void answer_a_get_as_a_change(struct fixture *fixture)
+{
+    int status;
+
+    lxd_ask_server(fixture->client);
+    lxd_answer_change(fixture->client, &status, &fixture->error);
+}
+
+static void test_wrong_order_is_a_programming_error(void **state)
+{
+    static void (*const wrong[])(struct fixture * fixture) = {answer_another_kind, answer_nothing,
+                                                              answer_a_get_as_a_change};
+    struct fixture *fixture = *state;
 
     answer(fixture, 0, 200, TRUSTED);
-    answer(fixture, 1, 200, TRUSTED);
-    lxd_ahead_get(fixture->client, LXD_SERVER);
-    assert_int_equal(lxd_requests(fixture->client), 0);
     connect_first(fixture);
-    lxd_ahead_add(fixture->client, &certificate, "juju.x", &anything);
-    assert_int_equal(fixture->scripts[0].writes, 1);
-    assert_int_equal(get_server(fixture), 0);
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        int status;
+        pid_t child = fork();
+
+        if (child == 0) {
+            signal(SIGABRT, SIG_DFL);
+            wrong[i](fixture);
+            _exit(0);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    }
+}
+
+/* ---- waiting ---- */
+
+/* One end of a pipe, which says when there is something to read, and a script that says what. */
+struct other {
+    struct script script;
+    int fds[2];
+};
+
+static int open_other(void *context, struct http_stream *stream, int *fd, struct error *error)
+{
+    struct other *other = context;
+
+    (void)error;
+    *stream = script_stream(&other->script);
+    *fd = other->fds[0];
+    return 0;
+}
+
+static struct lxd_client *start_other(struct fixture *fixture, struct other *other, int64_t time)
+{
+    struct lxd_transport transport = {.open = open_other, .context = other};
+    struct lxd_client *client;
+    struct endpoint endpoint;
+
+    other->script.input = "";
+    assert_int_equal(pipe(other->fds), 0);
+    assert_int_equal(endpoint_parse(&endpoint, "h", &fixture->error), 0);
+    client = lxd_start_over(&transport, &endpoint, &fixture->credentials, net_clock_ms() + time);
+    lxd_ask_server(client);
+    assert_int_equal(lxd_opened(&client, &fixture->error), 0);
+    return client;
+}
+
+static void stop_other(struct lxd_client *client, struct other *other)
+{
+    lxd_close(client);
+    buffer_free(&other->script.output);
+    close(other->fds[0]);
+    close(other->fds[1]);
 }
 
 /* Whoever answers first; after the time-out whoever was asked first; whoever waits for nothing. */
 static void test_waiting(void **state)
 {
-    struct lxd_client first = {.ahead_deadline = net_clock_ms() + 60000, .ahead.count = 1};
-    struct lxd_client second = first, idle = {.stream.fd = -1};
-    struct lxd_client *clients[] = {NULL, &first, &second, &idle};
-    int a[2], b[2];
+    struct fixture *fixture = *state;
+    struct other others[2] = {0};
+    struct lxd_client *first = start_other(fixture, &others[0], 40),
+                      *second = start_other(fixture, &others[1], 60000);
+    struct lxd_client *clients[] = {NULL, first, second, fixture->client};
 
-    (void)state;
-    assert_int_equal(pipe(a), 0);
-    assert_int_equal(pipe(b), 0);
-    first.stream.fd = a[0];
-    second.stream.fd = b[0];
     assert_int_equal(lxd_wait(clients, 1), 1);
     assert_int_equal(lxd_wait(clients, 4), 3);
-    assert_int_equal(write(b[1], "x", 1), 1);
+    assert_int_equal(write(others[1].fds[1], "x", 1), 1);
     assert_int_equal(lxd_wait(clients, 3), 2);
-    assert_int_equal(read(b[0], &(char){0}, 1), 1);
-    first.ahead_deadline = net_clock_ms() + 20;
-    assert_int_equal(lxd_wait(clients, 3), 1);
-    close(a[1]);
-    first.ahead_deadline = second.ahead_deadline;
-    assert_int_equal(lxd_wait(clients, 3), 1); /* its end counts as well */
-    second.connection.closed = true;
+    assert_int_equal(read(others[1].fds[0], &(char){0}, 1), 1);
+    assert_int_equal(lxd_wait(clients, 3), 1); /* its time is over */
     clients[1] = NULL;
-    assert_int_equal(lxd_wait(clients, 3), 2);
-    close(a[0]);
-    close(b[0]);
-    close(b[1]);
+    close(others[1].fds[1]);
+    others[1].fds[1] = -1;
+    assert_int_equal(lxd_wait(clients, 3), 2); /* its end counts as well */
+    stop_other(first, &others[0]);
+    stop_other(second, &others[1]);
 }
 
-/* Present one certificate to a client that expects it. */
-static void present(struct fixture *fixture, struct certificate *certificate)
+/* What came together with an earlier answer is not announced by the socket again. */
+static void test_waiting_for_what_is_here(void **state)
 {
-    struct server_identity identity = {.expected = certificate, .count = 1};
-    const uint8_t *der = certificate->der;
-
-    fixture->client->credentials.server = &identity;
-    assert_int_equal(check_server(fixture->client, &der, &certificate->length, 1), 0);
-    assert_string_equal(lxd_presented(fixture->client)->fingerprint, certificate->fingerprint);
-    assert_int_equal(check_server(fixture->client, &der, &(size_t){certificate->length - 1}, 1),
-                     TLS_ALERT_CERTIFICATE_UNKNOWN);
-    assert_int_equal(fixture->client->refusal.kind, ERROR_IDENTITY);
-}
-
-static void test_expired_server_certificate_is_noted(void **state)
-{
-    struct certificate fresh = x509_certificate("leaf.crt"),
-                       expired = x509_certificate("leaf-expired.crt");
+#define RESPONSE "HTTP/1.1 200 OK\r\nContent-Length: 31\r\n\r\n" TRUSTED
     struct fixture *fixture = *state;
+    struct other other = {0};
+    struct lxd_client *client = start_other(fixture, &other, 60000);
+    struct lxd_server server;
+    int64_t begin = net_clock_ms();
 
-    present(fixture, &fresh);
-    assert_null(lxd_warning(fixture->client));
-    present(fixture, &expired);
-    char *warning = mem_printf(ENDPOINT "presents the expected certificate %.12s..., which is "
-                                        "outside its dates: renew it",
-                               expired.fingerprint);
-    assert_string_equal(lxd_warning(fixture->client), warning);
-    free(warning);
-    certificate_free(&fresh);
-    certificate_free(&expired);
+    lxd_ask_server(client);
+    other.script.input = RESPONSE RESPONSE;
+    assert_int_equal(lxd_answer_server(client, &server, &fixture->error), 0);
+    assert_int_equal(lxd_wait(&client, 1), 0);
+    assert_true(net_clock_ms() - begin < 5000);
+    lxd_server_free(&server);
+    assert_int_equal(lxd_answer_server(client, &server, &fixture->error), 0);
+    lxd_server_free(&server);
+    stop_other(client, &other);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -1000,56 +919,36 @@ static void test_expired_server_certificate_is_noted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_server),
-        TEST(test_server_that_does_not_trust_us),
-        TEST(test_server_of_unexpected_shape),
-        TEST(test_answer_that_is_not_json),
         TEST(test_status_errors),
         TEST(test_long_reason_is_cut),
-        TEST(test_members),
-        TEST(test_members_of_unexpected_shape),
-        TEST(test_certificates),
-        TEST(test_no_certificates),
-        TEST(test_certificates_of_unexpected_shape),
+        TEST(test_nonsense_below_http),
+        TEST(test_each_kind),
+        TEST(test_each_kind_of_unexpected_shape),
+        TEST(test_list_that_fails),
         TEST(test_one_certificate),
-        TEST(test_add),
-        TEST(test_add_what_exists),
-        TEST(test_add_what_exists_on_old_versions),
-        TEST(test_add_what_exists_as_something_else),
-        TEST(test_add_refused),
-        TEST(test_add_not_permitted),
-        TEST(test_add_refused_by_something_else),
-        TEST(test_add_with_5xx_after_commit),
-        TEST(test_add_with_5xx_before_commit),
-        TEST(test_add_with_broken_connection),
-        TEST(test_add_with_answer_that_is_cut),
-        TEST(test_add_stays_unknown),
-        TEST(test_add_times_out),
+        TEST(test_changes),
+        TEST(test_what_a_fine_grained_identity_lacks),
+        TEST(test_change_without_an_answer),
         TEST(test_time_for_a_change),
         TEST(test_enrol),
-        TEST(test_enrol_refused),
-        TEST(test_remove),
-        TEST(test_remove_refused),
-        TEST(test_remove_with_5xx),
-        TEST(test_remove_with_broken_connection),
-        TEST(test_rename),
-        TEST(test_projects),
         TEST(test_one_connection_for_many_requests),
+        TEST(test_connecting_fails),
         TEST(test_reconnects_when_idle_connection_was_closed),
         TEST(test_reconnects_only_once),
         TEST(test_reconnecting_fails),
         TEST(test_deadline_bounds_requests),
-        TEST(test_ahead),
-        TEST(test_changes_ahead),
-        TEST(test_ahead_on_a_connection_that_ends),
-        TEST(test_ahead_on_a_stale_connection),
-        TEST(test_ahead_on_a_connection_that_takes_nothing),
-        TEST(test_ahead_with_an_answer_that_is_cut),
-        TEST(test_addition_ahead_without_an_answer),
-        TEST(test_ahead_in_another_order),
-        TEST(test_not_ahead),
+        TEST(test_several_on_their_way),
+        TEST(test_connection_that_ends_before_the_last),
+        TEST(test_connection_that_ends_after_the_first),
+        TEST(test_stale_connection),
+        TEST(test_connection_that_takes_nothing),
+        TEST(test_answer_that_is_cut),
+        TEST(test_time_of_the_second),
+        TEST(test_no_more_on_its_way_than_fits),
+        TEST(test_large_request_waits_for_its_turn),
+        TEST(test_wrong_order_is_a_programming_error),
         TEST(test_waiting),
-        TEST(test_expired_server_certificate_is_noted),
+        TEST(test_waiting_for_what_is_here),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
