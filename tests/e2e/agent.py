@@ -25,8 +25,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import hook_commands
-from hook_commands import Reply, Request
+from hook_commands import CommandError, Reply, Request
 
+DATABAG_LIMIT = 16 * 1024 * 1024  # bytes of keys and values (core/quota: MaxRelationSettingsSize)
 HOOK_TIMEOUT = 150  # seconds; no hook may take longer than 60 by its own rules
 AGENT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin"
 
@@ -98,7 +99,8 @@ class Hook:
 
     name: str
     environment: dict = field(repr=False)
-    exit_code: int | None = None
+    exit_code: int | None = None  # 1 also where Juju refused what a successful hook wrote
+    refusal: str = ""  # Juju's words in that case, which go to the log of the agent alone
     calls: list = field(default_factory=list, repr=False)
     log: list = field(default_factory=list)
     printed: list = field(default_factory=list, repr=False)  # what of the log came by stdout, stderr
@@ -126,13 +128,17 @@ class HookContext:
         self.outcome = Outcome(hook=hook) if event.kind == "action" else None
         self._unit = unit
         self._hook = hook
-        self._bags = {}
+        self._bags = {}  # by relation (that whose databag it is) and owner
+        self._touched = set()  # relations, as they were named, whose databag of ours was in use
         self._added, self._updated = [], []  # secrets
 
     def run(self, request, environment):
         """Answer one hook command, keep record of it."""
         if request.context_id != self._hook.environment["JUJU_CONTEXT_ID"]:
             return Reply(1, stderr=b"ERROR bad request: wrong context ID\n")
+        happens = self._unit.application.meanwhile.pop(request.name, None)
+        if happens:
+            happens()
         fault = self._unit.application.faults.get(request.name)
         reply = fault or hook_commands.run(self, request)
         arguments = (request.name, *request.arguments)
@@ -141,15 +147,39 @@ class HookContext:
         return reply
 
     def flush(self):
-        """The hook was successful: make its writes true."""
+        """The hook was successful: make its writes true, unless Juju refuses them."""
+        refusal = self._refusal()
+        if refusal:
+            self._hook.exit_code, self._hook.refusal = 1, refusal
+            return
         for (relation, owner), settings in self._bags.items():
+            changed = relation.settings.get(owner, {}) != settings
             relation.settings[owner] = settings
+            if changed:
+                relation.changed(self._unit, owner)
         self._unit.state = self.state
         self._unit.tracked = self.tracked
         juju = self._unit.application.juju
         juju.secrets.update((secret.id, secret) for secret in self._added)
         for secret, content in self._updated:
             secret.change(content)
+
+    def _refusal(self):
+        """Juju sends all databags of ours that were in use, also those that were read alone."""
+        targets = [relation.databag for relation in self._touched]
+        if None in targets:
+            return (
+                "cannot apply changes: transforming slice at index 1: getting regular relation by"
+                " key: relation not found"
+            )
+        if len(set(targets)) < len(targets):
+            expected, found = len(targets), len(set(targets))
+            return f"cannot apply changes: relations: expected {expected} relations but found {found}"
+        for settings in self._bags.values():
+            size = sum(len(key.encode()) + len(value.encode()) for key, value in settings.items())
+            if size > DATABAG_LIMIT:
+                return f"cannot apply changes: max allowed relation settings size ({DATABAG_LIMIT}) exceeded"
+        return ""
 
     # --- what is read ---
 
@@ -178,6 +208,10 @@ class HookContext:
         return [] if breaking else relation.seen_by(self._unit)
 
     @property
+    def unit_name(self):
+        return self._unit.name
+
+    @property
     def application_name(self):
         return self._unit.application.name
 
@@ -192,19 +226,44 @@ class HookContext:
         return self._unit.application.goal_state()
 
     def read(self, relation, owner):
-        """Settings of a unit or an application, or None where they may not be read."""
-        application, unit = self._unit.application.name, self._unit.name
-        readable = relation.remote_names | {unit} | ({application} if self.is_leader else set())
-        if relation.unreadable or owner not in readable:
-            return None
-        return self._bags.get((relation, owner), relation.settings.get(owner, {}))
+        """Settings of a unit or an application."""
+        new, target = self._unit.application.juju.is_new, relation.databag
+        if relation.unreadable:
+            raise CommandError("lost the controller")
+        if owner == self._unit.name:
+            if target is None:
+                raise CommandError("permission denied")
+            self._touched.add(relation)
+            return self._bag(target, owner)
+        if owner == self.application_name:
+            peer = relation is self._unit.application.peers
+            if target is None or not (self.is_leader or peer):
+                raise CommandError("permission denied")
+            return self._bag(target, owner)
+        if target is None and new:
+            raise CommandError("getting regular relation by key: relation not found")
+        if target is None or (owner not in target.remote_names and not new):
+            raise CommandError("permission denied")
+        if owner not in target.remote_names:
+            unknown_unit = "relation unit not found"
+            unknown_application = "getting relation endpoint UUID: application not found in relation"
+            raise CommandError(unknown_unit if "/" in owner else unknown_application)
+        return self._bag(target, owner)
+
+    def _bag(self, target, owner):
+        return self._bags.get((target, owner), target.settings.get(owner, {}))
 
     # --- what is written ---
 
     def write(self, relation, application, settings):
-        owner = self._unit.application.name if application else self._unit.name
-        bag = {**self._bags.get((relation, owner), relation.settings.get(owner, {})), **settings}
-        self._bags[relation, owner] = {key: value for key, value in bag.items() if value}
+        target = relation.databag
+        if target is None:
+            kind = "application settings" if application else "settings"
+            raise CommandError(f"cannot read relation {kind}: permission denied")
+        owner = self.application_name if application else self._unit.name
+        self._touched.add(relation)
+        bag = {**self._bag(target, owner), **settings}
+        self._bags[target, owner] = {key: value for key, value in bag.items() if value}
 
     def add_secret(self, label, content):
         application = self._unit.application
@@ -473,7 +532,10 @@ class CommandHandler(socketserver.StreamRequestHandler):
         self._write_message(reply.stderr)
 
     def _read_message(self):
-        return self.rfile.read(int.from_bytes(self.rfile.read(4), "big"))
+        size = self.rfile.read(4)
+        if len(size) < 4:
+            raise ConnectionError("the command has no more to say")
+        return self.rfile.read(int.from_bytes(size, "big"))
 
     def _write_message(self, data):
         self.wfile.write(len(data).to_bytes(4, "big") + data)

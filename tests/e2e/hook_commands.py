@@ -14,7 +14,10 @@ import yaml
 
 COMMANDS = {}
 
-OLD_JUJU_LISTS_BROKEN = ("2.9",)  # juju/juju pull request 17464 is in 3.4 and later
+STATE_KEY_LIMIT, STATE_VALUE_LIMIT = 256, 64 * 1024  # bytes (core/quota)
+SECRET_URI = re.compile(
+    "(secret:)?(//)?([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/)?(?P<id>[0-9a-z]{20})"
+)
 STATUSES = ("maintenance", "blocked", "waiting", "active")
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -153,10 +156,7 @@ def relation_ids(context, _options, positional):
         raise UsageError("no endpoint name specified")
     endpoint = positional[0] if positional else context.event.relation.endpoint
     no_more(positional[1:])
-    broken = context.event.relation if context.event.kind == "relation-broken" else None
-    if context.juju_version in OLD_JUJU_LISTS_BROKEN:
-        broken = None
-    return sorted(r.id for r in context.relations if r.endpoint == endpoint and r is not broken)
+    return sorted(r.id for r in context.relations if r.endpoint == endpoint)
 
 
 @command("relation-list", "r|relation=", "app")
@@ -173,8 +173,6 @@ def relation_get(context, options, positional):
     owner = relation_get_target(context, options, positional[1:])
     no_more(positional[2:])
     settings = context.read(relation, owner)
-    if settings is None:
-        raise CommandError("permission denied")
     return settings.get(key) if key else sorted_map(settings)
 
 
@@ -319,12 +317,23 @@ def check_secrets(context, name):
 
 
 def find_secret(context, uri):
-    secret = context.find_secret(uri.removeprefix("secret:"))
+    match = SECRET_URI.fullmatch(uri)
+    if match is None:
+        raise UsageError(f"secret URI {go_quote(uri)} not valid")
+    secret = context.find_secret(match["id"])
     if secret is None:
         raise CommandError(f'secret "{uri}" not found')
     if not secret.is_readable(context):
-        raise CommandError("permission denied")
+        denied = "permission denied"
+        if context.juju_version.startswith("4."):
+            denied = f'"{context.unit_name}" is not allowed to read this secret'
+        raise CommandError(denied)
     return secret
+
+
+def go_quote(text):
+    """As Go's %q, of what tests have."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def find_own_secret(context, label):
@@ -457,8 +466,15 @@ def state_get(context, options, positional):
 
 @command("state-set", "file=", speaks_json=False)
 def state_set(context, options, positional):
-    context.state.update(read_settings(options))
-    context.state.update(parse_pairs(positional))
+    state = {**read_settings(options), **parse_pairs(positional)}
+    for key, value in state.items():
+        for what, text, limit in (
+            ("key", key, STATE_KEY_LIMIT),
+            ("value", value, STATE_VALUE_LIMIT),
+        ):
+            if len(text.encode()) > limit:
+                raise CommandError(f"max allowed {what} length ({limit}) exceeded")
+    context.state.update(state)
 
 
 @command("state-delete", speaks_json=False)

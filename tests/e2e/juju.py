@@ -23,7 +23,8 @@ from agent import Event
 from agent_socket import AgentSocket
 
 CONFIG_TYPES = {"string": str, "int": int, "float": float, "boolean": bool}
-SINCE = "2024-01-01T00:00:00Z"
+SINCE = "2024-01-01 00:00:00Z"
+ROUNDS = 100  # of hooks that wake other units
 
 
 class HookFailed(Exception):
@@ -66,15 +67,31 @@ class Juju:
     def next_number(self):
         return next(self._numbers)
 
+    @property
+    def is_new(self):
+        """Juju 4: other wordings, and databags that are found by applications and endpoints."""
+        return self.version.startswith("4.")
+
     def new_context_id(self, unit, event):
         number = str(self.next_number()) if self.version.startswith("2.") else uuid.uuid4().hex
         return f"{unit.name}-{event.hook_name or event.name}-{number}"
 
     def deploy(
-        self, name="lxd-integrator", units=1, trust=False, cloud=None, config=None, charm=None
+        self,
+        name="lxd-integrator",
+        units=1,
+        trust=False,
+        cloud=None,
+        config=None,
+        charm=None,
+        peers=True,
     ):
-        """juju deploy [--trust] [--config ...] -n <units>; of another charm where one is given"""
+        """juju deploy [--trust] [--config ...] -n <units>; of another charm where one is given.
+        Without peers it is as after a refresh from a charm that had no peer relation: Juju 4 makes
+        none then, older ones do at the next upgrade()."""
         application = Application(self, name, trust, cloud, config or {}, charm or self.charm)
+        if peers:
+            application.make_peers()
         self.applications.append(application)
         for _ in range(units):
             application.add_unit()
@@ -165,13 +182,16 @@ class Application:
         self.trusted = trusted
         self.cloud = cloud
         self.units = []
-        self.relations = []
+        self.relations = []  # as the controller knows them, without the peers
+        self.peers = None  # the peer relation, where there is one
         self.leader = None
         self.status = None
         self.version = None
         self.faults = {}  # replies to hook commands, by name, that are to go wrong
+        self.meanwhile = {}  # functions by hook command: what happens, once, right before it
         self._unit_numbers = itertools.count()
         with zipfile.ZipFile(charm) as archive:
+            self._metadata = yaml.safe_load(archive.read("metadata.yaml"))
             self._options = yaml.safe_load(archive.read("config.yaml"))["options"]
             has_actions = "actions.yaml" in archive.namelist()
             self.actions = yaml.safe_load(archive.read("actions.yaml")) if has_actions else {}
@@ -185,16 +205,32 @@ class Application:
         return {**defaults, **self._settings}
 
     def goal_state(self):
-        """The answer of goal-state, to any unit."""
+        """The answer of goal-state, to any unit. Not in it: cross-model requirers, the units of a
+        subordinate whose principal is another application, the peers, what is gone."""
         units = {}
         for unit in self.units:
             status = "dying" if unit.dying else unit.status[0]
             units[unit.name] = {"status": status, "since": SINCE}
         relations = collections.defaultdict(dict)
         for relation in self.relations:
-            for name in (relation.application, *sorted(relation.units)):
-                relations[relation.endpoint][name] = {"status": "joined", "since": SINCE}
-        return {"units": units, "relations": relations}
+            if relation.cross_model or relation.suspended:
+                continue
+            units_known = () if relation.principal else relation.units
+            relations[relation.endpoint][relation.application] = {"status": "joined", "since": SINCE}
+            for name in units_known:
+                relations[relation.endpoint][name] = {"status": "active", "since": SINCE}
+        return {"units": go_map(units), "relations": go_map(map_values(go_map, relations))}
+
+    def make_peers(self):
+        """The peer relation that the charm's metadata has, if any."""
+        for endpoint in self._metadata.get("peers", {}):
+            self.peers = PeerRelation(self, self.juju.next_number(), endpoint)
+            for unit in self.units:
+                self.peers.admit(unit)
+            for unit in self.units:
+                for other in self.units:
+                    if other is not unit:
+                        unit.see_joined(self.peers, other.name)
 
     # --- moves ---
 
@@ -205,26 +241,53 @@ class Application:
         unit.install()
         unit.queue(Event("install"))
         for relation in self.relations:
-            unit.enter(relation)
+            if not relation.suspended:
+                unit.enter(relation)
+        if self.peers:
+            self.peers.admit(unit)
         if self.leader is None:
             self.leader = unit
         leadership = "leader-elected" if unit.is_leader else "leader-settings-changed"
         unit.queue(Event(leadership), Event("config-changed"), Event("start"))
         for relation in self.relations:
-            for remote_unit in relation.units:
-                unit.see_joined(relation, remote_unit)
+            if not relation.suspended:
+                for remote_unit in relation.units:
+                    unit.see_joined(relation, remote_unit)
+        if self.peers:
+            self.peers.introduce(unit)
         unit.run_pending()
+        self._run_all()
         return unit
 
-    def remove_unit(self, *units):
-        """juju remove-unit; with all units, what remains of them when the application goes."""
+    def remove_unit(self, *units, subordinates=False):
+        """juju remove-unit, with all units: scaled to none. Where a unit has subordinates, it is
+        dying, and runs no hooks, until unit.subordinates_gone()."""
         for unit in units:
-            unit.retire()
+            unit.dying = True
+        for unit in units:
+            unit.wait_for_subordinates() if subordinates else unit.retire()
         hooks = []
         for unit in units:
             hooks += unit.run_pending()
-            hooks += self.leader.run_pending() if self.leader else []
+            for other in [other for other in self.units if other not in units]:
+                hooks += other.run_pending()
+        return hooks + self._run_all()
+
+    def remove(self):
+        """juju remove-application: all units are dying from the first hook on."""
+        hooks = self.remove_unit(*(unit for unit in self.units if not unit.dying))
+        if not self.units:
+            self.relations.clear()
+            self.juju.applications.remove(self)
         return hooks
+
+    def lose_unit(self, unit):
+        """juju remove-unit --force, or remove-machine --force of a lost machine: the unit is no
+        more. None of its hooks runs, and no departed on its peers."""
+        if self.peers:
+            self.peers.units.remove(unit.name)
+        self.forget(unit)
+        return self._run_all()
 
     def forget(self, unit):
         """The unit is gone. Where it was the leader the first of the others is the next."""
@@ -232,7 +295,7 @@ class Application:
         unit.close()
         if self.leader is unit:
             self.leader = None
-            for successor in self.units[:1]:
+            for successor in sorted(self.units, key=lambda other: other.dying)[:1]:
                 self.leader = successor
                 successor.queue(Event("leader-elected"))
 
@@ -257,6 +320,8 @@ class Application:
         for unit in self.units:
             unit.install()
             unit.queue(Event("upgrade-charm"), Event("config-changed"))
+        if self.peers is None and not self.juju.is_new:
+            self.make_peers()
         return self._run_all()
 
     def fire(self, kind):
@@ -269,9 +334,17 @@ class Application:
         """What the agent does every five minutes."""
         return self.fire("update-status")
 
-    def relate(self, application, endpoint="api", number=None):
-        """juju relate; returns the relation."""
-        relation = Relation(self, number or self.juju.next_number(), endpoint, application)
+    def relate(
+        self, application, endpoint="api", number=None, cross_model=False, subordinate_to=None
+    ):
+        """juju relate; returns the relation. A cross-model requirer has a name of Juju's making; a
+        subordinate one may have another application than us for its principal."""
+        number = number or self.juju.next_number()
+        if cross_model:
+            consumer = application + (str(number) if self.juju.is_new else "")
+            application = f"remote-{uuid.uuid5(uuid.UUID(self.juju.model_uuid), consumer).hex}"
+        relation = Relation(self, number, endpoint, application)
+        relation.cross_model, relation.principal = cross_model, subordinate_to
         self.relations.append(relation)
         for unit in self.units:
             unit.enter(relation)
@@ -290,7 +363,23 @@ class Application:
                 raise TypeError(f'option "{name}" expected {self._options[name]["type"]}')
 
     def _run_all(self):
-        return [hook for unit in self.units for hook in unit.run_pending()]
+        """Hooks of one unit may wake others."""
+        hooks = []
+        for _ in range(ROUNDS):
+            ran = [hook for unit in list(self.units) for hook in unit.run_pending()]
+            if not ran:
+                return hooks
+            hooks += ran
+        raise RuntimeError(f"{self.name}: the units do not come to rest")
+
+
+def go_map(mapping):
+    """Go writes the keys of a map in order."""
+    return dict(sorted(mapping.items()))
+
+
+def map_values(function, mapping):
+    return {key: function(value) for key, value in mapping.items()}
 
 
 class Relation:
@@ -302,7 +391,11 @@ class Relation:
         self.application = remote_application
         self.units = []  # of the remote application, as the controller knows them
         self.settings = {}  # by unit or application, of both sides
-        self.unreadable = False  # True: as after a forced removal, nothing can be read
+        self.unreadable = False  # True: every relation-get of it fails, and may not later
+        self.cross_model = False
+        self.principal = None  # of a subordinate requirer, where that is another application
+        self.suspended = False
+        self.gone = False  # removed by force: our agents may list it still
         self.local = application
         self._seen = collections.defaultdict(set)  # our unit: remote units that it knows of
 
@@ -315,6 +408,19 @@ class Relation:
         """Whose settings our units may read. Those of a unit that left stay readable."""
         prefix = f"{self.application}/"
         return {self.application} | {name for name in self.settings if name.startswith(prefix)}
+
+    @property
+    def databag(self):
+        """The relation whose databags are meant where this one is named: itself, None where there
+        are none any more, and on Juju 4, which looks them up by applications and endpoints, the one
+        that was made anew after a removal by force."""
+        if not self.gone:
+            return self
+        if self.local.juju.is_new:
+            for other in self.local.relations:
+                if (other.endpoint, other.application) == (self.endpoint, self.application):
+                    return other
+        return None
 
     def seen_by(self, unit):
         return sorted(self._seen[unit.name])
@@ -358,24 +464,107 @@ class Relation:
         return self._fire(Event("relation-changed", self, remote_unit))
 
     def depart(self, remote_unit):
-        """A remote unit leaves."""
+        """A remote unit leaves: juju remove-unit."""
         self.units.remove(remote_unit)
         for unit in self.local.units:
             unit.see_departed(self, remote_unit, departing_unit=remote_unit)
         return self.local._run_all()
 
     def remove(self):
-        """juju remove-relation"""
+        """juju remove-relation. It ends for a unit that is dying when that takes its leave."""
         for unit in self.local.units:
-            unit.leave(self, departing_unit=None)
+            if not unit.dying:
+                unit.leave(self, departing_unit=None)
         hooks = self.local._run_all()
         self.local.relations.remove(self)
         return hooks
+
+    def force_remove(self):
+        """juju remove-relation --force (and, cross-model, remove-offer or remove-saas --force):
+        nothing fires. Our agents go on listing it, with the members that they have seen."""
+        self.gone = True
+        self.settings.clear()
+        self.local.relations.remove(self)
+        for unit in self.local.units:
+            unit.drop_pending(lambda event: event.relation is self)
+        return self.local._run_all()
+
+    def force_remove_application(self):
+        """juju remove-application --force, of the other side: departed fires, and nothing after."""
+        for remote_unit in list(self.units):
+            self.units.remove(remote_unit)
+            for unit in self.local.units:
+                unit.see_departed(self, remote_unit, departing_unit=remote_unit)
+        hooks = self.local._run_all()
+        return hooks + self.force_remove()
+
+    def force_remove_unit(self, remote_unit):
+        """juju remove-unit --force, or remove-machine --force: nothing fires. The unit stays in
+        relation-list, and its databag readable; goal-state does not name it any more."""
+        self.units.remove(remote_unit)
+        return self.local._run_all()
+
+    def suspend(self):
+        """juju suspend-relation: for us the relation ends; it is not listed meanwhile."""
+        self.suspended = True
+        for unit in self.local.units:
+            if not unit.dying:
+                unit.leave(self, departing_unit=None)
+        return self.local._run_all()
+
+    def resume(self):
+        """juju resume-relation"""
+        self.suspended = False
+        for unit in self.local.units:
+            unit.resume(self)
+        return self.local._run_all()
+
+    def changed(self, unit, owner):
+        """One of our units has written a databag. The other side's hooks are not ours to run."""
 
     def _fire(self, event):
         for unit in self.local.units:
             unit.queue(event)
         return self.local._run_all()
+
+
+class PeerRelation(Relation):
+    """The relation of our units among themselves."""
+
+    def __init__(self, application, number, endpoint):
+        super().__init__(application, number, endpoint, application.name)
+
+    def admit(self, unit):
+        """The unit enters."""
+        unit.enter(self)
+        self.units.append(unit.name)
+
+    def introduce(self, unit):
+        """The unit and the others see each other."""
+        for other in self.local.units:
+            if other is not unit:
+                unit.see_joined(self, other.name)
+                other.see_joined(self, unit.name)
+
+    def dismiss(self, unit):
+        """The unit has left."""
+        self.units.remove(unit.name)
+        for other in self.local.units:
+            if other is not unit:
+                self.settle_departure(other, unit)
+
+    def settle_departure(self, other, unit):
+        other.drop_pending(lambda event: event.relation is self and event.remote_unit == unit.name)
+        if unit.name in self.seen_by(other):
+            other.see_departed(self, unit.name, departing_unit=unit.name)
+
+    def changed(self, unit, owner):
+        """The others are woken, once for any number of changes."""
+        remote_unit = owner if "/" in owner else ""
+        event = Event("relation-changed", self, remote_unit)
+        for other in self.local.units:
+            if other is not unit and not other.expects(event):
+                other.queue(event)
 
 
 class Link:
@@ -432,12 +621,16 @@ class Unit:
         self.status = ("maintenance", "installing charm software")
         self.state = {}
         self.tracked = {}  # revisions of secrets, by id
-        self.relations = []
+        self.relations = []  # that its agent lists: each from its relation-created hook on
         self.dying = False
+        self.away = False  # its agent does not run
+        self.busy = False  # a hook runs, and no other meanwhile
         self.pending = collections.deque()
+        self._begun = None  # the first of them, where it has failed or was killed
         self.hooks = []  # all that ran, in order
         self.wrapper = agent.emulator()  # runs the charm instead: what is to run comes last
         self._left = set()  # relations that are ending for this unit, or have ended
+        self._entered = []  # relations that it is in, or is about to learn of
         tag = f"unit-{application.name}-{number}"
         self.agent_directory = application.juju.directory / "agents" / tag
         self.tools_directory = application.juju.directory / "tools" / tag
@@ -464,11 +657,15 @@ class Unit:
 
     def run(self, event):
         """Run one hook. Its exit code is the caller's to look at."""
+        if event.kind == "relation-created" and event.relation not in self.relations:
+            self.relations.append(event.relation)
         if event.kind == "relation-joined":
             event.relation.show(self, event.remote_unit)
         if event.kind == "relation-departed":
             event.relation.hide(self, event.remote_unit)
+        self.busy = True
         hook = agent.run_hook(self, event)
+        self.busy = False
         self.hooks.append(hook)
         if event.kind == "relation-broken" and hook.exit_code == 0:
             self.relations.remove(event.relation)
@@ -485,19 +682,36 @@ class Unit:
         return agent.run_action(self, agent.ActionEvent(name, parameters))
 
     def run_next(self):
-        """Run the first hook in the queue; it stays there if it fails."""
+        """Run the first hook in the queue; it stays there if it fails. update-status comes last."""
+        if self._begun is None:
+            while self.pending[0].kind == "update-status" and any(
+                event.kind != "update-status" for event in self.pending
+            ):
+                self.pending.rotate(-1)
         event = self.pending[0]
+        self._begun = event
         hook = self.run(event)
         if hook.exit_code == 0:
-            self.pending.popleft()
+            self._begun = None
+            self.pending.remove(event)
+            if event.kind == "stop" and self.application.peers:
+                self.application.peers.dismiss(self)
             if event.kind == "remove":
                 self.application.forget(self)
+        return hook
+
+    def deliver(self, event):
+        """Run a hook now, before all that is queued: it had begun when the rest came about."""
+        hook = self.run(event)
+        if hook.exit_code != 0:
+            raise HookFailed(self, hook)
         return hook
 
     def run_pending(self):
         """Run what Juju has queued for this unit, until one fails. Nothing while agents sleep."""
         hooks = []
-        while self.pending and not self.application.juju.asleep:
+        resting = self.application.juju.asleep or self.away or self.busy
+        while self.pending and not resting:
             hook = self.run_next()
             if hook.exit_code != 0:
                 raise HookFailed(self, hook)
@@ -507,33 +721,109 @@ class Unit:
     def queue(self, *events):
         """Juju has these hooks for the unit; none about what it is taking leave of."""
         if not self.dying:
-            self.pending += [event for event in events if event.relation not in self._left]
+            self._queue(*events)
+
+    def _queue(self, *events):
+        self.pending += [event for event in events if event.relation not in self._left]
+
+    def expects(self, event):
+        """The hook is to come, and has not begun."""
+        return any(each == event and each is not self._begun for each in self.pending)
+
+    def drop_pending(self, condition):
+        """Juju has no such hooks any more, but for one that has begun."""
+        kept = [each for each in self.pending if each is self._begun or not condition(each)]
+        self.pending = collections.deque(kept)
 
     def enter(self, relation):
         """The relation begins for this unit."""
         if not self.dying:
-            self.relations.append(relation)
+            self._entered.append(relation)
             relation.start_settings(self.name)
             self.queue(Event("relation-created", relation))
 
     def leave(self, relation, departing_unit):
         """The relation ends for this unit; departing_unit is itself if it is what goes. Of what was
-        queued about it only the hook that may have been begun stays."""
-        for event in list(self.pending)[1:]:
-            if event.relation is relation:
-                self.pending.remove(event)
+        queued about it only a hook that has begun stays."""
+        self.drop_pending(lambda event: event.relation is relation)
         for remote_unit in relation.seen_by(self):
-            self.see_departed(relation, remote_unit, departing_unit or remote_unit)
-        self.queue(Event("relation-broken", relation))
+            self._depart(relation, remote_unit, departing_unit or remote_unit)
+        if relation is not self.application.peers and relation in self.relations:
+            self._queue(Event("relation-broken", relation))
         self._left.add(relation)
+        self._entered.remove(relation)
+
+    def resume(self, relation):
+        """A relation that was suspended begins again."""
+        self._left.discard(relation)
+        self.enter(relation)
+        for remote_unit in relation.units:
+            self.see_joined(relation, remote_unit)
 
     def retire(self):
-        """The unit is being removed: it takes its leave of everything."""
-        for relation in self.relations:
-            if relation not in self._left:
-                self.leave(relation, departing_unit=self.name)
-        self.queue(Event("stop"), Event("remove"))
+        """The unit is being removed: it takes its leave of everything, and does nothing else."""
         self.dying = True
+        self.drop_pending(lambda event: True)
+        peers = self.application.peers
+        for relation in sorted(self._entered, key=lambda relation: relation is peers):
+            if not relation.gone:
+                self.leave(relation, departing_unit=self.name)
+        self._queue(Event("stop"), Event("remove"))
+
+    def wait_for_subordinates(self):
+        """The unit is dying, keeps its leadership if it has it, and runs no hook."""
+        self.dying = True
+        self.drop_pending(lambda event: True)
+
+    def subordinates_gone(self):
+        """Now a unit that is dying takes its leave."""
+        self.retire()
+        return self.run_pending() + self.application._run_all()
+
+    # --- its agent ---
+
+    def stop_agent(self):
+        """The agent does not run: hooks are to come, and its lists stay as they are."""
+        self.away = True
+
+    def start_agent(self):
+        """The agent is back, or restarted. It no longer lists relations that are gone, for which no
+        hook runs; members that are gone depart. It hears of the rest as if it were new, one hook at
+        a time: what is about no relation first, and nothing of who came and went meanwhile."""
+        self.away = False
+        if self._begun and self._begun.relation and self._begun.relation.gone:
+            self._begun = None
+        self.relations = [relation for relation in self.relations if not relation.gone]
+        self._entered = [relation for relation in self._entered if not relation.gone]
+        self.drop_pending(lambda event: event.relation and event.relation.gone)
+        for relation in self.relations:
+            for remote_unit in relation.seen_by(self):
+                if remote_unit not in relation.units and not self.dying:
+                    departed = Event("relation-departed", relation, remote_unit, remote_unit)
+                    if not self.expects(departed):
+                        self.drop_pending(
+                            lambda event: event.relation is relation
+                            and event.remote_unit == remote_unit
+                        )
+                        self.queue(departed)
+        for event in [each for each in self.pending if each.kind == "relation-departed"]:
+            if event.remote_unit not in event.relation.seen_by(self):
+                self.drop_pending(
+                    lambda each: each.relation is event.relation
+                    and each.remote_unit == event.remote_unit
+                )
+        self._sort_pending()
+        return self.run_pending() + self.application._run_all()
+
+    restart_agent = start_agent
+
+    def _sort_pending(self):
+        order = {"install": 0, "relation-created": 1}
+        if not self.dying:
+            first = [self._begun] if self._begun else []
+            rest = [event for event in self.pending if event is not self._begun]
+            rest.sort(key=lambda each: order.get(each.kind, 2 if each.relation is None else 3))
+            self.pending = collections.deque(first + rest)
 
     def close(self):
         """Nothing of the unit is left on its machine."""
@@ -550,4 +840,8 @@ class Unit:
         )
 
     def see_departed(self, relation, remote_unit, departing_unit):
-        self.queue(Event("relation-departed", relation, remote_unit, departing_unit))
+        if not self.dying:
+            self._depart(relation, remote_unit, departing_unit)
+
+    def _depart(self, relation, remote_unit, departing_unit):
+        self._queue(Event("relation-departed", relation, remote_unit, departing_unit))
