@@ -15,6 +15,11 @@ def active(lxd, certificates, more=""):
     return ("active", f"{certificates} {noun} trusted, LXD {lxd.version}, 1 node{more}")
 
 
+def entry_name(prefix, relation, client):
+    """What the entry of a relation's certificate is called in the trust store."""
+    return f"{prefix}.{relation.application}.{relation.number}.{client.fingerprint[:12]}"
+
+
 def published(relation, unit=None):
     """What our unit says on a relation, with structured values parsed."""
     bag = relation.published(unit)
@@ -25,6 +30,7 @@ def served(lxd, *identities, url=None):
     """The databag of a relation that has these certificates registered, and no others."""
     accepted = sorted(identities, key=lambda item: item.fingerprint)
     node = {
+        "certificate": lxd.certificate,
         "endpoint": url or lxd.url,
         "name": lxd.server_name,
         "trusted_certs_fp": [item.fingerprint for item in accepted],

@@ -6,7 +6,7 @@ import pytest
 from pylxd.exceptions import LXDAPIException
 
 from agent import Event
-from expectations import active, published, served
+from expectations import active, entry_name, published, served
 from pki import bundle, identity
 
 
@@ -52,7 +52,7 @@ def test_relation_without_units_is_told_the_nodes(lxd, unit, relation):
 def test_certificate_is_registered_and_logs_in(lxd, unit, relation, entries, prefix, log_in):
     client = identity()
     relation.join("builder/0", client_certificates=bundle(client), version="1.0")
-    assert entries() == {client.fingerprint: f"{prefix}.builder.{relation.number}"}
+    assert entries() == {client.fingerprint: entry_name(prefix, relation, client)}
     assert published(relation) == served(lxd, client)
     assert unit.status == active(lxd, 1)
     assert client.fingerprint in log_in(client)
@@ -158,9 +158,9 @@ def test_relations_are_told_of_their_own_certificates_only(lxd, app, relation, e
     relation.join("builder/0", client_certificates=bundle(first, shared))
     other.join("deployer/0", client_certificates=bundle(shared, second))
     assert entries() == {
-        first.fingerprint: f"{prefix}.builder.{relation.number}",
-        shared.fingerprint: f"{prefix}.builder.{relation.number}",
-        second.fingerprint: f"{prefix}.deployer.{other.number}",
+        first.fingerprint: entry_name(prefix, relation, first),
+        shared.fingerprint: entry_name(prefix, relation, shared),
+        second.fingerprint: entry_name(prefix, other, second),
     }
     assert published(relation) == served(lxd, first, shared)
     assert published(other) == served(lxd, second, shared)
