@@ -28,7 +28,7 @@ static void add_wish(struct answer *answer, const struct servers *servers, const
 {
     answer->wishes = mem_grow(answer->wishes, answer->count, sizeof *answer->wishes);
     answer->wishes[answer->count++] = number;
-    if (verdict == VERDICT_TRUSTED)
+    if (verdict == VERDICT_TRUSTED && !strings_contain(&answer->registered, wish->entry->text))
         strings_add(&answer->registered, wish->entry->text);
     if (server != NULL && verdict != VERDICT_PENDING)
         add_rejection(answer, servers, server, wish, number);
