@@ -2,6 +2,7 @@
 """Credentials that the charm makes itself and has LXD trust on the word of a token."""
 
 import base64
+import itertools
 import json
 import stat
 import sys
@@ -27,10 +28,11 @@ ANOTHER = 'make another token with "lxc config trust add --name juju"'
 
 @pytest.fixture
 def new_token(lxd):
-    """Have LXD make a token."""
+    """Have LXD make a token, for a name of its own."""
+    names = (f"token-{number}" for number in itertools.count(1))
 
-    def make(name="juju"):
-        return lxd.lxc("config", "trust", "add", "--name", name).split()[-1]
+    def make(name=None):
+        return lxd.lxc("config", "trust", "add", "--name", name or next(names)).split()[-1]
 
     return make
 
@@ -83,7 +85,7 @@ def test_token_is_all_it_takes(lxd, any_juju, token):
     (unit,) = app.units
     assert unit.status == active(lxd, 0)
     (entry,) = lxd.trust_store.values()
-    assert (entry["name"], entry["type"], entry["restricted"]) == ("juju", "client", False)
+    assert (entry["name"], entry["type"], entry["restricted"]) == ("token-1", "client", False)
     relation = app.relate("builder")
     client = identity()
     relation.join("builder/0", client_certificates=bundle(client))
@@ -312,7 +314,7 @@ def test_token_that_lxd_has_forgotten(lxd, juju, token):
 
 
 def test_withdrawn_token(lxd, juju, token):
-    lxd.lxc("config", "trust", "revoke-token", "juju")
+    lxd.lxc("config", "trust", "revoke-token", "token-1")
     (unit,) = juju.deploy(config={OPTION: token}).units
     assert unit.status[0] == "blocked" and "withdrawn or expired" in unit.status[1]
 
@@ -421,7 +423,7 @@ def test_certificate_that_changes_later_is_refused(any_juju):
         assert status == "blocked" and "presents certificate" in message
         assert message.endswith("lxd_server_cert or lxd_trust_token")
         app.configure(
-            lxd_trust_token=lxd.lxc("config", "trust", "add", "--name", "juju").split()[-1]
+            lxd_trust_token=lxd.lxc("config", "trust", "add", "--name", "other").split()[-1]
         )
         assert unit.status == active(lxd, 0)
 
@@ -474,11 +476,10 @@ def test_action_does_not_enrol(lxd, juju, token):
     assert lxd.trust_store == {}
 
 
+@pytest.mark.usefixtures("projects")
 def test_restricted_token(lxd, juju):
-    if "blue" not in lxd.lxc("project", "list", "--format=csv"):
-        lxd.lxc("project", "create", "blue")
     token = lxd.lxc(
-        "config", "trust", "add", "--name", "juju", "--restricted", "--projects", "blue"
+        "config", "trust", "add", "--name", "token", "--restricted", "--projects", "blue"
     ).split()[-1]
     (unit,) = juju.deploy(config={OPTION: token}).units
     assert unit.status[0] == "blocked" and "may not manage the trust store" in unit.status[1]
