@@ -240,7 +240,7 @@ static int mark_file(struct enrolment *enrolment, struct error *error)
     struct buffer text = {0};
     int *file = enrolment->files;
 
-    while (*file < 0)
+    while (*file < 0 && file < enrolment->files + MARKS - 1)
         file++;
     yaml_print(&text, enrolment->state);
     while (text.length < enrolment->length)
