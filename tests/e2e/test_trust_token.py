@@ -296,7 +296,7 @@ def test_token_without_usable_addresses(juju, token, addresses):
 
 
 def test_unusable_addresses_are_passed_over(lxd, juju, token):
-    addresses = [1, "unix:///x", "a b", "10.0.0.1:99999", lxd.address, None]
+    addresses = ["unix:///x", "a b", "10.0.0.1:99999", lxd.address, ""]
     (unit,) = juju.deploy(config={OPTION: altered(token, addresses=addresses)}).units
     assert unit.status == active(lxd, 0)
     assert stored(juju)["endpoint"] == lxd.url
