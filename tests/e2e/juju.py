@@ -745,6 +745,8 @@ class Unit:
     def leave(self, relation, departing_unit):
         """The relation ends for this unit; departing_unit is itself if it is what goes. Of what was
         queued about it only a hook that has begun stays."""
+        if relation not in self._entered:
+            return
         self.drop_pending(lambda event: event.relation is relation)
         for remote_unit in relation.seen_by(self):
             self._depart(relation, remote_unit, departing_unit or remote_unit)
