@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "command_line.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/file.h"
 #include "base/net.h"
 #include "base/sandbox.h"
 #include "charm/credentials.h"
@@ -60,53 +59,36 @@ static int failed(const struct error *error)
     return EXIT_FAILURE;
 }
 
-static int read_all(int fd, struct buffer *content, const char *name, struct error *error)
+/* The text of a file, or of standard input for "-"; the caller wipes it. */
+static int read_text(const char *name, struct buffer *content, struct error *error)
 {
-    for (;;) {
-        buffer_reserve(content, 4096);
-        ssize_t got = read(fd, content->data + content->length, 4096);
-        if (got == 0)
-            break;
-        if (got < 0)
-            return error_set(error, ERROR_INPUT, "%s: %s", name, strerror(errno));
-        content->length += (size_t)got;
-        content->data[content->length] = '\0';
-        if (content->length > MAX_FILE)
-            return error_set(error, ERROR_INPUT, "%s: longer than %d KiB", name, MAX_FILE / 1024);
-    }
-    if (memchr(buffer_string(content), '\0', content->length) != NULL)
-        return error_set(error, ERROR_INPUT, "%s: holds a NUL byte, so it is no PEM", name);
-    return 0;
-}
+    bool is_standard_input = strcmp(name, "-") == 0;
+    const char *what = is_standard_input ? "standard input" : name;
+    enum file_outcome outcome = is_standard_input
+                                    ? file_read_open(content, STDIN_FILENO, what, MAX_FILE, error)
+                                    : file_read(content, name, FILE_OF_USER, MAX_FILE, error);
 
-/* The content is text; the caller wipes it. */
-static int read_file(const char *name, struct buffer *content, struct error *error)
-{
-    int fd = open(name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return error_set(error, ERROR_INPUT, "%s: %s", name, strerror(errno));
-    int result = read_all(fd, content, name, error);
-    close(fd);
-    return result;
+    if (outcome != FILE_FINE)
+        return -1;
+    if (memchr(buffer_string(content), '\0', content->length) != NULL)
+        return error_set(error, ERROR_INPUT, "%s: holds a NUL byte, so it is no PEM", what);
+    return 0;
 }
 
 /* The file may turn out to be a key's. */
 static int print_fingerprint(const char *name, struct error *error)
 {
-    bool is_standard_input = strcmp(name, "-") == 0;
-    const char *what = is_standard_input ? "standard input" : name;
     struct certificate certificate;
     struct buffer text = {0};
+    int result = read_text(name, &text, error);
 
-    int result = is_standard_input ? read_all(STDIN_FILENO, &text, what, error)
-                                   : read_file(name, &text, error);
     if (result == 0) {
         result = certificate_from_pem(&certificate, buffer_string(&text), error);
         if (result == 0) {
             puts(certificate.fingerprint);
             certificate_free(&certificate);
         } else {
-            error_prefix(error, "%s", what);
+            error_prefix(error, "%s", strcmp(name, "-") == 0 ? "standard input" : name);
         }
     }
     buffer_wipe(&text);
@@ -172,7 +154,7 @@ static int load_credentials(struct credentials *credentials,
     int result = 0;
 
     for (int i = CREDENTIAL_CERTIFICATE; i < CREDENTIAL_PARTS && result == 0; i++) {
-        result = read_file(values[i], &files[i], error);
+        result = read_text(values[i], &files[i], error);
         texts[i] = buffer_string(&files[i]);
     }
     if (result == 0)

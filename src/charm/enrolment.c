@@ -3,133 +3,219 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "base/base64.h"
 #include "base/buffer.h"
 #include "base/bytes.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/net.h"
-#include "charm/private_file.h"
 #include "juju/hook_tools.h"
 #include "juju/yaml.h"
-#include "lxd/client.h"
 #include "x509/self_signed.h"
 
-#define OPTION "lxd_trust_token"
 #define NAME "enrolment.json"
+#define MAX_FILE 32768
+#define SPARE 64 /* line ends behind the text, so that marks find room on a full disk */
 #define LABEL "lxd-enrolment"
 #define LXD_TIME_MS (30 * 1000) /* for all addresses, which share it evenly until one serves */
-#define ANOTHER "make another token with \"lxc config trust add --name juju\""
+#define SERVES_ON "; what was enrolled before serves on"
 
 struct enrolment {
-    bool left;     /* is something to be done in the sandbox? */
-    char *path;    /* of the file */
-    cJSON *state;  /* what is in it */
-    int file;      /* to be written once LXD has taken the token; -1: that is done */
-    size_t length; /* of what is in it */
-    char *token;   /* as LXD wants it */
+    enum enrolment_step step; /* BEGIN and GO_ON are both ENROLMENT_GO_ON by now */
+    struct token token;
+    char *path;     /* of the file */
+    cJSON *state;   /* what is in it */
+    int file;       /* open for marks; -1: nothing is to be marked */
+    size_t length;  /* of what is in it */
+    cJSON *earlier; /* the content that serves on, or NULL */
 };
 
-/* ---- the token ---- */
+/* ---- sentences ---- */
 
-static bool is_given(const char *text)
+/* "<cause>: run "<the command that makes another token>"" */
+static int say_run(struct error *error, const struct event *event, enum lxd_software software,
+                   const struct token *token, const char *cause)
 {
-    return text != NULL && *text != '\0';
+    char *command = enrolment_command(event, software, token->kind, token->name);
+
+    error_set(error, ERROR_INPUT, "%s: run \"%s\"", cause, command);
+    free(command);
+    return -1;
 }
 
-/* The addresses with commas between them; false where they are no list of strings. */
-static bool join_addresses(struct buffer *out, const cJSON *content)
+/* `unreadable` tells what is wrong with the token's text. */
+static int say_problem(enum enrolment_problem problem, const struct event *event,
+                       const struct token *token, const struct error *unreadable,
+                       struct error *error)
 {
-    const cJSON *item;
+    char *command;
 
-    cJSON_ArrayForEach(item, json_array(content, "addresses"))
-    {
-        if (!cJSON_IsString(item))
-            return false;
-        buffer_printf(out, "%s%s", out->length != 0 ? "," : "", item->valuestring);
+    switch (problem) {
+    case ENROLMENT_TOKEN_UNREADABLE:
+        command = enrolment_command(event, LXD_LXD, LXD_TOKEN_CERTIFICATE, NULL);
+        error_set(error, ERROR_INPUT, "%s: set what \"%s\" prints", unreadable->text, command);
+        free(command);
+        return -1;
+    case ENROLMENT_NAME_TAKEN:
+        return say_run(error, event, LXD_LXD, token, "its name is taken, so it is lost");
+    case ENROLMENT_FOLDER:
+        return error_set(error, ERROR_INPUT,
+                         NAME " is a folder: run \"juju %s --unit %s -- rm -r " NAME "\"",
+                         event->juju_major < 3 ? "run" : "exec", event->unit);
+    case ENROLMENT_NEXT_HOOK:
+        return error_set(error, ERROR_WAITING, "the next hook enrols");
+    case ENROLMENT_LEADER_FIRST:
+        return error_set(error, ERROR_WAITING, "the leader is to enrol for all units");
+    default:
+        return error_set(error, ERROR_INPUT,
+                         "a token is good for one unit, the leader, which cannot share its key "
+                         "where Juju has no secrets (3.0 and later do): set lxd_client_key and its "
+                         "like");
     }
-    return out->length != 0;
 }
 
-/* lxd-5.0.2:shared/cert.go CertificateTokenDecode */
-static bool is_token(const cJSON *content)
+static int say_verdict(enum enrolment_verdict verdict, const struct enrolment *enrolment,
+                       const struct event *event, enum lxd_software software, const char *url,
+                       struct error *error)
 {
-    return is_given(json_string(content, "client_name")) &&
-           is_given(json_string(content, "secret")) &&
-           certificate_is_fingerprint(json_string(content, "fingerprint"));
-}
+    const struct token *token = &enrolment->token;
+    char date[CERTIFICATE_DATE_SIZE];
+    char cause[128];
 
-/* base64 is set to the token without blanks. */
-static int parse_token(const char *text, cJSON **content, char **base64, struct error *error)
-{
-    size_t size = BASE64_DECODED_SIZE(strlen(text));
-    uint8_t *json = mem_alloc(size);
-    long length = base64_decode(json, text, strlen(text));
+    switch (verdict) {
+    case ENROLMENT_UNDECIDED:
+        return error_set(error, ERROR_WAITING,
+                         "LXD at %s has not decided yet whether it takes the token", url);
+    case ENROLMENT_REFUSED: {
+        struct error reason = *error;
 
-    if (length > 0 &&
-        json_parse(content, (char *)json, (size_t)length, "", ERROR_INPUT, error) == 0)
-        *base64 = base64_encode(json, (size_t)length);
-    bytes_wipe(json, size);
-    free(json);
-    if (is_token(*content))
-        return 0;
-    return error_set(error, ERROR_INPUT,
-                     "no token as \"lxc config trust add --name juju\" prints it");
+        return error_set(error, ERROR_INPUT, "LXD at %s refuses the token: %s", url, reason.text);
+    }
+    case ENROLMENT_EXPIRED:
+        certificate_date(date, token->expires);
+        snprintf(cause, sizeof cause, "the token expired on %s", date);
+        break;
+    case ENROLMENT_TOKEN_LOST:
+        snprintf(cause, sizeof cause, "its name is taken, so it is lost");
+        break;
+    case ENROLMENT_UNFINISHED:
+        snprintf(cause, sizeof cause, "LXD took the token, but not the key");
+        break;
+    default:
+        snprintf(cause, sizeof cause, "the token is used up, withdrawn or expired");
+    }
+    say_run(error, event, software, token, cause);
+    size_t length = strlen(error->text);
+    snprintf(error->text + length, sizeof error->text - length, " (LXD at %s)", url);
+    return -1;
 }
 
 /* ---- what is kept ---- */
 
-static bool equals(const cJSON *state, const char *name, const char *value)
+static bool equals(const cJSON *content, const char *name, const char *value)
 {
-    const char *text = json_string(state, name);
+    const char *text = json_string(content, name);
 
-    return text != NULL && strcmp(text, value) == 0;
+    return text != NULL && value != NULL && strcmp(text, value) == 0;
 }
 
-static bool is_enrolled(const cJSON *state)
+static void set(cJSON *content, const char *name, const char *value)
 {
-    return equals(state, "enrolled", "yes");
+    cJSON_DeleteItemFromObjectCaseSensitive(content, name);
+    if (value != NULL)
+        cJSON_AddStringToObject(content, name, value);
 }
 
-/* A key and certificate for the token. */
-static int make_state(cJSON *state, const cJSON *token, const char *digest, const char *application,
-                      struct error *error)
+static bool is_usable(const cJSON *content)
 {
-    struct buffer pem = {0}, addresses = {0};
+    struct credentials credentials;
+    struct error ignored;
 
-    if (!join_addresses(&addresses, token)) {
-        buffer_free(&addresses);
-        return error_set(error, ERROR_INPUT, "the token has no addresses");
-    }
-    self_signed_make(&pem, application);
-    char *key = strstr(pem.data, "-----BEGIN EC");
-    cJSON_AddStringToObject(state, "client-key", key);
-    bytes_wipe(key, strlen(key));
-    cJSON_AddStringToObject(state, "client-cert", pem.data);
-    cJSON_AddStringToObject(state, "server-cert", json_string(token, "fingerprint"));
-    cJSON_AddStringToObject(state, "endpoint", addresses.data);
-    cJSON_AddStringToObject(state, "token", digest);
-    cJSON_AddStringToObject(state, "enrolled", "no");
-    buffer_wipe(&pem);
-    buffer_free(&addresses);
-    return 0;
+    if (!certificate_is_fingerprint(json_string(content, "token")) ||
+        credentials_from_content(&credentials, content, &ignored) != 0)
+        return false;
+    credentials_wipe(&credentials);
+    return true;
 }
 
-static int read_file(struct enrolment *enrolment, struct error *error)
+/* A JSON object of usable credentials, or NULL. */
+static cJSON *parse_content(const char *text)
+{
+    struct error ignored;
+    cJSON *content = NULL;
+
+    if (text == NULL || json_parse(&content, text, strlen(text), "", ERROR_INPUT, &ignored) != 0 ||
+        is_usable(content))
+        return content;
+    json_wipe(content);
+    return NULL;
+}
+
+/* *reason tells what is wrong with a file that is of no use. */
+static enum enrolment_file read_file(struct enrolment *enrolment, struct error *reason)
 {
     struct buffer text = {0};
-    bool found;
-    int result = private_file_read(enrolment->path, &text, &found, error);
+    enum enrolment_file file = ENROLMENT_FILE_DAMAGED;
 
-    if (result == 0 && found &&
-        json_parse(&enrolment->state, text.data, text.length, NAME, ERROR_INPUT, error) != 0)
-        result = error_prefix(error, "delete the file, and " ANOTHER);
-    enrolment->length = text.length;
+    switch (file_read(&text, enrolment->path, FILE_OF_OURS, MAX_FILE, reason)) {
+    case FILE_FINE:
+        enrolment->state = parse_content(buffer_string(&text));
+        enrolment->length = text.length;
+        if (enrolment->state == NULL)
+            error_set(reason, ERROR_INPUT, NAME " is damaged");
+        else if (equals(enrolment->state, "enrolled", "yes"))
+            file = ENROLMENT_FILE_ENROLLED;
+        else
+            file = equals(enrolment->state, "taken", "yes") ? ENROLMENT_FILE_LOST
+                                                            : ENROLMENT_FILE_PENDING;
+        break;
+    case FILE_ABSENT:
+        file = ENROLMENT_FILE_ABSENT;
+        break;
+    case FILE_IS_FOLDER:
+        file = ENROLMENT_FILE_FOLDER;
+        break;
+    default:
+        break;
+    }
     buffer_wipe(&text);
-    return result;
+    return file;
+}
+
+/* A key and certificate for the token, which `earlier` are to give way to. */
+static cJSON *make_state(const struct token *token, const char *application, const cJSON *earlier)
+{
+    cJSON *state = cJSON_CreateObject();
+    struct buffer pem = {0}, addresses = {0};
+
+    self_signed_make(&pem, application);
+    char *key = strstr(pem.data, "-----BEGIN EC");
+    set(state, "client-key", key);
+    bytes_wipe(key, strlen(key));
+    *key = '\0';
+    set(state, "client-cert", pem.data);
+    for (size_t i = 0; i < token->addresses.count; i++)
+        buffer_printf(&addresses, "%s%s", i != 0 ? "," : "", token->addresses.items[i].url);
+    set(state, "endpoint", addresses.data);
+    set(state, "server-cert", token->fingerprint);
+    set(state, "token", token->digest);
+    set(state, "name", token->name);
+    set(state, "enrolled", "no");
+    if (earlier != NULL) {
+        char *text = json_print(earlier);
+
+        set(state, "former", text);
+        bytes_wipe(text, strlen(text));
+        free(text);
+    }
+    buffer_wipe(&pem);
+    buffer_free(&addresses);
+    return state;
 }
 
 static int write_file(struct enrolment *enrolment, struct error *error)
@@ -137,195 +223,273 @@ static int write_file(struct enrolment *enrolment, struct error *error)
     struct buffer text = {0};
 
     yaml_print(&text, enrolment->state);
+    for (int i = 0; i < SPARE; i++)
+        buffer_append_string(&text, "\n");
     enrolment->length = text.length;
-    int result = private_file_write(enrolment->path, &text, error);
+    int result = file_write(enrolment->path, &text, error);
     buffer_wipe(&text);
     return result;
 }
 
-/* The file is open from before the sandbox closed; what it has is overwritten, and no shorter. */
-static int mark_file(const struct enrolment *enrolment, struct error *error)
+/* Have the file say what has become of the key. It is open from before the sandbox closed; what is
+ * there is overwritten, and no shorter. */
+static int mark_file(struct enrolment *enrolment, struct error *error)
 {
     struct buffer text = {0};
 
     yaml_print(&text, enrolment->state);
     while (text.length < enrolment->length)
         buffer_append_string(&text, "\n");
-    ssize_t written = write(enrolment->file, text.data, text.length);
+    errno = ENOSPC; /* where only a part is written */
+    ssize_t written = pwrite(enrolment->file, text.data, text.length, 0);
     bool done = written == (ssize_t)text.length;
     buffer_wipe(&text);
-    return done ? 0 : error_set(error, ERROR_HOOK, NAME " cannot be written");
+    return done ? 0
+                : error_set(error, ERROR_WAITING, NAME " cannot be written: %s", strerror(errno));
 }
 
 /* ---- before the sandbox closes ---- */
 
-/* Have the file, to be written once more. */
-static int open_file(struct enrolment *enrolment, struct error *error)
+/* Have a key in the file for the token, and the file open. What serves so far is not to be lost
+ * with the file. */
+static int prepare(struct enrolment *enrolment, const struct enrolment_decision *decision,
+                   struct credentials *credentials, const struct event *event, struct error *error)
 {
-    if (enrolment->length == 0 && write_file(enrolment, error) != 0)
-        return -1;
+    if (decision->step == ENROLMENT_BEGIN) {
+        bool in_secret = decision->serving == ENROLMENT_SECRET_SERVES;
+        cJSON *state = make_state(&enrolment->token, event->application,
+                                  in_secret ? NULL : enrolment->earlier);
+
+        json_wipe(enrolment->state);
+        enrolment->state = state;
+        if (write_file(enrolment, error) != 0)
+            return -1;
+    }
     enrolment->file = open(enrolment->path, O_WRONLY | O_DSYNC | O_NOFOLLOW | O_CLOEXEC);
     if (enrolment->file < 0)
-        return error_set(error, ERROR_INPUT, NAME " cannot be opened: %s", strerror(errno));
+        return error_set(error, ERROR_INPUT, NAME ": %s", strerror(errno));
+    if (credentials_from_content(credentials, enrolment->state, error) != 0)
+        return -1;
+    credentials->enrolled = true;
     return 0;
 }
 
-/* Have a key in the file for the token, and the file open. */
-static int begin(struct enrolment *enrolment, struct credentials *credentials, const char *text,
-                 const char *digest, const char *application, struct error *error)
+/* A secret that has what is in the file, or what came of the token, makes the file superfluous. */
+static void clean_up(const struct enrolment *enrolment, const struct enrolment_facts *facts,
+                     const cJSON *secret, const struct event *event)
 {
-    cJSON *token = NULL;
-    int result = parse_token(text, &token, &enrolment->token, error);
+    bool same = equals(secret, "token", json_string(enrolment->state, "token"));
+    bool superseded = facts->token == ENROLMENT_TOKEN && facts->secret_match == ENROLMENT_OF_TOKEN;
 
-    if (result == 0 && !equals(enrolment->state, "token", digest)) {
-        json_wipe(enrolment->state);
-        enrolment->state = cJSON_CreateObject();
-        result = make_state(enrolment->state, token, digest, application, error);
-        enrolment->length = 0;
-    }
-    json_wipe(token);
-    if (result != 0 || credentials_from_content(credentials, enrolment->state, error) != 0)
-        return -1;
-    enrolment->left = true;
-    if (open_file(enrolment, error) == 0)
-        return 0;
-    credentials_wipe(credentials);
-    return -1;
+    if (facts->secret && (same || superseded) && event->kind != EVENT_ACTION)
+        unlink(enrolment->path);
 }
 
-static int say_waiting(const struct event *event, bool leader, struct error *error)
-{
-    if (leader)
-        return error_set(error, ERROR_UNREACHABLE, "the next hook enrols");
-    if (event->juju_major >= 3)
-        return error_set(error, ERROR_UNREACHABLE, "the leader is to enrol for all units");
-    return error_set(error, ERROR_INPUT,
-                     "a token is good for one unit, the leader, which cannot share its key where "
-                     "Juju has no secrets (3.0 and later do): set lxd_client_key and its like");
-}
+/* Everything that the decision takes, and the contents that may serve. */
+struct findings {
+    struct enrolment_facts facts;
+    struct error unreadable; /* what is wrong with the token's text */
+    struct error damage;     /* and with the file */
+    cJSON *secret;           /* usable, or NULL */
+    cJSON *former;
+};
 
-/* Take what is enrolled, or enrol. `secret` is what the application's secret holds, or NULL. */
-static int choose(struct enrolment *enrolment, struct credentials *credentials, const cJSON *secret,
-                  const struct juju_transport *juju, const struct event *event, const char *token,
-                  struct error *error)
+static int find(struct findings *findings, struct enrolment *enrolment,
+                const struct juju_transport *juju, const struct event *event, const char *token,
+                struct error *error)
 {
-    const cJSON *state = secret;
-    char digest[65] = "";
-    bool leader = false;
+    struct enrolment_facts *facts = &findings->facts;
 
     if (token != NULL)
-        certificate_fingerprint(digest, token, strlen(token));
-    if (is_enrolled(enrolment->state) && !equals(secret, "token", digest))
-        state = enrolment->state;
-    bool saved = event->juju_major < 3 || state == secret;
-    bool wanted = token != NULL && !equals(state, "token", digest);
-    if ((wanted || !saved) && juju_is_leader(juju, &leader, error) != 0)
-        return -1;
-    if (wanted && leader && event->kind != EVENT_ACTION && event->kind != EVENT_STOP)
-        return begin(enrolment, credentials, token, digest, event->application, error);
-    if (state == NULL)
-        return say_waiting(event, leader, error);
-    if (credentials_from_content(credentials, state, error) != 0)
-        return -1;
-    enrolment->left = leader && !saved;
-    return 0;
-}
+        facts->token = token_parse(&enrolment->token, token, &findings->unreadable) == 0
+                           ? ENROLMENT_TOKEN
+                           : ENROLMENT_UNREADABLE_TOKEN;
+    facts->juju_has_secrets = event->juju_major >= 3;
+    if (facts->juju_has_secrets &&
+        juju_own_secret_get(juju, LABEL, &findings->secret, error) != 0) {
+        struct error reason = *error;
 
-/* A secret that has it, or a later one, makes the file superfluous. */
-static void clean_up(struct enrolment *enrolment, const cJSON *secret)
-{
-    const char *kept = json_string(enrolment->state, "token");
-
-    if (kept == NULL || !equals(secret, "token", kept))
-        return;
-    unlink(enrolment->path);
-    json_wipe(enrolment->state);
-    enrolment->state = NULL;
-}
-
-static int read_all(struct enrolment *enrolment, struct credentials *credentials,
-                    const struct juju_transport *juju, const struct event *event, const char *token,
-                    bool *found, struct error *error)
-{
-    cJSON *secret = NULL;
-
-    if (read_file(enrolment, error) != 0 ||
-        (event->juju_major >= 3 && juju_own_secret_get(juju, LABEL, &secret, error) != 0))
-        return -1;
-    clean_up(enrolment, secret);
-    *found = token != NULL || secret != NULL || is_enrolled(enrolment->state);
-    int result = 0;
-    if (*found)
-        result = choose(enrolment, credentials, secret, juju, event, token, error);
-    json_wipe(secret);
-    return result;
-}
-
-int enrolment_read(struct credentials *credentials, const struct juju_transport *juju,
-                   const struct event *event, const char *token, bool *found, struct error *error)
-{
-    struct enrolment *enrolment = mem_alloc(sizeof *enrolment);
-
-    *found = false;
-    enrolment->file = -1;
-    enrolment->path = mem_printf("%s/" NAME, event->charm_folder);
-    if (read_all(enrolment, credentials, juju, event, token, found, error) != 0) {
-        enrolment_free(enrolment);
-        return error->kind == ERROR_HOOK ? -1 : error_prefix(error, OPTION);
+        if (reason.kind == ERROR_HOOK)
+            return -1;
+        return error_set(error, ERROR_WAITING, "Juju does not tell the application's secret: %s",
+                         reason.text);
     }
-    if (*found)
-        credentials->source = "trust token";
-    if (enrolment->left)
-        credentials->enrolment = enrolment;
-    else
-        enrolment_free(enrolment);
+    if (findings->secret != NULL && !is_usable(findings->secret)) {
+        json_wipe(findings->secret);
+        findings->secret = NULL;
+    }
+    facts->file = read_file(enrolment, &findings->damage);
+    findings->former = parse_content(json_string(enrolment->state, "former"));
+    facts->file_has_former = findings->former != NULL;
+    facts->secret = findings->secret != NULL;
+    if (facts->token == ENROLMENT_TOKEN) {
+        const char *digest = enrolment->token.digest;
+
+        if (equals(enrolment->state, "token", digest))
+            facts->file_match = ENROLMENT_OF_TOKEN;
+        if (equals(findings->secret, "token", digest))
+            facts->secret_match = ENROLMENT_OF_TOKEN;
+    }
     return 0;
+}
+
+static const cJSON *content_of(enum enrolment_serving serving, const struct findings *findings,
+                               const struct enrolment *enrolment)
+{
+    switch (serving) {
+    case ENROLMENT_SECRET_SERVES:
+        return findings->secret;
+    case ENROLMENT_FILE_SERVES:
+        return enrolment->state;
+    case ENROLMENT_FORMER_SERVE:
+        return findings->former;
+    default:
+        return NULL;
+    }
+}
+
+/* Returns as enrolment_read does. */
+static int carry_out(struct enrolment *enrolment, const struct enrolment_decision *decision,
+                     const struct findings *findings, struct credentials *credentials,
+                     const struct juju_transport *juju, const struct event *event,
+                     struct error *error)
+{
+    const cJSON *serving = content_of(decision->serving, findings, enrolment);
+
+    switch (decision->step) {
+    case ENROLMENT_NOTHING:
+        return 0;
+    case ENROLMENT_FAIL:
+        return say_problem(decision->problem, event, &enrolment->token, &findings->unreadable,
+                           error);
+    case ENROLMENT_BEGIN:
+    case ENROLMENT_GO_ON:
+        enrolment->step = ENROLMENT_GO_ON;
+        enrolment->earlier = cJSON_Duplicate(serving, true);
+        if (findings->facts.file == ENROLMENT_FILE_DAMAGED)
+            juju_log(juju, JUJU_LOG_WARNING, "%s: a new key takes its place",
+                     findings->damage.text);
+        return prepare(enrolment, decision, credentials, event, error) == 0 ? 1 : -1;
+    default:
+        break;
+    }
+    if (credentials_from_content(credentials, serving, error) != 0)
+        return -1;
+    credentials->enrolled = true;
+    if (decision->problem != ENROLMENT_NO_PROBLEM) {
+        struct error problem;
+
+        say_problem(decision->problem, event, &enrolment->token, &findings->unreadable, &problem);
+        credentials->remark = mem_printf("%s" SERVES_ON, problem.text);
+    }
+    enrolment->step = decision->step;
+    if (decision->step == ENROLMENT_USE)
+        clean_up(enrolment, &findings->facts, findings->secret, event);
+    return 1;
+}
+
+int enrolment_read(struct credentials *credentials, struct enrolment **enrolment,
+                   const struct juju_transport *juju, const struct event *event, const char *token,
+                   enum enrolment_role role, struct error *error)
+{
+    struct enrolment *reading = mem_alloc(sizeof *reading);
+    struct findings findings = {.facts = {.role = role}};
+
+    *enrolment = NULL;
+    reading->file = -1;
+    reading->path = mem_printf("%s/" NAME, event->charm_folder);
+    int result = find(&findings, reading, juju, event, token, error);
+    if (result == 0) {
+        struct enrolment_decision decision = enrolment_decide(&findings.facts);
+
+        result = carry_out(reading, &decision, &findings, credentials, juju, event, error);
+    }
+    json_wipe(findings.secret);
+    json_wipe(findings.former);
+    if (result == 1 && reading->step != ENROLMENT_USE)
+        *enrolment = reading;
+    else
+        enrolment_free(reading);
+    return result;
 }
 
 /* ---- in the sandbox ---- */
 
-/* Have one address of the server trust us. The connection is to the token's server, or none. */
-static int enrol_at(const struct enrolment *enrolment, const struct endpoint *endpoint,
-                    const struct credentials *credentials, int64_t share, int64_t deadline,
-                    struct error *error)
+/* Have LXD take the key. The connection is to the token's server, or none. -1 where LXD was not
+ * asked; else *verdict, with LXD's own reason in *error where it refuses. */
+static int enrol_at(struct enrolment *enrolment, struct lxd_client *client,
+                    struct lxd_server *server, enum enrolment_verdict *verdict, struct error *error)
+{
+    struct error ignored;
+    struct enrolment_answer answer = {
+        .kind = enrolment->token.kind, .expires = enrolment->token.expires, .now = time(NULL)};
+    const char *asked = json_string(enrolment->state, "asked");
+
+    lxd_ask_server(client);
+    if (lxd_answer_server(client, server, error) != 0)
+        return -1;
+    answer.trusted = server->trusted;
+    if (!answer.trusted) {
+        char now[24];
+
+        if (asked != NULL)
+            answer.asked = strtoll(asked, NULL, 10);
+        snprintf(now, sizeof now, "%lld", (long long)answer.now);
+        if (asked == NULL) {
+            set(enrolment->state, "asked", now);
+            mark_file(enrolment, &ignored); /* without it a lost answer is taken for none */
+        }
+        answer.trusted = lxd_enrol(client, server, enrolment->token.kind, enrolment->token.base64,
+                                   &answer.status, error) == 0;
+    }
+    if (!answer.trusted) { /* it may be so all the same */
+        struct lxd_server again = {0};
+
+        lxd_ask_server(client);
+        answer.trusted = lxd_answer_server(client, &again, &ignored) == 0 && again.trusted;
+        lxd_server_free(&again);
+    }
+    *verdict = enrolment_judge(&answer);
+    if (*verdict == ENROLMENT_UNDECIDED || *verdict == ENROLMENT_TRUSTED)
+        return 0;
+    if (answer.asked == 0)
+        set(enrolment->state, "asked", NULL);
+    if (*verdict == ENROLMENT_TOKEN_LOST)
+        set(enrolment->state, "taken", "yes");
+    mark_file(enrolment, &ignored);
+    return 0;
+}
+
+/* The same, with the sentence for what is not well. `share` bounds the connecting. */
+static int try_at(struct enrolment *enrolment, const struct endpoint *endpoint,
+                  const struct credentials *credentials, const struct event *event, int64_t share,
+                  int64_t deadline, enum enrolment_verdict *verdict, struct error *error)
 {
     struct lxd_credentials ours = {&credentials->certificate, &credentials->key,
                                    &credentials->server};
     struct lxd_server server = {0};
-    struct lxd_client *client;
+    struct lxd_client *client = NULL;
+    int result = lxd_open(&client, endpoint, &ours, share, error);
 
-    if (lxd_open(&client, endpoint, &ours, share, error) != 0)
-        return -1;
-    lxd_set_deadline(client, deadline);
-    int result = lxd_get_server(client, &server, error);
-    if (result == 0 && !server.trusted)
-        result = lxd_enrol(client, &server, enrolment->token, error);
+    *verdict = ENROLMENT_UNDECIDED;
+    if (result == 0) {
+        lxd_set_deadline(client, deadline);
+        result = enrol_at(enrolment, client, &server, verdict, error);
+        if (result == 0 && *verdict != ENROLMENT_TRUSTED)
+            result = say_verdict(*verdict, enrolment, event, server.software, endpoint->url, error);
+    } else if (error->kind == ERROR_IDENTITY) {
+        struct error reason = *error;
+
+        error_set(error, ERROR_INPUT, "%s: it is not the server that made the token", reason.text);
+    }
     lxd_server_free(&server);
     lxd_close(client);
     return result;
 }
 
-static int say_refused(const struct endpoint *endpoint, struct error *error)
-{
-    struct error reason = *error;
-
-    if (reason.kind == ERROR_IDENTITY)
-        return error_set(error, ERROR_INPUT, "%s: it is not the server that made the token",
-                         reason.text);
-    if (reason.kind != ERROR_REFUSED)
-        return -1;
-    const char *why = reason.text;
-    if (strstr(why, "No matching") != NULL)
-        why = "it is used up (perhaps for a key that we have lost), withdrawn or expired";
-    else if (strstr(why, "expired") != NULL)
-        why = "it has expired";
-    return error_set(error, ERROR_INPUT, "LXD at %s does not take it: %s: " ANOTHER, endpoint->url,
-                     why);
-}
-
 /* Addresses that do not answer, or where somebody else does, are passed over. */
-static int enrol(const struct enrolment *enrolment, struct credentials *credentials,
-                 struct error *error)
+static int enrol(struct enrolment *enrolment, struct credentials *credentials,
+                 const struct event *event, struct error *error)
 {
     int64_t deadline = net_clock_ms() + LXD_TIME_MS;
     struct endpoints *endpoints = &credentials->endpoints;
@@ -334,15 +498,20 @@ static int enrol(const struct enrolment *enrolment, struct credentials *credenti
     for (size_t i = 0; i < endpoints->count; i++) {
         const struct endpoint *endpoint = &endpoints->items[i];
         int64_t share = net_share(deadline, endpoints->count - i);
+        enum enrolment_verdict verdict;
 
-        if (enrol_at(enrolment, endpoint, credentials, share, deadline, &each) == 0) {
+        if (try_at(enrolment, endpoint, credentials, event, share, deadline, &verdict, &each) ==
+            0) {
             endpoints->items[0] = *endpoint;
             endpoints->count = 1;
             return 0;
         }
-        say_refused(endpoint, &each);
-        if (i == 0 || error->kind == ERROR_UNREACHABLE)
+        /* That LXD is at it counts more than what other addresses say, a refusal most of all. */
+        if (i == 0 || verdict != ENROLMENT_UNDECIDED || each.kind == ERROR_WAITING ||
+            error->kind == ERROR_UNREACHABLE)
             *error = each;
+        if (verdict != ENROLMENT_UNDECIDED)
+            return -1;
     }
     if (endpoints->count > 1 && error->kind == ERROR_UNREACHABLE)
         error_prefix(error, "no address in the token leads to LXD, the last one");
@@ -350,33 +519,57 @@ static int enrol(const struct enrolment *enrolment, struct credentials *credenti
 }
 
 static int enrol_and_mark(struct enrolment *enrolment, struct credentials *credentials,
-                          const struct juju_transport *juju, struct error *error)
+                          const struct juju_transport *juju, const struct event *event,
+                          struct error *error)
 {
-    if (enrol(enrolment, credentials, error) != 0)
-        return error_prefix(error, OPTION);
-    const char *url = credentials->endpoints.items[0].url;
-    cJSON_ReplaceItemInObject(enrolment->state, "endpoint", cJSON_CreateString(url));
-    cJSON_ReplaceItemInObject(enrolment->state, "enrolled", cJSON_CreateString("yes"));
-    if (mark_file(enrolment, error) != 0)
+    if (enrol(enrolment, credentials, event, error) != 0)
         return -1;
+    const char *url = credentials->endpoints.items[0].url;
+    set(enrolment->state, "endpoint", url);
+    set(enrolment->state, "enrolled", "yes");
+    set(enrolment->state, "asked", NULL);
+    set(enrolment->state, "former", NULL);
     juju_log(juju, JUJU_LOG_INFO,
              "LXD at %s trusts our certificate %.12s... now: the trust token is used up", url,
              credentials->certificate.fingerprint);
+    return mark_file(enrolment, error);
+}
+
+/* What is enrolled already serves on. */
+static int fall_back(const struct enrolment *enrolment, struct credentials *credentials,
+                     struct error *error)
+{
+    struct error reason = *error;
+    const char *source = credentials->source;
+
+    if (enrolment->earlier == NULL)
+        return -1;
+    credentials_wipe(credentials);
+    if (credentials_from_content(credentials, enrolment->earlier, error) != 0)
+        return -1;
+    credentials->source = source;
+    credentials->enrolled = true;
+    credentials->remark = mem_printf("%s" SERVES_ON, reason.text);
     return 0;
 }
 
-int enrolment_finish(struct credentials *credentials, const struct juju_transport *juju,
-                     const struct event *event, struct error *error)
+int enrolment_run(struct enrolment *enrolment, struct credentials *credentials,
+                  const struct juju_transport *juju, const struct event *event, struct error *error)
 {
-    struct enrolment *enrolment = credentials->enrolment;
-
-    if (enrolment == NULL)
+    if (enrolment->step == ENROLMENT_GO_ON &&
+        enrol_and_mark(enrolment, credentials, juju, event, error) != 0) {
+        error_prefix(error, "%s", credentials->source);
+        return fall_back(enrolment, credentials, error);
+    }
+    if (event->juju_major < 3 || juju_own_secret_set(juju, LABEL, enrolment->path, error) == 0)
         return 0;
-    if (enrolment->file >= 0 && enrol_and_mark(enrolment, credentials, juju, error) != 0)
+    if (error->kind != ERROR_REFUSED)
         return -1;
-    if (event->juju_major < 3)
-        return 0;
-    return juju_own_secret_set(juju, LABEL, enrolment->path, error);
+    /* The file has it: the next hook tries again. */
+    free(credentials->remark);
+    credentials->remark = mem_printf("%s: Juju does not put the key into a secret: %s",
+                                     credentials->source, error->text);
+    return 0;
 }
 
 void enrolment_free(struct enrolment *enrolment)
@@ -385,10 +578,9 @@ void enrolment_free(struct enrolment *enrolment)
         return;
     if (enrolment->file >= 0)
         close(enrolment->file);
-    if (enrolment->token != NULL)
-        bytes_wipe(enrolment->token, strlen(enrolment->token));
-    free(enrolment->token);
-    free(enrolment->path);
+    token_wipe(&enrolment->token);
     json_wipe(enrolment->state);
+    json_wipe(enrolment->earlier);
+    free(enrolment->path);
     free(enrolment);
 }

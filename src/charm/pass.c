@@ -4,11 +4,10 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "base/json.h"
 #include "base/net.h"
-#include "charm/enrolment.h"
 #include "charm/expiry.h"
 #include "charm/remover.h"
+#include "charm/sources.h"
 #include "juju/hook_tools.h"
 
 #define MAX_WARNINGS 10         /* of certificates that end soon, in one run */
@@ -27,18 +26,27 @@ static void step_done(struct pass *pass, const char *what)
 
 int pass_read_credentials(struct pass *pass, struct error *error)
 {
-    cJSON *options;
+    struct enrolment *enrolment;
+    struct sources_self self = {0};
+    struct options options;
 
-    if (juju_config_get(pass->juju, &options, error) != 0)
+    if (options_read(&options, pass->juju, error) != 0)
         return -1;
-    pass->expiry_days = json_int(options, "lxd_expiry_warning_days", EXPIRY_DEFAULT_DAYS);
-    const char *projects = json_string(options, "projects");
-    projects_parse(&pass->projects, projects != NULL ? projects : "");
-    int result = credentials_read(&pass->credentials, pass->juju, pass->event, options, error);
-    json_wipe(options);
-    juju_enclose(pass->juju);
+    pass->expiry_days = options.expiry_warning_days;
+    projects_parse(&pass->projects, options.projects != NULL ? options.projects : "");
+    self.may_enrol = pass->event->kind != EVENT_ACTION && pass->event->kind != EVENT_STOP;
+    int result = juju_is_leader(pass->juju, &self.leader, error);
     if (result == 0)
-        result = enrolment_finish(&pass->credentials, pass->juju, pass->event, error);
+        result = sources_read(&pass->credentials, &enrolment, pass->juju, pass->event, &options,
+                              &self, error);
+    options_wipe(&options);
+    juju_enclose(pass->juju);
+    if (result == 0 && enrolment != NULL) {
+        result = enrolment_run(enrolment, &pass->credentials, pass->juju, pass->event, error);
+        enrolment_free(enrolment);
+    }
+    if (result == 0 && pass->credentials.remark != NULL)
+        juju_log(pass->juju, JUJU_LOG_WARNING, "%s", pass->credentials.remark);
     step_done(pass, "credentials read");
     return result;
 }

@@ -5,15 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/net.h"
 #include "charm/databag.h"
-#include "charm/key_file.h"
 #include "charm/status.h"
 #include "juju/hook_tools.h"
 #include "lxd/client.h"
+#include "x509/self_signed.h"
 
 #define ENDPOINT "lxd"
+#define KEY_FILE "client-key.pem"
+#define MAX_KEY_FILE 32768
 #define LXD_TIME_MS (30 * 1000)
 
 struct requirer {
@@ -40,6 +43,38 @@ bool requirer_is_charm(const char *charm_folder)
         fclose(file);
     free(path);
     return found;
+}
+
+/* ---- the key ---- */
+
+/* What is in the file; where there is none, one is made. */
+static int read_or_make(const char *path, const char *common_name, struct buffer *pem,
+                        struct error *error)
+{
+    switch (file_read(pem, path, FILE_OF_OURS, MAX_KEY_FILE, error)) {
+    case FILE_FINE:
+        return 0;
+    case FILE_ABSENT:
+        self_signed_make(pem, common_name);
+        return file_write(path, pem, error);
+    default:
+        return -1;
+    }
+}
+
+static int load_key(struct requirer *requirer, struct error *error)
+{
+    const struct event *event = requirer->event;
+    char *path = mem_printf("%s/" KEY_FILE, event->charm_folder);
+    struct buffer pem = {0};
+    int result = read_or_make(path, event->application, &pem, error);
+
+    if (result == 0 &&
+        self_signed_read(buffer_string(&pem), &requirer->certificate, &requirer->key, error) != 0)
+        result = error_prefix(error, KEY_FILE ": delete it to have another one made");
+    buffer_wipe(&pem);
+    free(path);
+    return result;
 }
 
 /* ---- the relation ---- */
@@ -217,11 +252,7 @@ static int read_options(struct requirer *requirer, struct error *error)
 
 static int pass(struct requirer *requirer, struct status *status, struct error *error)
 {
-    const struct event *event = requirer->event;
-
-    if (key_file_load(event->charm_folder, event->application, &requirer->certificate,
-                      &requirer->key, error) != 0 ||
-        read_options(requirer, error) != 0)
+    if (load_key(requirer, error) != 0 || read_options(requirer, error) != 0)
         return -1;
     juju_enclose(requirer->juju);
     if (exchange(requirer, error) != 0)
@@ -229,7 +260,7 @@ static int pass(struct requirer *requirer, struct status *status, struct error *
     if (requirer->relations == 0)
         return error_set(error, ERROR_INPUT,
                          "missing relation: run \"juju relate %s:lxd lxd-integrator:api\"",
-                         event->application);
+                         requirer->event->application);
     return use_lxd(requirer, status, error);
 }
 

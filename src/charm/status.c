@@ -84,7 +84,8 @@ void status_of_error(struct status *status, const struct error *error, size_t mo
 {
     struct buffer message = {0};
 
-    status->name = error->kind == ERROR_UNREACHABLE ? "waiting" : "blocked";
+    status->name =
+        error->kind == ERROR_UNREACHABLE || error->kind == ERROR_WAITING ? "waiting" : "blocked";
     buffer_append_string(&message, error->text);
     if (error->kind == ERROR_UNREACHABLE)
         buffer_append_string(&message, "; retrying");

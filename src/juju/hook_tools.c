@@ -20,7 +20,7 @@ static void reply_wipe(struct juju_reply *reply)
 }
 
 /* A failing command says why in the last line of its stderr, behind "ERROR ". */
-static int say_failure(const char *command, struct juju_reply *reply, struct error *error)
+static const char *last_words(struct juju_reply *reply)
 {
     struct buffer *message = &reply->message;
 
@@ -31,8 +31,13 @@ static int say_failure(const char *command, struct juju_reply *reply, struct err
     line = line != NULL ? line + 1 : text;
     if (strncmp(line, "ERROR ", 6) == 0)
         line += 6;
+    return *line != '\0' ? line : "it did not say why";
+}
+
+static int say_failure(const char *command, struct juju_reply *reply, struct error *error)
+{
     return error_set(error, ERROR_HOOK, "%s failed with exit status %d: %s", command, reply->code,
-                     *line != '\0' ? line : "it did not say why");
+                     last_words(reply));
 }
 
 static int call(const struct juju_transport *juju, const char *const arguments[],
@@ -125,29 +130,36 @@ int juju_config_get(const struct juju_transport *juju, cJSON **options, struct e
     return ask(juju, arguments, cJSON_Object, options, error);
 }
 
-int juju_credential_get(const struct juju_transport *juju, cJSON **cloud, struct error *error)
+/* ---- credentials and secrets: what Juju refuses here is for the caller to explain ---- */
+
+/* An object. Where the command runs and fails: ERROR_REFUSED, in Juju's own words. */
+static int ask_for(const struct juju_transport *juju, const char *const arguments[], cJSON **value,
+                   struct error *error)
 {
-    const char *const arguments[] = {"credential-get", "--format=json", NULL};
     struct juju_reply reply = {0};
 
-    *cloud = NULL;
+    *value = NULL;
     int result = call(juju, arguments, NULL, &reply, error);
     if (result == 0)
-        result = parse(arguments[0], &reply, cJSON_Object, cloud, error);
-    else if (reply.code != 0 && (strstr(error->text, "permission denied") != NULL ||
-                                 strstr(error->text, "not supported") != NULL))
-        result = 0;
+        result = parse(arguments[0], &reply, cJSON_Object, value, error);
+    else if (reply.code != 0)
+        error_set(error, ERROR_REFUSED, "%s", last_words(&reply));
     reply_wipe(&reply);
     return result;
 }
 
-/* An object; *value stays NULL where the command fails for the one reason. */
-static int ask_unless(const char *reason, const struct juju_transport *juju,
-                      const char *const arguments[], cJSON **value, struct error *error)
+static bool was_refused_for(const char *reason, const struct error *error)
 {
-    int result = ask(juju, arguments, cJSON_Object, value, error);
+    return error->kind == ERROR_REFUSED && strstr(error->text, reason) != NULL;
+}
 
-    if (result != 0 && error->kind == ERROR_HOOK && strstr(error->text, reason) != NULL)
+int juju_credential_get(const struct juju_transport *juju, cJSON **cloud, struct error *error)
+{
+    const char *const arguments[] = {"credential-get", "--format=json", NULL};
+    int result = ask_for(juju, arguments, cloud, error);
+
+    if (result != 0 &&
+        (was_refused_for("permission denied", error) || was_refused_for("not supported", error)))
         result = 0;
     return result;
 }
@@ -156,11 +168,8 @@ int juju_secret_get(const struct juju_transport *juju, const char *uri, cJSON **
                     struct error *error)
 {
     const char *const arguments[] = {"secret-get", "--refresh", "--format=json", uri, NULL};
-    int result = ask_unless("permission denied", juju, arguments, content, error);
 
-    if (result != 0 && strstr(error->text, NOT_FOUND) != NULL)
-        error->kind = ERROR_INPUT;
-    return result;
+    return ask_for(juju, arguments, content, error);
 }
 
 int juju_own_secret_get(const struct juju_transport *juju, const char *label, cJSON **content,
@@ -168,8 +177,9 @@ int juju_own_secret_get(const struct juju_transport *juju, const char *label, cJ
 {
     const char *const arguments[] = {"secret-get", "--refresh", "--format=json",
                                      "--label",    label,       NULL};
+    int result = ask_for(juju, arguments, content, error);
 
-    return ask_unless(NOT_FOUND, juju, arguments, content, error);
+    return result != 0 && was_refused_for(NOT_FOUND, error) ? 0 : result;
 }
 
 int juju_own_secret_set(const struct juju_transport *juju, const char *label, const char *path,
@@ -177,13 +187,17 @@ int juju_own_secret_set(const struct juju_transport *juju, const char *label, co
 {
     const char *const find[] = {"secret-info-get", "--format=json", "--label", label, NULL};
     const char *const add[] = {"secret-add", "--file", path, "--label", label, NULL};
+    struct juju_reply reply = {0};
     cJSON *known;
 
-    if (ask_unless(NOT_FOUND, juju, find, &known, error) != 0)
+    if (ask_for(juju, find, &known, error) != 0 && !was_refused_for(NOT_FOUND, error))
         return -1;
     const char *id = known != NULL && known->child != NULL ? known->child->string : NULL;
     const char *const set[] = {"secret-set", "--file", path, id, NULL};
-    int result = run(juju, id != NULL ? set : add, NULL, error);
+    int result = call(juju, id != NULL ? set : add, NULL, &reply, error);
+    if (result != 0 && reply.code != 0)
+        error_set(error, ERROR_REFUSED, "%s", last_words(&reply));
+    reply_wipe(&reply);
     cJSON_Delete(known);
     return result;
 }

@@ -20,17 +20,22 @@
 /* An object: every option that is set or has a default. It may hold a private key: wipe it. */
 int juju_config_get(const struct juju_transport *juju, cJSON **options, struct error *error);
 
+/*
+ * Credentials and secrets. Where such a command runs and fails: ERROR_REFUSED, and the text is
+ * Juju's own words, which differ from Juju to Juju; ERROR_HOOK is left for a command that cannot be
+ * run. The values are secret: wipe them (json_wipe).
+ */
+
 /* *cloud is NULL where the application is not trusted ("permission denied"), or the model is of
- * a kind that has no such credential. It is params.CloudSpec and holds a private key: wipe it. */
+ * a kind that has no such credential ("not supported"). It is params.CloudSpec. */
 int juju_credential_get(const struct juju_transport *juju, cJSON **cloud, struct error *error);
 
-/* The newest revision of a secret (Juju 3): an object of strings, to be wiped. *content is NULL
- * where the application may not read it; ERROR_INPUT where there is no such secret. */
+/* The newest revision of a secret (Juju 3): an object of strings. */
 int juju_secret_get(const struct juju_transport *juju, const char *uri, cJSON **content,
                     struct error *error);
 
 /* The newest revision of the secret that our application owns by this label; any of its units may
- * read it. *content is NULL where there is no such secret. */
+ * read it. *content is NULL where there is no such secret ("not found"). */
 int juju_own_secret_get(const struct juju_transport *juju, const char *label, cJSON **content,
                         struct error *error);
 

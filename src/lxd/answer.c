@@ -74,6 +74,8 @@ int answer_server(const struct buffer *body, struct lxd_server *server, struct e
         server->clustered = json_bool(environment, "server_clustered", false);
         read_addresses(environment, &server->addresses);
         server->restricts = has_extension(metadata_of(json), "certificate_project");
+        server->software =
+            has_extension(metadata_of(json), "dev_incus_events") ? LXD_INCUS : LXD_LXD;
         server->takes_trust_token = has_extension(metadata_of(json), "explicit_trust_token");
     }
     cJSON_Delete(json);

@@ -611,24 +611,29 @@ int lxd_add_certificate(struct lxd_client *client, const struct certificate *cer
     return result;
 }
 
-int lxd_enrol(struct lxd_client *client, const struct lxd_server *server, const char *token,
-              struct error *error)
+int lxd_enrol(struct lxd_client *client, const struct lxd_server *server, enum lxd_token kind,
+              const char *token, int *status, struct error *error)
 {
     struct http_response response;
     struct buffer body = {0};
     char reason[MAX_REASON];
 
-    buffer_printf(&body, "{\"type\":\"client\",\"trust_token\":\"%s\"", token);
-    if (!server->takes_trust_token) /* LXD until 5.21.1; Incus reads the other all the same */
+    *status = 0;
+    buffer_printf(&body, "{%s\"trust_token\":\"%s\"",
+                  kind == LXD_TOKEN_CERTIFICATE ? "\"type\":\"client\"," : "", token);
+    /* LXD until 5.21.1; Incus reads the other all the same */
+    if (kind == LXD_TOKEN_CERTIFICATE && !server->takes_trust_token)
         buffer_printf(&body, ",\"password\":\"%s\"", token);
     buffer_append_string(&body, "}");
-    int result = request(client, "POST", CERTIFICATES, body.data, &response, error);
+    int result = request(client, "POST",
+                         kind == LXD_TOKEN_IDENTITY ? "/1.0/auth/identities/tls" : CERTIFICATES,
+                         body.data, &response, error);
     buffer_wipe(&body);
     if (result != 0)
         return -1;
+    *status = (int)response.status;
     answer_reason(&response.body, reason, sizeof reason);
-    if (response.status / 100 == 4 ||
-        strstr(reason, "expired") != NULL) /* 5.0 answers that by 500 */
+    if (response.status / 100 == 4)
         result = error_set(error, ERROR_REFUSED, "%s", reason);
     else if (response.status / 100 != 2)
         result = status_error(client, &response, error);

@@ -26,8 +26,17 @@ struct lxd_credentials {
 /* One server over one kept-alive connection. Opaque: TLS and HTTP are inside. */
 struct lxd_client;
 
+enum lxd_software { LXD_LXD, LXD_INCUS };
+
+/* Which API made a token. */
+enum lxd_token {
+    LXD_TOKEN_CERTIFICATE, /* "lxc config trust add" */
+    LXD_TOKEN_IDENTITY,    /* "lxc auth identity create tls/..." */
+};
+
 /* GET /1.0 */
 struct lxd_server {
+    enum lxd_software software;
     bool trusted;   /* auth == "trusted" */
     char *name;     /* environment.server_name; owned, "" where absent (untrusted) */
     char *version;  /* environment.server_version; the same */
@@ -156,8 +165,19 @@ int lxd_add_certificate(struct lxd_client *client, const struct certificate *cer
  * used up. LXD takes the entry's name and projects from the token. ERROR_REFUSED carries LXD's
  * reason. After any other error only lxd_get_server tells.
  */
-int lxd_enrol(struct lxd_client *client, const struct lxd_server *server, const char *token,
-              struct error *error);
+int lxd_enrol(struct lxd_client *client, const struct lxd_server *server, enum lxd_token kind,
+              const char *token, int *status, struct error *error);
+
+/* In two steps. */
+static inline void lxd_ask_server(struct lxd_client *client)
+{
+    (void)client;
+}
+static inline int lxd_answer_server(struct lxd_client *client, struct lxd_server *server,
+                                    struct error *error)
+{
+    return lxd_get_server(client, server, error);
+}
 
 /* DELETE; 404 is success. After a time-out, a broken connection or 5xx, GET decides. */
 int lxd_remove_certificate(struct lxd_client *client, const char *fingerprint, struct error *error);
