@@ -7,7 +7,6 @@
 #include "charm/actions.h"
 #include "charm/event.h"
 #include "charm/reconcile.h"
-#include "charm/requirer.h"
 #include "command_line.h"
 #include "juju/channel.h"
 #include "juju/hook_tools.h"
@@ -15,8 +14,6 @@
 static int run_charm(const struct juju_transport *juju, const struct event *event,
                      struct error *error)
 {
-    if (requirer_is_charm(event->charm_folder))
-        return requirer_run(juju, event, error);
     if (event->kind == EVENT_ACTION)
         return action_run(juju, event, error);
     return reconcile(juju, event, error);
