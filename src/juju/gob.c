@@ -238,10 +238,10 @@ static struct gob_field read_name_and_type(struct reader *reader)
         else
             read.type = read_int(reader);
     }
-    for (uint8_t i = SEQUENCE; i <= MESSAGE; i++) {
+    for (int i = SEQUENCE; i <= MESSAGE; i++) {
         if (read.type == known[i].type && name.length == strlen(known[i].name) &&
             memcmp(reader->data + name.start, known[i].name, name.length) == 0)
-            read.known = i;
+            read.known = (uint8_t)i;
     }
     return read;
 }

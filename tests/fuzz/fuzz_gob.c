@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a unit agent answers, to the call that the first byte of the input chooses, once in one piece
- * and once in pieces. */
+/* What a unit agent answers, to the call that the first byte of the input chooses, once in one
+ * piece and once in pieces. */
 #include "fuzz.h"
 
 #include "juju/gob.h"
