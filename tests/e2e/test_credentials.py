@@ -77,11 +77,11 @@ def test_own_certificate_that_has_expired_is_named_as_such(lxd, juju):
     app = juju.deploy(trust=True, cloud=lxd_cloud(lxd.url, credential, lxd.certificate))
     left = ends - datetime.datetime.now(datetime.timezone.utc)
     time.sleep(max(0, left.total_seconds()) + 2)
-    app.update_status()
+    (hook,) = app.update_status()
     status, message = app.units[0].status
-    assert status == "blocked"
-    assert f"expired on {ends:%Y-%m-%d}" in message and "credential-get" in message
-    assert "trust add" not in message
+    assert status == "blocked" and f"expired on {ends:%Y-%m-%d}" in message
+    (line,) = hook.logged("ERROR")
+    assert "credential-get" in line and "trust add" not in line
 
 
 def test_trust_given_and_taken(lxd, juju, cloud):

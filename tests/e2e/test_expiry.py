@@ -25,7 +25,7 @@ def test_registered_certificate(lxd, app, unit, relation):
     assert unit.status == active(lxd, 2, f"; 1 certificate to renew, by {date_in(20)}")
     (hook,) = app.update_status()
     (line,) = warnings(hook, short.fingerprint)
-    assert f".builder.{relation.number} " in line and date_in(20) in line
+    assert line.startswith(f"builder ({relation.id}): certificate of builder/0 ") and date_in(20) in line
     assert warnings(hook, long.fingerprint) == []
 
 

@@ -138,7 +138,7 @@ def test_what_is_no_certificate(lxd, unit, https, registered, junk, reason):
     joined, _ = https.join("viewer/0", version="1.0", certificate=junk)
     assert [line for line in joined.logged("WARNING") if f"rejected: {reason}" in line]
     assert https.published() == {}
-    assert unit.status == active(lxd, 0, f"; 1 certificate rejected ({https.id})")
+    assert unit.status == active(lxd, 0, f"; 1 certificate rejected: viewer ({https.id})")
     https.join("viewer/1", **ask(good))
     assert list(registered()) == [good.fingerprint]
     assert https.published() == reachable(lxd)
@@ -149,7 +149,7 @@ def test_certificate_that_lxd_refuses(lxd, unit, https):
     joined, _ = https.join("viewer/0", **ask(expired))
     assert [line for line in joined.logged("WARNING") if expired.fingerprint[:12] in line]
     assert https.published() == {}
-    assert unit.status[1].endswith(f"; 1 certificate rejected ({https.id})")
+    assert unit.status[1].endswith(f"; 1 certificate rejected: viewer ({https.id})")
 
 
 def test_another_version_is_left_alone(https, registered):
@@ -236,7 +236,7 @@ def test_relation_that_cannot_be_read(lxd, app, unit, https, registered):
     https.unreadable = True
     app.update_status()
     assert list(registered()) == [first.fingerprint]
-    assert unit.status[1].endswith(f"; 1 relation unreadable ({https.id})")
+    assert unit.status[1].endswith(f"; unreadable: viewer ({https.id})")
 
 
 def test_leadership_in_doubt_leaves_the_relation_alone(lxd, app, unit, https, registered):

@@ -32,8 +32,8 @@ def test_operator_restricts_all(lxd, app, relation):
     assert opens(lxd, client) == {"blue"}
     (hook,) = app.configure(projects=None)
     assert opens(lxd, client) is None
-    (line,) = [text for text in hook.logged("INFO") if client.fingerprint[:12] in text]
-    assert line.endswith(" now opens all of LXD")
+    (line,) = [text for text in hook.logged("WARNING") if client.fingerprint[:12] in text]
+    assert "opens all of LXD" in line
 
 
 def test_changed_list_changes_the_entry(lxd, relation):
@@ -54,7 +54,9 @@ def test_operator_s_list_is_the_limit(lxd, app, relation):
     )
     assert opens(lxd, client) == {"blue"}
     (line,) = [text for text in joined.logged("WARNING") if client.fingerprint[:12] in text]
-    assert line.endswith("project blue")
+    assert '"green"' in line and '"blue"' not in line
+    assert published(relation)["registered_certificates"] == [client.certificate]
+    assert "green" in rejections(relation)[client.fingerprint]
 
 
 def test_wish_can_only_give(lxd, app, relation):

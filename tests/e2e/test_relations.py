@@ -61,7 +61,11 @@ def test_certificate_is_registered_and_logs_in(lxd, unit, relation, entries, pre
 def test_databag_is_written_through_stdin(relation):
     hooks = relation.join("builder/0", client_certificates=bundle(identity()))
     written = [call.arguments for hook in hooks for call in hook.called("relation-set")]
-    assert written == [("relation-set", "-r", relation.id, "--file", "-")]
+    to_peers = [call for call in written if call[2].startswith("peers:")]
+    assert [call[3:] for call in to_peers] == [("--file", "-", "--app")]
+    assert [call for call in written if call not in to_peers] == [
+        ("relation-set", "-r", relation.id, "--file", "-")
+    ]
 
 
 def test_entry_is_an_unrestricted_client(lxd, relation):

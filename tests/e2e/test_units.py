@@ -7,7 +7,7 @@ import pytest
 from agent import Event
 from expectations import published, served
 from hook_commands import Reply
-from juju import Juju
+from juju import HookFailed, Juju
 from pki import bundle, identity
 
 
@@ -65,7 +65,7 @@ def test_only_the_leader_says_that_it_added(unit, follower, relation):
     client = identity()
     hooks = relation.join("builder/0", client_certificates=bundle(client))
     lines = [line for hook in hooks for line in hook.logged("INFO")]
-    assert sum("is now in the trust store" in line for line in lines) == 1
+    assert sum("is in the trust store" in line for line in lines) == 1
 
 
 def test_removal_waits_for_the_leader(unit, follower, relation, registered):
@@ -119,10 +119,11 @@ def test_leader_that_goes_leaves_removals_to_the_next(app, unit, follower, relat
     relation.join("builder/0", client_certificates=bundle(stale, wanted))
     publish_unseen(relation, bundle(wanted))
     hooks = app.remove_unit(unit)
-    assert [hook.name for hook in hooks][-2:] == ["remove", "leader-elected"]
+    assert hooks[-1].name == "leader-elected"
     assert registered() == {wanted.fingerprint}
-    asked = [hook.name for hook in hooks if hook.called("goal-state")]
-    assert asked and "leader-elected" not in asked
+    for each, removes in ((unit, False), (follower, True)):
+        lines = [line for hook in each.hooks for line in hook.logged("INFO")]
+        assert any("is removed" in line for line in lines) == removes
 
 
 def test_remote_unit_departs_while_ours_stays(unit, follower, relation, registered):
@@ -163,18 +164,33 @@ def test_unit_that_comes_back_serves_again(lxd, app, unit, relation):
     assert published(relation, next_unit) == served(lxd, client)
 
 
-@pytest.mark.parametrize("command", ["goal-state", "is-leader"])
-def test_doubt_removes_nothing(app, unit, relation, registered, command):
-    other = app.relate("deployer")
+def test_doubt_removes_nothing(lxd, app, unit, relation, registered):
+    """Without goal-state a unit does not know whether it stays; relation-departed and update-status
+    tell."""
+    first, second = identity(), identity()
+    relation.join("builder/0", client_certificates=bundle(first))
+    relation.join("builder/1", client_certificates=bundle(second))
+    before = published(relation)
+    app.faults["goal-state"] = Reply(1, stderr=b"ERROR lost the controller\n")
+    (hook,) = relation.publish("builder/0", client_certificates="[]")
+    assert registered() == {first.fingerprint, second.fingerprint}
+    assert published(relation) == before
+    assert any("goal-state" in line for line in hook.logged("WARNING"))
+    relation.depart("builder/1")
+    assert first.fingerprint in registered() and second.fingerprint not in registered()
+    app.update_status()
+    assert registered() == set() and published(relation) == served(lxd)
+
+
+def test_leadership_in_doubt_changes_nothing(app, unit, relation, registered):
     client = identity()
     relation.join("builder/0", client_certificates=bundle(client))
-    other.join("deployer/0")
-    app.faults[command] = Reply(1, stderr=b"ERROR lost the controller\n")
-    hooks = relation.remove()
+    app.faults["is-leader"] = Reply(1, stderr=b"ERROR lost the controller\n")
+    with pytest.raises(HookFailed):
+        relation.remove()
     assert registered() == {client.fingerprint}
-    assert any("nothing is removed" in line for hook in hooks for line in hook.logged("WARNING"))
     app.faults.clear()
-    app.update_status()
+    unit.run_pending()
     assert registered() == set()
 
 
@@ -215,4 +231,4 @@ def test_rejection_is_told_once(app, unit, relation):
     assert any(expired.fingerprint[:12] in line for line in joined.logged("WARNING"))
     (again,) = app.update_status()
     assert changed.logged("WARNING") == again.logged("WARNING") == []
-    assert unit.status[1].endswith(f"; 1 certificate rejected ({relation.id})")
+    assert unit.status[1].endswith(f"; 1 certificate rejected: builder ({relation.id})")
