@@ -483,12 +483,18 @@ static void add_expiring(struct expiry *expiry, const struct findings *findings)
         note_expiry(expiry, lxd_presented(server->client), whose);
         free(whose);
     }
-    for (size_t i = 0; i < findings->wishes->count; i++) {
+    for (size_t i = 0, next; i < findings->wishes->count; i = next) {
         const struct wish *wish = &findings->wishes->items[i];
         const struct server *ignored;
 
-        if (servers_verdict(findings->servers, i, &ignored) == VERDICT_REJECTED ||
-            wish->entry->certificate.not_after >= expiry->limit)
+        next = wishes_next(findings->wishes, i); /* each certificate once */
+        if (wish->entry->certificate.not_after >= expiry->limit)
+            continue;
+        while (wish < &findings->wishes->items[next] &&
+               servers_verdict(findings->servers, (size_t)(wish - findings->wishes->items),
+                               &ignored) == VERDICT_REJECTED)
+            wish++;
+        if (wish == &findings->wishes->items[next])
             continue;
         char *relation = relation_describe(wish->relation);
         char *whose = mem_printf("%s: certificate of %s", relation, wish->member->name);
