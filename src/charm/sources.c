@@ -45,9 +45,8 @@ static int say_refused(const struct reading *reading, struct error *error)
     const char *uri = reading->options->credentials;
     const char *id = strrchr(uri, '/') != NULL ? strrchr(uri, '/') + 1 : strchr(uri, ':') + 1;
 
-    /* In this order both find room in a status. */
-    return error_set(error, ERROR_INPUT, "Juju refuses it, run \"juju grant-secret %s %s\": %s",
-                     *id != '\0' ? id : "NAME", reading->event->application, reason.text);
+    return error_set(error, ERROR_INPUT, "%s: to grant it run \"juju grant-secret %s %s\"",
+                     reason.text, *id != '\0' ? id : "NAME", reading->event->application);
 }
 
 static int read_token(struct reading *reading, const char *token, struct error *error)

@@ -295,8 +295,8 @@ static void test_secret_that_juju_refuses(void **state)
     set_option(&fixture->options.credentials, URI);
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         char *message = mem_printf("WARNING x\nERROR %s\n", words[i]);
-        char *sentence = mem_printf("lxd_credentials: Juju refuses it, run \"juju grant-secret "
-                                    "9m4e2mr0ui3e8a215n4g integrator\": %s",
+        char *sentence = mem_printf("lxd_credentials: %s: to grant it run \"juju grant-secret "
+                                    "9m4e2mr0ui3e8a215n4g integrator\"",
                                     words[i]);
 
         fixture->answers[0] = (struct fake_answer){GET_SECRET, 1, NULL, message};
@@ -327,7 +327,7 @@ static void test_uris(void **state)
                                                1, NULL, "ERROR no\n"};
     set_option(&fixture->options.credentials, "secret://m/9m4e");
     assert_fails(fixture, ERROR_INPUT,
-                 "lxd_credentials: Juju refuses it, run \"juju grant-secret 9m4e integrator\": no");
+                 "lxd_credentials: no: to grant it run \"juju grant-secret 9m4e integrator\"");
     fixture->event.juju_major = 2;
     assert_fails(fixture, ERROR_INPUT,
                  "lxd_credentials: this Juju has no secrets, Juju 3.3 and later do");
