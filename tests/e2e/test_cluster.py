@@ -94,6 +94,7 @@ def clients_of(member, administrator):
 def nodes(cluster, numbers, *clients):
     return [
         {
+            "certificate": cluster.members[0].certificate,
             "endpoint": cluster.members[number].url,
             "name": cluster.name(number),
             "trusted_certs_fp": sorted(client.fingerprint for client in clients),

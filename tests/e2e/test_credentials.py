@@ -40,6 +40,8 @@ def test_application_that_is_not_trusted_is_blocked(juju, cloud):
         "lxd_endpoint, lxd_client_cert, lxd_client_key, lxd_server_cert",
     )
     assert all(hook.exit_code == 0 for hook in unit.hooks)
+    # The normal beginning of a deployment.
+    assert [line for hook in unit.hooks for line in hook.logged("ERROR")] == []
 
 
 def test_in_kubernetes_trust_is_not_recommended(juju, monkeypatch):
@@ -235,7 +237,7 @@ def test_credential_that_lxd_does_not_trust(lxd, juju):
     assert unit.status == (
         "blocked",
         f"LXD at {lxd.url} does not trust the client certificate {stranger.fingerprint[:12]}...: "
-        'run "lxc config trust add"',
+        'run "lxc config trust add FILE"',
     )
 
 

@@ -229,4 +229,4 @@ def test_nobody_there(complaint):
 
 def test_no_trust(complaint, lxd):
     said = complaint(lxd.url, lxd.certificate)
-    assert said == 'does not trust the client certificate: run "lxc config trust add"'
+    assert said == 'does not trust the client certificate: run "lxc config trust add FILE"'

@@ -7,7 +7,7 @@ import pytest
 from expectations import cut, published, rejections, served
 from lxd import Lxd, free_port
 from peers import Hole
-from pki import bundle, identity
+from pki import Identity, bundle, identity
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +195,32 @@ def test_endpoint_listed_twice_is_one_node(lxd, juju, admin):
     relation = app.relate("builder")
     assert published(relation) == served(lxd)
     assert app.units[0].status == ("active", f"0 certificates trusted, LXD {lxd.version}, 1 node")
+
+
+def test_two_spellings_are_one_node(lxd, juju, admin):
+    config = configuration(admin, lxd, lxd)
+    config["lxd_endpoint"] = f"{lxd.url},localhost:{lxd.port},LOCALHOST.:{lxd.port}"
+    app = juju.deploy(config=config)
+    relation = app.relate("builder")
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client))
+    assert published(relation) == served(lxd, client)
+    assert app.units[0].status == ("active", f"1 certificate trusted, LXD {lxd.version}, 1 node")
+
+
+def test_clone_is_a_server_of_its_own(lxd, juju, admin, tmp_path):
+    """It has the first one's certificate, and another trust store."""
+    original = Identity(
+        (lxd.directory / "server.crt").read_text(), (lxd.directory / "server.key").read_text()
+    )
+    with Lxd("127.0.0.4", original) as clone:
+        clone.trust(admin, "juju")
+        app = juju.deploy(config=configuration(admin, lxd, clone))
+        relation = app.relate("builder")
+        client = identity()
+        relation.join("builder/0", client_certificates=bundle(client))
+        assert client.fingerprint in lxd.trust_store and client.fingerprint in clone.trust_store
+        assert published(relation) == served_by(served(lxd, client), served(clone, client))
 
 
 @pytest.mark.parametrize("endpoints", ["{0},", "{0},,{0}", "{0},unix:///x", "{0} {0}"])

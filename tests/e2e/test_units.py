@@ -225,6 +225,52 @@ def test_applications_do_not_touch_each_other_s_entries(juju, cloud, app, relati
     assert registered() == {theirs.fingerprint}
 
 
+def test_leadership_that_is_lost_in_the_middle(app, unit, follower, relation, registered):
+    """It is asked for again right before LXD is changed."""
+    relation.join("builder/0")
+    changed = publish_unseen(relation, bundle(identity()))
+
+    def lose():
+        app.leader = follower
+
+    app.meanwhile["relation-get"] = lose
+    unit.run(changed)
+    assert registered() == set()
+    follower.run(Event("leader-elected"))
+    assert len(registered()) == 1
+
+
+def test_leader_that_waits_for_its_subordinates(app, unit, follower, relation, registered):
+    """It is dying, leads on, and runs no hooks: the other unit says who keeps it waiting."""
+    relation.join("builder/0")
+    app.remove_unit(unit, subordinates=True)
+    relation.publish("builder/0", client_certificates=bundle(identity()))
+    assert registered() == set()
+    status, message = follower.status
+    assert status == "waiting" and message.startswith(f"{unit.name} is leaving")
+    unit.subordinates_gone()
+    assert len(registered()) == 1 and follower.status[0] == "active"
+
+
+def test_reconcile_on_a_follower_says_what_is_left(app, unit, follower, relation, registered):
+    relation.join("builder/0")
+    publish_unseen(relation, bundle(identity()))
+    outcome = follower.run_action("reconcile")
+    assert outcome.status == "failed" and f"{app.name}/leader" in outcome.message
+    assert registered() == set()
+    assert unit.run_action("reconcile").status == "completed" and len(registered()) == 1
+    assert follower.run_action("reconcile").status == "completed"
+
+
+def test_follower_enrols_nothing_and_says_nothing_of_its_own(lxd, app, unit, follower, relation):
+    """What LXD has, and no more."""
+    first, second = identity(), identity()
+    relation.join("builder/0", client_certificates=bundle(first))
+    follower.run(publish_unseen(relation, bundle(first, second)))
+    assert published(relation, follower) == served(lxd, first)
+    assert "1 change left to the leader" in follower.status[1]
+
+
 def test_rejection_is_told_once(app, unit, relation):
     expired = identity(start=-10, end=-1)
     joined, changed = relation.join("builder/0", client_certificates=bundle(expired))

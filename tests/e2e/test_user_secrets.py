@@ -58,7 +58,9 @@ def test_secret_that_is_not_granted_names_the_command(lxd, juju, secret, words):
     unit = app.units[0]
     assert unit.status[0] == "blocked"
     command = f"juju grant-secret {secret.id} gate"
-    assert unit.status[1] == cut(f'lxd_credentials: Juju refuses it, run "{command}": {words}')
+    sentence = f'lxd_credentials: {words}: to grant it run "{command}"'
+    assert unit.status[1] == cut(sentence)  # the log has all of it
+    assert sentence in [line for hook in unit.hooks for line in hook.logged("ERROR")]
     assert all(hook.exit_code == 0 for hook in unit.hooks)
     app.faults.clear()
     secret.grant(app)
