@@ -339,8 +339,8 @@ static void make_status(struct report *report, const struct findings *findings,
 
     report->status = "active";
     if (findings->error != NULL) {
+        append_left(&message, findings); /* else a long remedy leaves no room for it */
         append_error(report, &message, findings, findings->error);
-        append_left(&message, findings);
     } else {
         if (wider->count != 0)
             buffer_append_string(&message, wider->items[0]);

@@ -247,7 +247,7 @@ def test_restricted_credential(lxd, juju):
     cloud = lxd_cloud(lxd.url, restricted, lxd.certificate)
     unit = juju.deploy(trust=True, cloud=cloud).units[0]
     status, message = unit.status
-    assert status == "blocked" and "may not manage the trust store" in message
+    assert status == "blocked" and "restricts the client certificate" in message
     assert restricted.fingerprint[:12] in message and lxd.url in message
 
 
