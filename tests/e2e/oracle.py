@@ -156,8 +156,8 @@ def expired(wishes, now):
 
 
 def judged(wishes, limit, store, entries, now):
-    """Which of a relation's certificates a trust store lets in, and which of them open less than was asked for:
-    two sets of fingerprints."""
+    """Which of a relation's certificates a trust store lets in, and of which something was asked for
+    that the operator does not give or LXD does not open: two sets of fingerprints."""
     let_in, less = set(), set()
     for wish in wishes:
         allowed = within(wish.projects, limit)
@@ -166,7 +166,7 @@ def judged(wishes, limit, store, entries, now):
         ours = wish.fingerprint not in store.foreign
         if wish.end > now and usable != NOTHING_OPEN and (ours or covers(entry, allowed)):
             let_in.add(wish.fingerprint)
-        if not covers(entry, wish.projects):
+        if not covers(within(limit, entry), wish.projects):
             less.add(wish.fingerprint)
     return let_in, less
 
@@ -215,6 +215,9 @@ def faults_in_databag(bag, said, application, limit, sites, now):
         sum(publication.complaints for publication in said.values()),
         nonsense,
     )
+    if faults:
+        faults.append(f"rejected: {rejected}")
+        faults += [f"{member}: {said[member]}"[:3000] for member in said]
     return faults
 
 
