@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Histories of random events: whatever comes, the trust store and the databags end up right.
 
-./build.sh test model [SEED [EVENTS]] plays as many as you like. Here it is another seed each time, which is printed;
-LXD_INTEGRATOR_SEED=N has that one again.
+./build.sh test model [SEED [EVENTS]] plays as many as you like. Here it is another seed each time,
+which is printed; LXD_INTEGRATOR_SEED=N has that one again.
 """
 
 import os
