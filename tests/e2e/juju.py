@@ -215,10 +215,10 @@ class Application:
         for relation in self.relations:
             if relation.cross_model or relation.suspended:
                 continue
-            units_known = () if relation.principal else relation.units
-            relations[relation.endpoint][relation.application] = {"status": "joined", "since": SINCE}
-            for name in units_known:
-                relations[relation.endpoint][name] = {"status": "active", "since": SINCE}
+            there = relations[relation.endpoint]
+            there[relation.application] = {"status": "joined", "since": SINCE}
+            for name in () if relation.principal else relation.units:
+                there[name] = {"status": "active", "since": SINCE}
         return {"units": go_map(units), "relations": go_map(map_values(go_map, relations))}
 
     def make_peers(self):

@@ -145,7 +145,8 @@ def withdraw(world, rng):
     if kept and relation.endpoint == "https":
         publication = oracle.ask_https(member, kept[0])
     elif kept:
-        publication = oracle.ask(member, [oracle.Wish(w.fingerprint, w.text, end=w.end) for w in kept])
+        wishes = [oracle.Wish(wish.fingerprint, wish.text, end=wish.end) for wish in kept]
+        publication = oracle.ask(member, wishes)
     world.publish(relation, member, publication)
     return f"{member} on {relation.id}: {short(publication)}"
 

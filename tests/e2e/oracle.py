@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What has to be in the trust stores and in the databags once all is quiet, and what may never be there: the
-specification of the interface, worked out from what requirers published and administrators did.
+"""What has to be in the trust stores and in the databags once all is quiet, and what may never be
+there: the specification of the interface, worked out from what requirers published and
+administrators did.
 
 It shares nothing with the charm and parses nothing: a publication is made from parts whose meaning
 is known beforehand. What an entry opens is a frozenset of LXD's projects, or ALL of LXD.
@@ -141,8 +142,8 @@ def opens(entry):
 
 
 def expected_entries(wishes, limit, store, refused):
-    """What the charm's entries in a trust store have to open, by fingerprint. LXD does not take what
-    is refused; an entry of somebody else's takes the place of one."""
+    """What the charm's entries in a trust store have to open, by fingerprint. LXD does not take
+    what is refused; an entry of somebody else's takes the place of one."""
     wanted = entitled(wishes, limit, store.projects)
     return {
         fingerprint: projects
@@ -156,8 +157,8 @@ def expired(wishes, now):
 
 
 def judged(wishes, limit, store, entries, now):
-    """Which of a relation's certificates a trust store lets in, and which of them open less than was asked for:
-    two sets of fingerprints."""
+    """Which of a relation's certificates a trust store lets in, and of which something was asked
+    for that the operator does not give or LXD does not open: two sets of fingerprints."""
     let_in, less = set(), set()
     for wish in wishes:
         allowed = within(wish.projects, limit)
@@ -166,7 +167,7 @@ def judged(wishes, limit, store, entries, now):
         ours = wish.fingerprint not in store.foreign
         if wish.end > now and usable != NOTHING_OPEN and (ours or covers(entry, allowed)):
             let_in.add(wish.fingerprint)
-        if not covers(entry, wish.projects):
+        if not covers(within(limit, entry), wish.projects):
             less.add(wish.fingerprint)
     return let_in, less
 
@@ -208,13 +209,17 @@ def faults_in_databag(bag, said, application, limit, sites, now):
         [text for _, text in registered],
         bag.get("registered_certificates"),
     )
-    compare("rejected, though let in to all that was asked for", set(), about - less - (asked - accepted))
-    compare("rejected and not listed", set(), (asked - accepted) - about)
+    refused = asked - accepted
+    compare("rejected, though let in to all that was asked for", set(), about - less - refused)
+    compare("rejected and not listed", set(), refused - about)
     compare(
         "rejections about no certificate",
         sum(publication.complaints for publication in said.values()),
         nonsense,
     )
+    if faults:
+        faults.append(f"rejected: {rejected}")
+        faults += [f"{member}: {said[member]}"[:3000] for member in said]
     return faults
 
 

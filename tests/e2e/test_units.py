@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several units of the charm: the leader alone changes LXD, the others tell what is there, and one that goes
-leaves alone what the others still need."""
+"""Several units of the charm: the leader alone changes LXD, the others tell what is there, and one
+that goes leaves alone what the others still need."""
 
 import pytest
 

@@ -320,7 +320,7 @@ class World:
                 demand(oracle.covers(allowed, oracle.opens(new)), f"{what}: wishes: {allowed}")
                 number = new["name"][len(self.prefix) :].split(".")[1]
                 asked = number.isdigit() and fingerprint in self._asked[int(number)]
-                demand(old is not None or asked, f"{what}: not asked for by the relation in its name")
+                demand(old is not None or asked, f"{what}: its name is of a relation that never asked")
             kept = fingerprint in wanted and not disturbed
             if kept and oracle.covers(oracle.opens(old), deserved):
                 demand(oracle.covers(oracle.opens(new), deserved), f"{what}: wishes: {deserved}")
