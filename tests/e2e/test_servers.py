@@ -199,7 +199,7 @@ def test_endpoint_listed_twice_is_one_node(lxd, juju, admin):
 
 def test_two_spellings_are_one_node(lxd, juju, admin):
     config = configuration(admin, lxd, lxd)
-    config["lxd_endpoint"] = f"{lxd.url},localhost:{lxd.port},LOCALHOST.:{lxd.port}"
+    config["lxd_endpoint"] = f"{lxd.url},localhost:{lxd.port},LOCALHOST:{lxd.port}"
     app = juju.deploy(config=config)
     relation = app.relate("builder")
     client = identity()
