@@ -107,7 +107,7 @@ def test_good_entries_of_a_list_are_served(lxd, unit, relation):
     ("client", "reason"),
     [
         (identity(start=-10, end=-1), "expired"),
-        (identity(start=10, end=20), "valid yet"),
+        (identity(start=10, end=20), "not valid before"),
         (identity(kind="RSA-1024"), "too weak"),
     ],
     ids=["expired", "not yet valid", "weak"],
@@ -125,7 +125,7 @@ def test_entry_that_an_administrator_restricted_is_no_access(lxd, relation):
     client = identity()
     lxd.trust(client, "alice", restricted=True, projects=[])
     relation.join("builder/0", client_certificates=bundle(client))
-    assert "restricted" in rejections(relation)[client.fingerprint]
+    assert "no project" in rejections(relation)[client.fingerprint]
     assert published(relation)["registered_certificates"] == []
     assert lxd.trust_store[client.fingerprint]["restricted"]
 

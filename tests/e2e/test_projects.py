@@ -129,7 +129,7 @@ def test_nothing_in_common_is_refused_and_locked_out(lxd, app, relation):
     relation.join("builder/0", client_certificates=bundle(client), projects="blue")
     app.configure(projects="green")
     assert client.fingerprint not in lxd.trust_store
-    assert "no project is common" in rejections(relation)[client.fingerprint]
+    assert '"blue"' in rejections(relation)[client.fingerprint]
     app.configure(projects=None)
     assert opens(lxd, client) == {"blue"}
     assert published(relation) == served(lxd, client)

@@ -269,6 +269,59 @@ def test_follower_enrols_nothing_and_says_nothing_of_its_own(lxd, app, unit, fol
     assert "1 change left to the leader" in follower.status[1]
 
 
+def test_without_peers_followers_catch_up_in_update_status(lxd, juju, cloud, registered):
+    """Juju 4 makes no peer relation on a refresh."""
+    app = juju.deploy(trust=True, cloud=cloud, units=2, peers=False)
+    leader, follower = app.units
+    relation = app.relate("builder")
+    first, second = identity(), identity()
+    relation.join("builder/0", client_certificates=bundle(first))
+    changed = publish_unseen(relation, bundle(second))
+    follower.run(changed)  # before the leader
+    leader.run(changed)
+    assert registered() == {second.fingerprint}
+    assert published(relation, leader) == served(lxd, second)
+    follower.run(Event("update-status"))
+    assert published(relation, follower) == served(lxd, second)
+    app.remove_unit(leader)
+    assert registered() == {second.fingerprint}
+    app.remove_unit(follower)
+    assert registered() == set()
+
+
+def test_peers_are_woken_by_the_leader(lxd, juju, app, unit, follower, relation, registered):
+    """What a follower saw too early it publishes as soon as the leader is through."""
+    relation.join("builder/0")
+    client = identity()
+    changed = publish_unseen(relation, bundle(client))
+    follower.run(changed)
+    assert published(relation, follower)["registered_certificates"] == []
+    unit.run(changed)
+    hooks = follower.run_pending()
+    assert [hook.name for hook in hooks] == ["peers-relation-changed"]
+    assert published(relation, follower) == served(lxd, client)
+
+
+def test_application_that_is_scaled_to_none_and_back(lxd, app, unit, follower, relation, registered):
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client))
+    app.remove_unit(unit, follower)
+    assert registered() == set()
+    successor = app.add_unit()
+    assert registered() == {client.fingerprint}
+    assert published(relation, successor) == served(lxd, client)
+
+
+def test_leader_that_is_lost(lxd, app, unit, follower, relation, registered):
+    """Its machine was removed by force: the next one takes over."""
+    first, second = identity(), identity()
+    relation.join("builder/0", client_certificates=bundle(first))
+    app.lose_unit(unit)
+    relation.publish("builder/0", client_certificates=bundle(second))
+    assert registered() == {second.fingerprint}
+    assert published(relation, follower) == served(lxd, second)
+
+
 def test_rejection_is_told_once(app, unit, relation):
     expired = identity(start=-10, end=-1)
     joined, changed = relation.join("builder/0", client_certificates=bundle(expired))
