@@ -91,31 +91,32 @@ static bool is_made_anew(const struct strings *ids, const struct strings *applic
     return false;
 }
 
-/* Returns 1 where there is no such relation any more, however Juju puts it: it refuses that we read
- * what is our own. It would go on refusing, so the hook does not fail. */
+/* Returns 1 where there is no such relation any more: we may not read there what is our own. Juju
+ * would go on refusing, so the hook does not fail. */
 static int publish(const struct requirer *requirer, const char *relation_id, struct error *error)
 {
     const struct certificate *certificate = &requirer->certificate;
     char *pem = pem_encode("CERTIFICATE", certificate->der, certificate->length);
     cJSON *list = cJSON_CreateArray(), *settings = cJSON_CreateObject(), *ours;
+    enum juju_refusal refusal = JUJU_REFUSAL_OTHER;
     struct error ignored;
 
     cJSON_AddItemToArray(list, cJSON_CreateString(pem));
     char *value = json_print(list);
     cJSON_AddStringToObject(settings, "version", "1.0");
     cJSON_AddStringToObject(settings, "client_certificates", value);
-    int result = juju_relation_set(requirer->juju, relation_id, false, settings, error);
+    int result = juju_relation_set(requirer->juju, relation_id, JUJU_UNIT, settings, error);
     cJSON_Delete(settings);
     cJSON_Delete(list);
     free(value);
     free(pem);
     if (result == 0)
         return 0;
-    if (juju_relation_get(requirer->juju, relation_id, requirer->event->unit, false, &ours,
-                          &ignored) == 0) {
+    if (juju_relation_get(requirer->juju, relation_id, requirer->event->unit, JUJU_UNIT, &ours,
+                          &refusal, &ignored) == 0)
         cJSON_Delete(ours);
+    if (refusal != JUJU_REFUSAL_DENIED)
         return -1;
-    }
     juju_log(requirer->juju, JUJU_LOG_WARNING, "relation %s is gone: %s", relation_id, error->text);
     return 1;
 }
@@ -187,9 +188,11 @@ static int exchange(struct requirer *requirer, struct error *error)
         if (result == 0)
             result = juju_relation_units(juju, id, &units, error);
         for (size_t j = 0; j < units.count && result == 0; j++) {
+            enum juju_refusal refusal;
             cJSON *settings;
 
-            result = juju_relation_get(juju, id, units.items[j], false, &settings, error);
+            result =
+                juju_relation_get(juju, id, units.items[j], JUJU_UNIT, &settings, &refusal, error);
             if (result == 0)
                 read_integrator(requirer, settings);
             if (result == 0)
@@ -257,8 +260,10 @@ static int log_in(const struct requirer *requirer, char **message, struct error 
         goto out;
     }
     if (endpoint_parse(&endpoint, url, error) != 0 ||
-        lxd_open(&client, &endpoint, &ours, net_clock_ms() + LXD_TIME_MS, error) != 0 ||
-        lxd_get_server(client, &server, error) != 0)
+        lxd_open(&client, &endpoint, &ours, net_clock_ms() + LXD_TIME_MS, error) != 0)
+        goto out;
+    lxd_ask_server(client);
+    if (lxd_answer_server(client, &server, error) != 0)
         goto out;
     if (server.trusted) {
         *message = mem_printf("logged in to LXD %s at %s", server.version, url);
