@@ -91,14 +91,14 @@ static bool is_made_anew(const struct strings *ids, const struct strings *applic
     return false;
 }
 
-/* Returns 1 where there is no such relation any more, however Juju puts it: it refuses that we read
- * what is our own. It would go on refusing, so the hook does not fail. */
+/* Returns 1 where there is no such relation any more: we may not read there what is our own. Juju
+ * would go on refusing, so the hook does not fail. */
 static int publish(const struct requirer *requirer, const char *relation_id, struct error *error)
 {
     const struct certificate *certificate = &requirer->certificate;
     char *pem = pem_encode("CERTIFICATE", certificate->der, certificate->length);
     cJSON *list = cJSON_CreateArray(), *settings = cJSON_CreateObject(), *ours;
-    enum juju_refusal refusal;
+    enum juju_refusal refusal = JUJU_REFUSAL_OTHER;
     struct error ignored;
 
     cJSON_AddItemToArray(list, cJSON_CreateString(pem));
@@ -113,10 +113,10 @@ static int publish(const struct requirer *requirer, const char *relation_id, str
     if (result == 0)
         return 0;
     if (juju_relation_get(requirer->juju, relation_id, requirer->event->unit, JUJU_UNIT, &ours,
-                          &refusal, &ignored) == 0) {
+                          &refusal, &ignored) == 0)
         cJSON_Delete(ours);
+    if (refusal != JUJU_REFUSAL_DENIED)
         return -1;
-    }
     juju_log(requirer->juju, JUJU_LOG_WARNING, "relation %s is gone: %s", relation_id, error->text);
     return 1;
 }
@@ -191,8 +191,8 @@ static int exchange(struct requirer *requirer, struct error *error)
             enum juju_refusal refusal;
             cJSON *settings;
 
-            result = juju_relation_get(juju, id, units.items[j], JUJU_UNIT, &settings, &refusal,
-                                       error);
+            result =
+                juju_relation_get(juju, id, units.items[j], JUJU_UNIT, &settings, &refusal, error);
             if (result == 0)
                 read_integrator(requirer, settings);
             if (result == 0)
