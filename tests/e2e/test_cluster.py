@@ -218,6 +218,10 @@ def test_list_of_members_is_one_cluster(juju, cluster, administrator, active):
     assert app.units[0].status == active(1, 3)
     assert client.fingerprint in second.trust_store
     assert any(second.url in line for line in app.units[0].hooks[-1].logged("WARNING"))
+    outcome = app.units[0].run_action("check")
+    assert outcome.status == "completed"  # as the status has it
+    assert "connection refused" in outcome.results["server-1"]["1-address"]
+    assert "trusts our certificate" in outcome.results["server-2"]["3-trust"]
 
 
 def test_member_that_is_evacuated_serves_on(cluster, app, relation):

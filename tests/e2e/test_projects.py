@@ -115,6 +115,14 @@ def test_list_that_names_no_project_is_not_all(lxd, relation):
     assert "no project" in reason
 
 
+def test_option_that_names_no_project_is_not_all(lxd, app, unit, relation):
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client), projects="blue")
+    app.configure(projects=" , ")
+    assert unit.status[0] == "blocked" and unit.status[1].startswith("projects is ")
+    assert opens(lxd, client) == {"blue"}
+
+
 def test_list_of_the_application_serves_its_units(lxd, relation):
     client, other = identity(), identity()
     relation.publish("builder", projects="blue")
