@@ -147,8 +147,9 @@ def test_project_that_goes_between_reading_and_changing(lxd, between, relation):
         is_first = path.startswith("/1.0/projects") and not changes(between)
         return [*metadata, "/1.0/projects/red"] if is_first else metadata
 
+    relation.join("builder/0")
     between.change = with_red
-    relation.join("builder/0", client_certificates=bundle(client), projects="blue,red")
+    (_,) = relation.publish("builder/0", client_certificates=bundle(client), projects="blue,red")
     assert lxd.trust_store[client.fingerprint]["projects"] == ["blue"]
     assert published(relation)["registered_certificates"] == [client.certificate]
     assert '"red"' in rejections(relation)[client.fingerprint]
