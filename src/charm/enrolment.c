@@ -336,6 +336,8 @@ static int find(struct findings *findings, struct enrolment *enrolment,
 
         if (equals(enrolment->state, "token", digest))
             facts->file_match = ENROLMENT_OF_TOKEN;
+        if (equals(findings->former, "token", digest))
+            facts->former_match = ENROLMENT_OF_TOKEN;
         if (equals(findings->secret, "token", digest))
             facts->secret_match = ENROLMENT_OF_TOKEN;
     }

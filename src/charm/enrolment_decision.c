@@ -27,7 +27,8 @@ static enum enrolment_serving find_serving(const struct enrolment_facts *facts)
 static bool came_of_token(const struct enrolment_facts *facts, enum enrolment_serving serving)
 {
     return (serving == ENROLMENT_SECRET_SERVES && facts->secret_match == ENROLMENT_OF_TOKEN) ||
-           (serving == ENROLMENT_FILE_SERVES && facts->file_match == ENROLMENT_OF_TOKEN);
+           (serving == ENROLMENT_FILE_SERVES && facts->file_match == ENROLMENT_OF_TOKEN) ||
+           (serving == ENROLMENT_FORMER_SERVE && facts->former_match == ENROLMENT_OF_TOKEN);
 }
 
 /* A token from which nothing that serves has come: what next? */

@@ -47,7 +47,8 @@ static int read_limit(struct projects *limit, const char *text, struct error *er
     switch (projects_parse(limit, text)) {
     case PROJECTS_NAMELESS:
         return error_set(error, ERROR_INPUT,
-                         "projects is \"%.40s\", which names no project: name one, or reset it", text);
+                         "projects is \"%.40s\", which names no project: name one, or reset it",
+                         text);
     case PROJECTS_TOO_MANY:
         return error_set(error, ERROR_INPUT, "projects names more than the %d projects allowed",
                          PROJECTS_MAX);
@@ -72,9 +73,10 @@ static int read_options(struct pass *pass, struct options *options, struct error
                         error);
 }
 
-/* Files are done with once this has the credentials: what relations and LXD say is read in the
- * sandbox. */
-int pass_read_credentials(struct pass *pass, struct error *error)
+/* Configuration and credentials; then the sandbox closes. Files are done with once this has the
+ * credentials: what relations and LXD say is read in the sandbox. Changes nothing but, in a hook of
+ * the leader where an enrolment is due, its file. */
+static int read_credentials(struct pass *pass, struct error *error)
 {
     struct options options = {0};
 
@@ -109,7 +111,7 @@ static bool names_projects(const struct pass *pass)
     return pass->terms.limit.restricted;
 }
 
-void pass_find_remedies(struct pass *pass)
+static void find_remedies(struct pass *pass)
 {
     for (int software = 0; software < 2; software++)
         pass->remedies[software] =
@@ -121,7 +123,7 @@ static void observe_lxd(struct pass *pass)
     struct nodes known = {0};
 
     wishes_candidates(&pass->relations, &pass->wanted);
-    pass_find_remedies(pass);
+    find_remedies(pass);
     pass->interest = (struct interest){
         .owner = &pass->terms.owner,
         .wanted = &pass->wanted,
@@ -162,7 +164,7 @@ static int observe_relations(struct pass *pass, struct error *error)
 
 int pass_observe(struct pass *pass, struct error *error)
 {
-    if (pass_read_credentials(pass, error) != 0 || observe_relations(pass, error) != 0)
+    if (read_credentials(pass, error) != 0 || observe_relations(pass, error) != 0)
         return -1;
     observe_lxd(pass);
     plan(pass);
@@ -203,7 +205,8 @@ static void note_left(struct pass *pass, size_t count, const char *url, enum lxd
     const char *prefix = pass->terms.owner.prefix;
 
     add_left(pass,
-             mem_printf("%zu entries named %s* may stay in LXD at %s", count, prefix, url),
+             mem_printf("%zu entr%s named %s* may stay in LXD at %s", count,
+                        count != 1 ? "ies" : "y", prefix, url),
              mem_printf("%s config trust list --format csv | grep ,%s | cut -d, -f4 | xargs -n1 "
                         "%s config trust remove",
                         program, prefix, program));
@@ -297,11 +300,11 @@ static void note_own_entry(struct pass *pass)
     for (size_t i = 0; i < pass->servers.count; i++) {
         const struct server *server = &pass->servers.items[i];
 
-        add_left(pass,
-                 mem_printf("the entry of our own certificate stays in LXD at %s",
-                            server->endpoint.url),
-                 mem_printf("%s config trust remove %.12s",
-                            server->info.software == LXD_INCUS ? "incus" : "lxc", own));
+        add_left(
+            pass,
+            mem_printf("the entry of our own certificate stays in LXD at %s", server->endpoint.url),
+            mem_printf("%s config trust remove %.12s",
+                       server->info.software == LXD_INCUS ? "incus" : "lxc", own));
     }
 }
 
@@ -458,7 +461,7 @@ static int change_and_publish(struct pass *pass, struct error *error)
 
 static int observe_and_change(struct pass *pass, struct error *error)
 {
-    int result = pass_read_credentials(pass, error);
+    int result = read_credentials(pass, error);
 
     if (result != 0 && error->kind == ERROR_HOOK)
         return -1;
@@ -502,7 +505,8 @@ static void report(struct pass *pass, const struct error *trouble)
     report_log(&pass->report, &pass->goal, pass->juju);
 }
 
-/* LXD's version changes too rarely for relation hooks. A unit that goes has its status from Juju. */
+/* LXD's version changes too rarely for relation hooks. A unit that goes has its status from Juju.
+ */
 static int tell_status(struct pass *pass, struct error *error)
 {
     const struct event *event = pass->event;

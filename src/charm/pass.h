@@ -50,13 +50,6 @@ struct pass {
 
 void pass_begin(struct pass *pass, const struct juju_transport *juju, const struct event *event);
 
-/* Read configuration and credentials alone, and close the sandbox. Changes nothing but, in a hook
- * of the leader where an enrolment is due, its file. ERROR_INPUT, ERROR_WAITING, ERROR_HOOK. */
-int pass_read_credentials(struct pass *pass, struct error *error);
-
-/* What helps where LXD does not trust the credentials, by its software. */
-void pass_find_remedies(struct pass *pass);
-
 /* Read Juju, then LXD, plan, and judge the wishes by what LXD has; nothing is changed anywhere.
  * Fails where the credentials are of no use, and with ERROR_HOOK. What is wrong with LXD is the
  * servers' trouble. */

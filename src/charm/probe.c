@@ -55,9 +55,13 @@ static void describe(struct probe *probe, const struct server *server)
     const char *wrong = server->trouble.text;
     struct endpoint peer;
 
+    if (server->client == NULL && server->trouble.kind == ERROR_UNREACHABLE) {
+        add(probe, "address", "%s", wrong);
+        return;
+    }
     if (server->client == NULL) {
-        add(probe, server->trouble.kind == ERROR_UNREACHABLE ? "address" : "certificate", "%s",
-            wrong);
+        add(probe, "address", "%s is reached", server->endpoint.url);
+        add(probe, "certificate", "%s", wrong);
         return;
     }
     if (lxd_peer(server->client, &peer))

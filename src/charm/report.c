@@ -282,7 +282,18 @@ static bool mends_itself(const struct error *error)
     return error->kind == ERROR_UNREACHABLE || error->kind == ERROR_WAITING;
 }
 
-static void append_error(struct report *report, struct buffer *out, const struct error *error)
+/* Where the server's certificate that is expected is to be updated, by where it came from. */
+static const char *name_identity(const struct credentials *credentials)
+{
+    const char *source = credentials->source;
+
+    if (source == NULL || strcmp(source, "config") == 0)
+        return "lxd_server_cert";
+    return strcmp(source, "credential-get") == 0 ? "Juju's credential" : source;
+}
+
+static void append_error(struct report *report, struct buffer *out,
+                         const struct findings *findings, const struct error *error)
 {
     report->status = mends_itself(error) ? "waiting" : "blocked";
     begin_part(out);
@@ -290,7 +301,7 @@ static void append_error(struct report *report, struct buffer *out, const struct
     if (error->kind == ERROR_UNREACHABLE)
         buffer_append_string(out, "; retrying");
     if (error->kind == ERROR_IDENTITY)
-        buffer_printf(out, ": update the credential, lxd_server_cert or lxd_trust_token");
+        buffer_printf(out, ": update %s", name_identity(findings->credentials));
 }
 
 static void append_troubles(struct report *report, struct buffer *out,
@@ -307,7 +318,7 @@ static void append_troubles(struct report *report, struct buffer *out,
         append_summary(out, report, findings, first_expiry);
         return;
     }
-    append_error(report, out, trouble);
+    append_error(report, out, findings, trouble);
     if (troubled > 1) {
         buffer_append_string(out, "; ");
         append_count(out, troubled - 1, "more server");
@@ -328,8 +339,8 @@ static void make_status(struct report *report, const struct findings *findings,
 
     report->status = "active";
     if (findings->error != NULL) {
-        append_error(report, &message, findings->error);
-        append_left(&message, findings);
+        append_left(&message, findings); /* else a long remedy leaves no room for it */
+        append_error(report, &message, findings, findings->error);
     } else {
         if (wider->count != 0)
             buffer_append_string(&message, wider->items[0]);
@@ -472,12 +483,18 @@ static void add_expiring(struct expiry *expiry, const struct findings *findings)
         note_expiry(expiry, lxd_presented(server->client), whose);
         free(whose);
     }
-    for (size_t i = 0; i < findings->wishes->count; i++) {
+    for (size_t i = 0, next; i < findings->wishes->count; i = next) {
         const struct wish *wish = &findings->wishes->items[i];
         const struct server *ignored;
 
-        if (servers_verdict(findings->servers, i, &ignored) == VERDICT_REJECTED ||
-            wish->entry->certificate.not_after >= expiry->limit)
+        next = wishes_next(findings->wishes, i); /* each certificate once */
+        if (wish->entry->certificate.not_after >= expiry->limit)
+            continue;
+        while (wish < &findings->wishes->items[next] &&
+               servers_verdict(findings->servers, (size_t)(wish - findings->wishes->items),
+                               &ignored) == VERDICT_REJECTED)
+            wish++;
+        if (wish == &findings->wishes->items[next])
             continue;
         char *relation = relation_describe(wish->relation);
         char *whose = mem_printf("%s: certificate of %s", relation, wish->member->name);

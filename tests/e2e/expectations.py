@@ -9,10 +9,18 @@ import tempfile
 from pathlib import Path
 
 
+MAX_STATUS = 120  # characters; the log has the rest
+
+
+def cut(sentence):
+    """A sentence as a status has it."""
+    return sentence if len(sentence) <= MAX_STATUS else f"{sentence[:MAX_STATUS - 3]}..."
+
+
 def active(lxd, certificates, more=""):
     """The status of a unit that serves."""
     noun = "certificate" if certificates == 1 else "certificates"
-    return ("active", f"{certificates} {noun} trusted, LXD {lxd.version}, 1 node{more}")
+    return ("active", cut(f"{certificates} {noun} trusted, LXD {lxd.version}, 1 node{more}"))
 
 
 def entry_name(prefix, relation, client):

@@ -220,6 +220,12 @@ def test_every_hook_of_a_unit_s_life_exits_with_0(lxd, app, unit):
     assert unit.status == active(lxd, 0)
     app.remove_unit(unit)
     names = [hook.name for hook in unit.hooks]
-    assert names[:4] == ["install", "leader-elected", "config-changed", "start"]
+    assert names[:5] == [
+        "install",
+        "peers-relation-created",
+        "leader-elected",
+        "config-changed",
+        "start",
+    ]
     assert names[-2:] == ["stop", "remove"]
     assert {hook.exit_code for hook in unit.hooks} == {0}

@@ -65,7 +65,7 @@ def test_probe_of_a_trusted_client(command_line, lxd, files):
     done = command_line("probe", *options(files))
     assert (done.returncode, done.stderr) == (0, "")
     assert lxd.url in done.stdout and lxd.version in done.stdout and lxd.server_name in done.stdout
-    assert "trusted" in done.stdout and "untrusted" not in done.stdout
+    assert "trusts our certificate" in done.stdout and "untrusted" not in done.stdout
 
 
 def test_probe_changes_nothing(command_line, lxd, files):

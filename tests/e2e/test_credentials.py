@@ -40,6 +40,8 @@ def test_application_that_is_not_trusted_is_blocked(juju, cloud):
         "lxd_endpoint, lxd_client_cert, lxd_client_key, lxd_server_cert",
     )
     assert all(hook.exit_code == 0 for hook in unit.hooks)
+    # The normal beginning of a deployment.
+    assert [line for hook in unit.hooks for line in hook.logged("ERROR")] == []
 
 
 def test_in_kubernetes_trust_is_not_recommended(juju, monkeypatch):
@@ -77,11 +79,11 @@ def test_own_certificate_that_has_expired_is_named_as_such(lxd, juju):
     app = juju.deploy(trust=True, cloud=lxd_cloud(lxd.url, credential, lxd.certificate))
     left = ends - datetime.datetime.now(datetime.timezone.utc)
     time.sleep(max(0, left.total_seconds()) + 2)
-    app.update_status()
+    (hook,) = app.update_status()
     status, message = app.units[0].status
-    assert status == "blocked"
-    assert f"expired on {ends:%Y-%m-%d}" in message and "credential-get" in message
-    assert "trust add" not in message
+    assert status == "blocked" and f"expired on {ends:%Y-%m-%d}" in message
+    (line,) = hook.logged("ERROR")
+    assert "credential-get" in line and "trust add" not in line
 
 
 def test_trust_given_and_taken(lxd, juju, cloud):
@@ -235,7 +237,7 @@ def test_credential_that_lxd_does_not_trust(lxd, juju):
     assert unit.status == (
         "blocked",
         f"LXD at {lxd.url} does not trust the client certificate {stranger.fingerprint[:12]}...: "
-        'run "lxc config trust add"',
+        'run "lxc config trust add FILE"',
     )
 
 
@@ -245,7 +247,7 @@ def test_restricted_credential(lxd, juju):
     cloud = lxd_cloud(lxd.url, restricted, lxd.certificate)
     unit = juju.deploy(trust=True, cloud=cloud).units[0]
     status, message = unit.status
-    assert status == "blocked" and "may not manage the trust store" in message
+    assert status == "blocked" and "restricts the client certificate" in message
     assert restricted.fingerprint[:12] in message and lxd.url in message
 
 

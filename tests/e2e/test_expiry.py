@@ -5,7 +5,7 @@ import datetime
 
 import pytest
 
-from expectations import active
+from expectations import active, entry_name, published, rejections, served
 from juju import lxd_cloud
 from lxd import Lxd
 from pki import bundle, certify, generate, identity, key_pem, Identity
@@ -25,7 +25,7 @@ def test_registered_certificate(lxd, app, unit, relation):
     assert unit.status == active(lxd, 2, f"; 1 certificate to renew, by {date_in(20)}")
     (hook,) = app.update_status()
     (line,) = warnings(hook, short.fingerprint)
-    assert f".builder.{relation.number} " in line and date_in(20) in line
+    assert line.startswith(f"builder ({relation.id}): certificate of builder/0 ") and date_in(20) in line
     assert warnings(hook, long.fingerprint) == []
 
 
@@ -37,6 +37,26 @@ def test_several_certificates_once_each(lxd, app, unit, relation):
     assert unit.status == active(
         lxd, 2, f"; 2 certificates to renew, the first by {date_in(5)}"
     )
+
+
+def test_expired_certificate_is_not_trusted(lxd, juju, app, unit, relation):
+    """Whatever the trust store lists; but the clock removes nothing."""
+    expired, good = identity(start=-10, end=-1), identity()
+    name = entry_name(f"juju.{juju.model_uuid[:8]}.{app.name}", relation, expired)
+    values = f"'{expired.fingerprint}', 1, '{name}', '{expired.certificate}'"
+    columns = "fingerprint, type, name, certificate"
+    lxd.lxd("sql", "global", f"INSERT INTO certificates ({columns}) VALUES ({values})")
+    relation.join("builder/0", client_certificates=bundle(expired, good))
+    assert lxd.auth(expired) == "untrusted"
+    told = published(relation)
+    assert told["nodes"] == served(lxd, good)["nodes"]
+    assert told["registered_certificates"] == [good.certificate]
+    assert date_in(-1) in rejections(relation)[expired.fingerprint]
+    assert unit.status == active(lxd, 1, f"; 1 certificate rejected: builder ({relation.id})")
+    app.update_status()
+    assert lxd.trust_store[expired.fingerprint]["name"] == name
+    relation.publish("builder/0", client_certificates=bundle(good))
+    assert expired.fingerprint not in lxd.trust_store
 
 
 @pytest.mark.parametrize("days, warned", [(10, False), (25, True), (0, False)])

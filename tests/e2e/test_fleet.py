@@ -199,7 +199,10 @@ def test_silence_after_the_handshake(fleet, app, administrator, relation, tmp_pa
     def nothing(_):
         return False
 
-    with StandIn(tmp_path, nothing, witness) as one, StandIn(tmp_path, nothing, witness) as two:
+    trusted = [administrator]
+    with StandIn(tmp_path, nothing, witness, trusted) as one, StandIn(
+        tmp_path, nothing, witness, trusted
+    ) as two:
         hanging = [one, two]
         (hook,) = app.configure(**configuration(administrator, [one, *fleet, two]))
     assert witness.seen == ([LISTS] * SERVERS, [LISTS, LISTS])
@@ -226,8 +229,9 @@ def test_change_that_is_not_answered(fleet, app, administrator, relation, tmp_pa
     def but_for_additions(asked):
         return asked[-1][0] != "POST"
 
-    with StandIn(tmp_path, but_for_additions, witness, clients[1:]) as one, StandIn(
-        tmp_path, but_for_additions, witness, clients[1:]
+    known = [administrator, *clients[1:]]
+    with StandIn(tmp_path, but_for_additions, witness, known) as one, StandIn(
+        tmp_path, but_for_additions, witness, known
     ) as two:
         hanging = [one, two]
         (hook,) = app.configure(**configuration(administrator, [one, *fleet, two]))
@@ -247,7 +251,7 @@ def test_both_lists_are_asked_for_with_the_handshake(app, administrator, tmp_pat
     def once_both_are_here(asked):
         return LISTS <= {path for _, path in asked}
 
-    with StandIn(tmp_path, once_both_are_here) as server:
+    with StandIn(tmp_path, once_both_are_here, clients=[administrator]) as server:
         app.configure(**configuration(administrator, [server]))
     assert app.units[0].status == ("active", "0 certificates trusted, LXD 5.0.2, 1 node")
     assert len(server.flights) == 1 and len(server.asked) == 2

@@ -59,36 +59,55 @@ def http(body, status="200 OK", head=""):
 @pytest.mark.parametrize(
     "answer",
     [
-        http(json.dumps({"error": "LXD is shutting down"}), "503 Service Unavailable"),
+        http(json.dumps({"error": "not by this door"}), "403 Forbidden"),
+        http("no certificate", "400 Bad Request"),
         http("{}", "301 Moved Permanently", "Location: https://127.0.0.1:1/\r\n"),
         http("<html>"),
         http("{}"),
         http("[]"),
         http(json.dumps({"metadata": {"auth": 1}})),
-        http("{}")[:-1],
-        b"",
         b"hello\r\n\r\n",
         b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20000,
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n",
     ],
-    ids="503 redirect HTML empty list number truncated nothing text head chunk length".split(),
+    ids="403 400 redirect HTML empty list number text head chunk length".split(),
 )
 def test_answer_that_is_none(lxd, app, unit, relation, tmp_path, answer):
+    """Whatever answers there, time does not mend it."""
+    ask(lxd, app, relation, tmp_path, answer)
+    assert unit.status[0] == "blocked" and "retrying" not in unit.status[1]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        http(json.dumps({"error": "LXD is shutting down"}), "503 Service Unavailable"),
+        http("{}")[:-1],
+        b"",
+    ],
+    ids="503 truncated nothing".split(),
+)
+def test_answer_that_is_late(lxd, app, unit, relation, tmp_path, answer):
+    ask(lxd, app, relation, tmp_path, answer)
+    assert unit.status[0] == "waiting" and unit.status[1].endswith("; retrying")
+
+
+def ask(lxd, app, relation, tmp_path, answer):
+    """A server that answers so takes LXD's place."""
     client = identity()
     relation.join("builder/0", client_certificates=bundle(client))
     server = identity("server")
     with TlsPeer(*server.write(tmp_path, "server"), answer=answer) as peer:
         app.cloud = lxd_cloud(peer.url, identity(), server.certificate)
         (hook,) = app.update_status()
-    status, message = unit.status
-    assert hook.exit_code == 0 and status == "waiting"
-    assert message.startswith(f"LXD at {peer.url} ") and message.endswith("; retrying")
+    _, message = app.units[0].status
+    assert hook.exit_code == 0 and message.startswith(f"LXD at {peer.url} ")
     assert published(relation) == served(lxd, client)
     assert peer.received[0].startswith(b"GET /1.0 HTTP/1.1\r\n")
 
 
-@pytest.mark.parametrize("command", ["relation-ids", "config-get", "credential-get", "status-set"])
+@pytest.mark.parametrize("command", ["relation-ids", "config-get", "status-set"])
 def test_hook_fails_where_juju_fails(app, unit, command):
     before = unit.status
     app.faults[command] = Reply(1, stderr=b"ERROR lost the controller\n")
@@ -119,7 +138,7 @@ def test_databag_that_cannot_be_written_fails_the_hook_and_is_written_later(
 def test_relation_that_cannot_be_read_is_left_as_it_is(lxd, app, relation, command):
     client = identity()
     relation.join("builder/0", client_certificates=bundle(client))
-    app.faults[command] = Reply(1, stderr=b"ERROR permission denied\n")
+    app.faults[command] = Reply(1, stderr=b"ERROR lost the controller\n")
     relation.publish("builder/0", client_certificates="[]")
     assert client.fingerprint in lxd.trust_store
     assert published(relation) == served(lxd, client)

@@ -32,8 +32,8 @@ def test_operator_restricts_all(lxd, app, relation):
     assert opens(lxd, client) == {"blue"}
     (hook,) = app.configure(projects=None)
     assert opens(lxd, client) is None
-    (line,) = [text for text in hook.logged("INFO") if client.fingerprint[:12] in text]
-    assert line.endswith(" now opens all of LXD")
+    (line,) = [text for text in hook.logged("WARNING") if client.fingerprint[:12] in text]
+    assert "opens all of LXD" in line
 
 
 def test_changed_list_changes_the_entry(lxd, relation):
@@ -54,7 +54,9 @@ def test_operator_s_list_is_the_limit(lxd, app, relation):
     )
     assert opens(lxd, client) == {"blue"}
     (line,) = [text for text in joined.logged("WARNING") if client.fingerprint[:12] in text]
-    assert line.endswith("project blue")
+    assert '"green"' in line and '"blue"' not in line
+    assert published(relation)["registered_certificates"] == [client.certificate]
+    assert "green" in rejections(relation)[client.fingerprint]
 
 
 def test_wish_can_only_give(lxd, app, relation):
@@ -113,6 +115,14 @@ def test_list_that_names_no_project_is_not_all(lxd, relation):
     assert "no project" in reason
 
 
+def test_option_that_names_no_project_is_not_all(lxd, app, unit, relation):
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client), projects="blue")
+    app.configure(projects=" , ")
+    assert unit.status[0] == "blocked" and unit.status[1].startswith("projects is ")
+    assert opens(lxd, client) == {"blue"}
+
+
 def test_list_of_the_application_serves_its_units(lxd, relation):
     client, other = identity(), identity()
     relation.publish("builder", projects="blue")
@@ -127,7 +137,7 @@ def test_nothing_in_common_is_refused_and_locked_out(lxd, app, relation):
     relation.join("builder/0", client_certificates=bundle(client), projects="blue")
     app.configure(projects="green")
     assert client.fingerprint not in lxd.trust_store
-    assert "no project is common" in rejections(relation)[client.fingerprint]
+    assert '"blue"' in rejections(relation)[client.fingerprint]
     app.configure(projects=None)
     assert opens(lxd, client) == {"blue"}
     assert published(relation) == served(lxd, client)

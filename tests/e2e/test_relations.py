@@ -7,6 +7,7 @@ from pylxd.exceptions import LXDAPIException
 
 from agent import Event
 from expectations import active, entry_name, published, served
+from hook_commands import Reply
 from pki import bundle, identity
 
 
@@ -61,7 +62,11 @@ def test_certificate_is_registered_and_logs_in(lxd, unit, relation, entries, pre
 def test_databag_is_written_through_stdin(relation):
     hooks = relation.join("builder/0", client_certificates=bundle(identity()))
     written = [call.arguments for hook in hooks for call in hook.called("relation-set")]
-    assert written == [("relation-set", "-r", relation.id, "--file", "-")]
+    to_peers = [call for call in written if call[2].startswith("peers:")]
+    assert [call[3:] for call in to_peers] == [("--file", "-", "--app")]
+    assert [call for call in written if call not in to_peers] == [
+        ("relation-set", "-r", relation.id, "--file", "-")
+    ]
 
 
 def test_entry_is_an_unrestricted_client(lxd, relation):
@@ -338,6 +343,81 @@ def test_unit_of_another_model_that_is_removed_by_force(app, entries):
     assert set(entries()) == {gone.fingerprint}
     app.units[0].restart_agent()
     assert entries() == {}
+
+
+@pytest.mark.parametrize("version", ["3.6", "4.0"])
+def test_relation_that_is_refused_in_doubt(juju, app, entries, version):
+    """That our own databag is refused means gone where goal-state names our unit, or another own
+    databag is readable in update-status; and nothing where neither tells."""
+    juju.version = version
+    relation, other = app.relate("builder"), app.relate("deployer")
+    client, kept = identity(), identity()
+    relation.join("builder/0", client_certificates=bundle(client))
+    other.join("deployer/0", client_certificates=bundle(kept))
+    relation.force_remove()
+    app.faults["goal-state"] = Reply(1, stderr=b"ERROR lost the controller\n")
+    app.fire("config-changed")
+    assert set(entries()) == {client.fingerprint, kept.fingerprint}
+    app.update_status()
+    assert set(entries()) == {kept.fingerprint}
+    app.faults.clear()
+    other.remove()
+    assert entries() == {}
+
+
+@pytest.mark.parametrize("version", ["3.6", "4.0"])
+def test_application_that_is_removed_by_force(juju, app, entries, version):
+    """departed, and nothing after."""
+    juju.version = version
+    relation = app.relate("builder")
+    relation.join("builder/0", client_certificates=bundle(identity()))
+    relation.publish("builder", client_certificates=bundle(identity()))
+    relation.force_remove_application()
+    app.update_status()
+    assert entries() == {}
+
+
+def test_relation_that_is_suspended(lxd, app, entries):
+    relation = app.relate("builder", cross_model=True)
+    client = identity()
+    relation.join(f"{relation.application}/0", client_certificates=bundle(client))
+    relation.suspend()
+    assert entries() == {}
+    relation.resume()
+    assert set(entries()) == {client.fingerprint}
+    assert published(relation) == served(lxd, client)
+
+
+def test_subordinate_of_another_principal_keeps_its_entry(app, entries):
+    """goal-state never names it, which says nothing."""
+    relation = app.relate("agent", subordinate_to="ubuntu")
+    client = identity()
+    relation.join("agent/0", client_certificates=bundle(client))
+    for _ in range(2):
+        app.update_status()
+    assert set(entries()) == {client.fingerprint}
+
+
+def test_agent_that_was_away_takes_away_only_what_is_over(lxd, app, unit, relation, entries):
+    """It hears of what came meanwhile one hook at a time."""
+    clients = [identity() for _ in range(3)]
+    for number, client in enumerate(clients):
+        relation.join(f"builder/{number}", client_certificates=bundle(client))
+    other = app.relate("deployer")
+    unit.stop_agent()
+    late = identity()
+    other.join("deployer/0", client_certificates=bundle(clients[1], late))
+    relation.depart("builder/0")
+    relation.publish("builder/1", client_certificates="[]")
+    app.juju.asleep = True
+    unit.start_agent()
+    while unit.pending:
+        assert unit.run_next().exit_code == 0
+        assert clients[2].fingerprint in entries()
+    app.juju.asleep = False
+    app.update_status()
+    assert set(entries()) == {client.fingerprint for client in (clients[1], clients[2], late)}
+    assert published(other) == served(lxd, clients[1], late)
 
 
 def test_new_single_unit_removes_nothing(app, unit, relation, entries):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The charm talks to the LXD that it was told to expect, and to nobody else."""
 
-import datetime
 import ssl
 
 import pytest
@@ -35,7 +34,7 @@ def test_wrong_server_certificate_is_told_and_nothing_is_sent(lxd, juju, admin):
     assert unit.status == (
         "blocked",
         f"LXD at {proxy.url} presents certificate {presented[:12]}..., expected "
-        f"{expected.fingerprint[:12]}...: update the credential, lxd_server_cert or lxd_trust_token",
+        f"{expected.fingerprint[:12]}...: update Juju's credential",
     )
     assert requests == []
     assert proxy.connections >= len(unit.hooks)
@@ -72,8 +71,7 @@ def test_expired_but_pinned_server_certificate_is_accepted_with_a_warning(juju):
         lxd.trust(administrator, "juju")
         cloud = lxd_cloud(lxd.url, administrator, server.certificate)
         unit = juju.deploy(trust=True, cloud=cloud).units[0]
-        yesterday = datetime.datetime.utcnow().date() - datetime.timedelta(days=1)
-        assert unit.status == active(lxd, 0, f"; 1 certificate to renew, by {yesterday}")
+        assert unit.status == active(lxd, 0)
         assert any("dates" in line for line in unit.hooks[-1].logged("WARNING"))
 
 
@@ -117,6 +115,8 @@ def test_peer_that_does_not_speak_tls(juju, answer):
     with PlainPeer(answer) as peer:
         unit = deploy(juju, peer.url, identity().certificate)
     status, message = unit.status
-    assert status == "waiting" and message.startswith(f"LXD at {peer.url} ")
-    assert message.endswith("; retrying")
+    assert message.startswith(f"LXD at {peer.url} ")
+    # Only what says nothing at all may be an LXD that starts.
+    assert status == ("blocked" if answer else "waiting")
+    assert message.endswith("; retrying") == (not answer)
     assert all(tls_records(received)[0][0] == HANDSHAKE for received in peer.received)

@@ -7,7 +7,7 @@ import pytest
 from agent import Event
 from expectations import published, served
 from hook_commands import Reply
-from juju import Juju
+from juju import HookFailed, Juju
 from pki import bundle, identity
 
 
@@ -65,7 +65,7 @@ def test_only_the_leader_says_that_it_added(unit, follower, relation):
     client = identity()
     hooks = relation.join("builder/0", client_certificates=bundle(client))
     lines = [line for hook in hooks for line in hook.logged("INFO")]
-    assert sum("is now in the trust store" in line for line in lines) == 1
+    assert sum("is in the trust store" in line for line in lines) == 1
 
 
 def test_removal_waits_for_the_leader(unit, follower, relation, registered):
@@ -119,10 +119,11 @@ def test_leader_that_goes_leaves_removals_to_the_next(app, unit, follower, relat
     relation.join("builder/0", client_certificates=bundle(stale, wanted))
     publish_unseen(relation, bundle(wanted))
     hooks = app.remove_unit(unit)
-    assert [hook.name for hook in hooks][-2:] == ["remove", "leader-elected"]
+    assert hooks[-1].name == "leader-elected"
     assert registered() == {wanted.fingerprint}
-    asked = [hook.name for hook in hooks if hook.called("goal-state")]
-    assert asked and "leader-elected" not in asked
+    for each, removes in ((unit, False), (follower, True)):
+        lines = [line for hook in each.hooks for line in hook.logged("INFO")]
+        assert any("is removed" in line for line in lines) == removes
 
 
 def test_remote_unit_departs_while_ours_stays(unit, follower, relation, registered):
@@ -163,18 +164,31 @@ def test_unit_that_comes_back_serves_again(lxd, app, unit, relation):
     assert published(relation, next_unit) == served(lxd, client)
 
 
-@pytest.mark.parametrize("command", ["goal-state", "is-leader"])
-def test_doubt_removes_nothing(app, unit, relation, registered, command):
-    other = app.relate("deployer")
+def test_doubt_removes_nothing(lxd, app, unit, relation, registered):
+    """Without goal-state a unit does not know whether it stays; relation-departed tells, as
+    update-status does."""
+    first, second = identity(), identity()
+    relation.join("builder/0", client_certificates=bundle(first))
+    relation.join("builder/1", client_certificates=bundle(second))
+    before = published(relation)
+    app.faults["goal-state"] = Reply(1, stderr=b"ERROR lost the controller\n")
+    (hook,) = relation.publish("builder/0", client_certificates="[]")
+    assert registered() == {first.fingerprint, second.fingerprint}
+    assert published(relation) == before
+    assert any("goal-state" in line for line in hook.logged("WARNING"))
+    relation.depart("builder/1")
+    assert registered() == set() and published(relation) == served(lxd)
+
+
+def test_leadership_in_doubt_changes_nothing(app, unit, relation, registered):
     client = identity()
     relation.join("builder/0", client_certificates=bundle(client))
-    other.join("deployer/0")
-    app.faults[command] = Reply(1, stderr=b"ERROR lost the controller\n")
-    hooks = relation.remove()
+    app.faults["is-leader"] = Reply(1, stderr=b"ERROR lost the controller\n")
+    with pytest.raises(HookFailed):
+        relation.remove()
     assert registered() == {client.fingerprint}
-    assert any("nothing is removed" in line for hook in hooks for line in hook.logged("WARNING"))
     app.faults.clear()
-    app.update_status()
+    unit.run_pending()
     assert registered() == set()
 
 
@@ -209,10 +223,109 @@ def test_applications_do_not_touch_each_other_s_entries(juju, cloud, app, relati
     assert registered() == {theirs.fingerprint}
 
 
+def test_leadership_that_is_lost_in_the_middle(app, unit, follower, relation, registered):
+    """It is asked for again right before LXD is changed."""
+    relation.join("builder/0")
+    changed = publish_unseen(relation, bundle(identity()))
+
+    def lose():
+        app.leader = follower
+
+    app.meanwhile["relation-get"] = lose
+    unit.run(changed)
+    assert registered() == set()
+    follower.run(Event("leader-elected"))
+    assert len(registered()) == 1
+
+
+def test_leader_that_waits_for_its_subordinates(app, unit, follower, relation, registered):
+    """It is dying, leads on, and runs no hooks: the other unit says who keeps it waiting."""
+    relation.join("builder/0")
+    app.remove_unit(unit, subordinates=True)
+    relation.publish("builder/0", client_certificates=bundle(identity()))
+    assert registered() == set()
+    status, message = follower.status
+    assert status == "waiting" and message.startswith(f"{unit.name} is leaving")
+    unit.subordinates_gone()
+    assert len(registered()) == 1 and follower.status[0] == "active"
+
+
+def test_reconcile_on_a_follower_says_what_is_left(app, unit, follower, relation, registered):
+    relation.join("builder/0")
+    publish_unseen(relation, bundle(identity()))
+    outcome = follower.run_action("reconcile")
+    assert outcome.status == "failed" and f"{app.name}/leader" in outcome.message
+    assert registered() == set()
+    assert unit.run_action("reconcile").status == "completed" and len(registered()) == 1
+    assert follower.run_action("reconcile").status == "completed"
+
+
+def test_follower_enrols_nothing_and_says_nothing_of_its_own(lxd, app, unit, follower, relation):
+    """What LXD has, and no more."""
+    first, second = identity(), identity()
+    relation.join("builder/0", client_certificates=bundle(first))
+    follower.run(publish_unseen(relation, bundle(first, second)))
+    assert published(relation, follower) == served(lxd, first)
+    assert "1 change left to the leader" in follower.status[1]
+
+
+def test_without_peers_followers_catch_up_in_update_status(lxd, juju, cloud, registered):
+    """Juju 4 makes no peer relation on a refresh."""
+    app = juju.deploy(trust=True, cloud=cloud, units=2, peers=False)
+    leader, follower = app.units
+    relation = app.relate("builder")
+    first, second = identity(), identity()
+    relation.join("builder/0", client_certificates=bundle(first))
+    changed = publish_unseen(relation, bundle(second))
+    follower.run(changed)  # before the leader
+    leader.run(changed)
+    assert registered() == {second.fingerprint}
+    assert published(relation, leader) == served(lxd, second)
+    follower.run(Event("update-status"))
+    assert published(relation, follower) == served(lxd, second)
+    app.remove_unit(leader)
+    assert registered() == {second.fingerprint}
+    app.remove_unit(follower)
+    assert registered() == set()
+
+
+def test_peers_are_woken_by_the_leader(lxd, juju, app, unit, follower, relation, registered):
+    """What a follower saw too early it publishes as soon as the leader is through."""
+    relation.join("builder/0")
+    client = identity()
+    changed = publish_unseen(relation, bundle(client))
+    follower.run(changed)
+    assert published(relation, follower)["registered_certificates"] == []
+    unit.run(changed)
+    hooks = follower.run_pending()
+    assert [hook.name for hook in hooks] == ["peers-relation-changed"]
+    assert published(relation, follower) == served(lxd, client)
+
+
+def test_application_that_is_scaled_to_none_and_back(lxd, app, unit, follower, relation, registered):
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client))
+    app.remove_unit(unit, follower)
+    assert registered() == set()
+    successor = app.add_unit()
+    assert registered() == {client.fingerprint}
+    assert published(relation, successor) == served(lxd, client)
+
+
+def test_leader_that_is_lost(lxd, app, unit, follower, relation, registered):
+    """Its machine was removed by force: the next one takes over."""
+    first, second = identity(), identity()
+    relation.join("builder/0", client_certificates=bundle(first))
+    app.lose_unit(unit)
+    relation.publish("builder/0", client_certificates=bundle(second))
+    assert registered() == {second.fingerprint}
+    assert published(relation, follower) == served(lxd, second)
+
+
 def test_rejection_is_told_once(app, unit, relation):
     expired = identity(start=-10, end=-1)
     joined, changed = relation.join("builder/0", client_certificates=bundle(expired))
     assert any(expired.fingerprint[:12] in line for line in joined.logged("WARNING"))
     (again,) = app.update_status()
     assert changed.logged("WARNING") == again.logged("WARNING") == []
-    assert unit.status[1].endswith(f"; 1 certificate rejected ({relation.id})")
+    assert unit.status[1].endswith(f"; 1 certificate rejected: builder ({relation.id})")

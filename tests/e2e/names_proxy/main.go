@@ -144,7 +144,9 @@ func nameOfToken(body []byte) string {
 	}
 	var token struct{ Client_name string }
 	json.Unmarshal(body, &request)
-	json.Unmarshal(append(request.Password, request.Trust_token...), &token)
+	for _, text := range [][]byte{request.Password, request.Trust_token} {
+		json.Unmarshal(text, &token)
+	}
 	return token.Client_name
 }
 

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nothing is left behind in a trust store without a word: how many entries, their names, at which server, and
+the command that removes them."""
+
+import re
+
+import pytest
+
+from expectations import active, published, served
+from juju import lxd_cloud
+from lxd import Lxd
+from pki import bundle, identity
+from test_servers import configuration, second, second_daemon, served_by  # noqa: F401
+
+SENTENCE = re.compile(
+    r'(\d+) entr(?:y|ies) named (\S+)\* may stay in LXD at (\S+): there, run "(.*)"$'
+)
+
+
+@pytest.fixture
+def clients(relation):
+    """Certificates that are trusted."""
+    requirers = identity(), identity()
+    relation.join("builder/0", client_certificates=bundle(*requirers))
+    return {requirer.fingerprint for requirer in requirers}
+
+
+def warning(app, hooks, lxd, count=2):
+    """The one WARNING that these hooks gave: checked, and the command in it."""
+    lines = [line for hook in hooks for line in hook.logged("WARNING")]
+    ((number, prefix, url, command),) = {
+        found.groups() for found in map(SENTENCE.match, lines) if found
+    }
+    assert (int(number), url) == (count, lxd.url)
+    assert prefix == f"juju.{app.juju.model_uuid[:8]}.{app.name}."
+    return command
+
+
+def run(lxd, command):
+    done = lxd._run("sh", "-c", command)
+    assert done.returncode == 0, done.stderr
+
+
+def test_application_that_goes_while_lxd_is_down(lxd, admin, app, clients):
+    lxd.stop()
+    hooks = app.remove()
+    lxd.start()
+    assert clients < set(lxd.trust_store)
+    run(lxd, warning(app, hooks, lxd))
+    assert set(lxd.trust_store) == {admin.fingerprint}
+
+
+def test_application_that_goes_with_a_credential_that_was_restricted(lxd, admin, app, clients):
+    restricted = {"restricted": True, "projects": ["default"]}
+    lxd.request("PATCH", f"/1.0/certificates/{admin.fingerprint}", restricted)
+    hooks = app.remove()
+    assert clients < set(lxd.trust_store)
+    warning(app, hooks, lxd)
+
+
+def test_trust_that_is_taken_before_the_application_goes(lxd, app, unit, clients):
+    hooks = app.trust(False)
+    command = warning(app, hooks, lxd)
+    assert unit.status[0] == "blocked" and "may stay in LXD" in unit.status[1]
+    app.remove()
+    run(lxd, command)
+    assert not clients & set(lxd.trust_store)
+
+
+def test_another_lxd_takes_the_place_of_the_first(lxd, admin, second, app, unit, relation, clients):
+    """The first one's certificate is expected no more: it cannot be visited."""
+    app.cloud = lxd_cloud(second.url, admin, second.certificate)
+    hooks = app.update_status()
+    assert clients < set(lxd.trust_store) and clients < set(second.trust_store)
+    assert [node["endpoint"] for node in published(relation)["nodes"]] == [second.url]
+    assert "may stay in LXD" in unit.status[1]
+    run(lxd, warning(app, hooks, lxd))
+    assert set(lxd.trust_store) == {admin.fingerprint}
+    app.update_status()
+    assert unit.status == active(second, 2)
+
+
+@pytest.fixture
+def both(juju, admin, lxd, second):
+    """The charm, configured with two servers."""
+    return juju.deploy(config=configuration(admin, lxd, second))
+
+
+def test_server_that_is_taken_out_is_cleaned(lxd, second, admin, both):
+    relation = both.relate("builder")
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client))
+    assert client.fingerprint in second.trust_store
+    (hook,) = both.configure(lxd_endpoint=lxd.url)  # its certificate is expected still
+    assert published(relation) == served(lxd, client)
+    assert set(second.trust_store) == {admin.fingerprint}
+    assert [line for line in hook.logged("WARNING") if "may stay" in line] == []
+
+
+def test_server_that_is_taken_out_while_it_is_down(lxd, second, admin, both):
+    relation = both.relate("builder")
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client))
+    second.stop()
+    hooks = both.configure(lxd_endpoint=lxd.url)
+    second.start()
+    assert published(relation) == served(lxd, client)
+    run(second, warning(both, hooks, second, 1))
+    assert set(second.trust_store) == {admin.fingerprint}
+
+
+def test_server_that_is_taken_out_while_another_is_down(lxd, second, admin, juju):
+    with Lxd("127.0.0.3") as third:
+        third.trust(admin, "juju")
+        app = juju.deploy(config=configuration(admin, lxd, second, third))
+        relation = app.relate("builder")
+        client = identity()
+        relation.join("builder/0", client_certificates=bundle(client))
+        second.stop()
+        app.configure(lxd_endpoint=f"{lxd.url},{second.url}")
+        second.start()
+        assert published(relation) == served_by(served(lxd, client), served(second, client))
+        assert set(third.trust_store) == {admin.fingerprint}
+
+
+def test_own_entry_of_an_enrolment(lxd, juju):
+    token = lxd.lxc("config", "trust", "add", "--name", "token").split()[-1]
+    app = juju.deploy(config={"lxd_trust_token": token})
+    (own,) = lxd.trust_store
+    client = identity()
+    app.relate("builder").join("builder/0", client_certificates=bundle(client))
+    hooks = app.remove()
+    assert list(lxd.trust_store) == [own]
+    lines = {line for hook in hooks for line in hook.logged("WARNING") if own[:12] in line}
+    (command,) = {re.search('run "(.*)"$', line)[1] for line in lines}
+    run(lxd, command)
+    assert lxd.trust_store == {}
+
+
+def test_nothing_left_is_no_word(lxd, app, clients):
+    hooks = app.remove()
+    assert not clients & set(lxd.trust_store)
+    assert [line for hook in hooks for line in hook.logged("WARNING")] == []
