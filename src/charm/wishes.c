@@ -40,9 +40,10 @@ struct placing {
 
 static const struct member *find_application(const struct relation *relation)
 {
+    if (relation->member_count == 0)
+        return NULL;
     const struct member *last = &relation->members[relation->member_count - 1];
-
-    return relation->member_count != 0 && last->is_application ? last : NULL;
+    return last->is_application ? last : NULL;
 }
 
 static void add_wish(struct placing *placing, const struct member *member,

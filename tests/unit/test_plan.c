@@ -342,9 +342,9 @@ static const struct {
     {FOREIGN, ALL, false},    {FOREIGN, A, false},      {SERVER_OF_OUR_NAME, ALL, false},
     {ABSENT, NOTHING, true},  {IS_OURS, ALL, true},     {FOREIGN, ALL, true},
 };
-static const int firsts[] = {NO_WISH, ALL, A, A | B, GONE, A | GONE};
+static const int firsts[] = {NO_WISH, ALL, A | B, A | GONE};
 static const int seconds[] = {NO_WISH, ALL, B};
-static const int limits[] = {ALL, A, A | B, GONE, B | GONE};
+static const int limits[] = {ALL, A, B | GONE};
 
 static void check_all(enum known known, bool restricts)
 {
