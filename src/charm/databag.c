@@ -107,7 +107,7 @@ static bool read_projects(struct member *member, const cJSON *settings)
 
         if (*start == '[')
             names = join_projects(start);
-        if (strcmp(start, "null") == 0)
+        if (strncmp(start, "null", 4) == 0 && start[4 + strspn(start + 4, BLANKS)] == '\0')
             refuse(member,
                    "projects is null: name projects, or delete the key to ask for all of LXD");
         else if (*start == '[' && names == NULL)
