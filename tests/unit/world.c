@@ -74,8 +74,9 @@ struct entry *world_ask(struct member *member, unsigned number)
     char *text = mem_printf("pem-%u", number);
     struct entry *entry = add_entry(member, text);
 
-    entry->certificate = (struct certificate){.der = mem_alloc(1),
-                                              .length = 1,
+    char *der = mem_printf("%u", number);
+    entry->certificate = (struct certificate){.der = (uint8_t *)der,
+                                              .length = strlen(der),
                                               .common_name = mem_printf("cn-%u", number),
                                               .not_after = INT64_C(4000000000)};
     world_fingerprint(entry->certificate.fingerprint, number);

@@ -6,7 +6,8 @@
 
 /*
  * Relations, wishes, and entries of a trust store, without Juju and LXD. A certificate is a number
- * here: that is its fingerprint, its text is "pem-<number>", its common name "cn-<number>".
+ * here: that is its fingerprint, in the first 12 digits and at the end; its text is "pem-<number>",
+ * its common name "cn-<number>", its DER the number in digits.
  */
 #define WORLD_UUID "9f1c1ab0-1d2e-4f3a-8b4c-5d6e7f801234"
 #define WORLD_PREFIX "juju.9f1c1ab0.integrator."
