@@ -67,7 +67,7 @@ static void answer(const struct wishes *wishes, struct rejections *rejections)
     nodes_add(&nodes, "https://127.0.0.1:8443", "node", &fingerprints, "pem");
     check_json(databag_nodes(&nodes));
     nodes_free(&nodes);
-    check_json(databag_registered(&texts));
+    MUST(check_json(databag_registered(&texts)) <= DATABAG_MAX_TEXT + 3 * DATABAG_MAX_ENTRIES + 2);
     rejections_sort(rejections);
     for (size_t i = 0; i < rejections->count; i++)
         MUST(strlen(rejections->items[i].reason) <= DATABAG_MAX_REASON);

@@ -251,6 +251,27 @@ static void test_known_ones_first(void **state)
     world_close(&world);
 }
 
+/* What grows when it is published counts as it is printed. */
+static void test_escaped_text(void **state)
+{
+    char text[1025] = "";
+    struct world world;
+
+    (void)state;
+    memset(text, '\x01', sizeof text - 1);
+    world_open(&world);
+    struct member *member = world_join(world_relate(&world, 3, "a"), "a/0");
+    for (unsigned i = 0; i < 1000; i++) {
+        struct entry *entry = world_ask(member, 100 + i);
+
+        free(entry->text);
+        entry->text = mem_string(text);
+    }
+    world_collect(&world);
+    assert_int_equal(world.wishes.count, 1024 / 6);
+    world_close(&world);
+}
+
 /* An entry that is too large for what is left does not keep smaller ones from their place. */
 static void test_text(void **state)
 {
@@ -290,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_rounds),
         cmocka_unit_test(test_known_ones_first),
         cmocka_unit_test(test_text),
+        cmocka_unit_test(test_escaped_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
