@@ -23,7 +23,7 @@ usage: ./build.sh [--arch ARCH] [--bases RELEASES] [VERB [ARGUMENT...]]
   (none)                build the binary and pack the charm
   charm                 the same
   binary                only build the binary
-  requirer              pack the example of a requirer as well, out of the same binary
+  requirer              pack the example of a requirer as well
   vendor                only bring and check the third-party sources (for a build without network)
   vendor --bundle FILE  the same, and write all that such a build needs into one archive
   release               charms for all architectures, SBOMs, checksums and notes, in build/release
@@ -259,14 +259,20 @@ pack() { # FOLDER CHARM
     check_size "$2"
 }
 
-# The other end of the interface: the same program with its own metadata.
+# The other end of the interface: a program of its own over the same library.
 verb_requirer() {
-    local folder=$out/requirer
+    local folder=$out/requirer file files=()
 
     verb_charm
+    for file in src/**/*.c tests/requirer/*.c; do
+        [ "$file" = src/main.c ] || files+=("$file")
+    done
+    compile "$out" "${files[@]}" || die "compilation failed"
     rm -rf "$folder"
     mkdir -p "$folder"
-    cp "build/charm/$arch"/{dispatch,manifest.yaml,version,LICENSE*} tests/requirer/*.yaml "$folder"
+    link_with_musl "$folder/dispatch" "${objects[@]}"
+    "$STRIP" --strip-all "$folder/dispatch"
+    cp "build/charm/$arch"/{manifest.yaml,version,LICENSE*} tests/requirer/*.yaml "$folder"
     pack "$folder" "build/lxd-requirer_$arch.charm"
 }
 

@@ -10,15 +10,13 @@
 
 #include "base/buffer.h"
 #include "base/file.h"
-#include "base/net.h"
 #include "base/sandbox.h"
 #include "charm/credentials.h"
-#include "lxd/client.h"
+#include "charm/probe.h"
 #include "x509/certificate.h"
 
 #define NAME "lxd-integrator"
 #define MAX_FILE (64 * 1024)
-#define PROBE_TIME_MS (60 * 1000)
 
 /* What this program is made of, a line each: vendor/inventory.sh writes it. Tests do without. */
 #ifndef PARTS
@@ -164,98 +162,37 @@ static int load_credentials(struct credentials *credentials,
     return result;
 }
 
-/* What the trust store has, and ours in it. */
-struct store {
-    const char *fingerprint; /* ours */
-    size_t count;
-    struct lxd_certificate own; /* name NULL: not seen */
-};
-
-static void note_entry(void *context, const struct lxd_certificate *entry)
-{
-    struct store *store = context;
-
-    store->count++;
-    if (store->own.name == NULL && strcmp(entry->fingerprint, store->fingerprint) == 0)
-        lxd_certificate_copy(&store->own, entry);
-}
-
-static void describe_store(const struct store *store)
-{
-    printf("Trust store:        %zu certificate%s\n", store->count, store->count != 1 ? "s" : "");
-    if (store->own.name != NULL)
-        printf("Our entry:          \"%s\", %s\n", store->own.name,
-               store->own.projects.restricted
-                   ? "restricted to projects: it may not manage the trust store"
-                   : "unrestricted");
-    else
-        puts("Our entry:          not in the list (a fine-grained identity, or trusted through a "
-             "CA)");
-}
-
-static int describe_trusted(struct lxd_client *client, const struct lxd_server *server,
-                            const char *fingerprint, struct error *error)
-{
-    struct store store = {.fingerprint = fingerprint};
-
-    printf("Server:             %s, %s %s, %s\n", server->name,
-           server->software == LXD_INCUS ? "Incus" : "LXD", server->version,
-           server->clustered ? "member of a cluster" : "standalone");
-    lxd_ask_certificates(client);
-    int result = lxd_answer_certificates(client, note_entry, &store, error);
-    if (result == 0)
-        describe_store(&store);
-    lxd_certificate_free(&store.own);
-    return result;
-}
-
 /* Says step by step what is found, so that the last line tells how far it went. */
-static int probe(const struct credentials *credentials, const struct endpoint *endpoint,
-                 struct error *error)
-{
-    struct lxd_credentials ours = {&credentials->certificate, &credentials->key,
-                                   &credentials->server};
-    const char *fingerprint = credentials->certificate.fingerprint;
-    struct lxd_client *client = NULL;
-    struct lxd_server server = {0};
-    int result = -1;
-
-    printf("Endpoint:           %s\n", endpoint->url);
-    if (lxd_open(&client, endpoint, &ours, net_clock_ms() + PROBE_TIME_MS, error) != 0)
-        goto out;
-    puts("Server certificate: as expected");
-    if (lxd_warning(client) != NULL)
-        printf("Warning:            %s\n", lxd_warning(client));
-    lxd_ask_server(client);
-    if (lxd_answer_server(client, &server, error) != 0)
-        goto out;
-    printf("Client certificate: %s, %s\n", fingerprint, server.trusted ? "trusted" : "not trusted");
-    if (!server.trusted)
-        error_set(error, ERROR_UNTRUSTED,
-                  "LXD at %s does not trust the client certificate: run \"%s\"", endpoint->url,
-                  server.software == LXD_INCUS ? "incus config trust add-certificate FILE"
-                                               : "lxc config trust add FILE");
-    else
-        result = describe_trusted(client, &server, fingerprint, error);
-out:
-    lxd_server_free(&server);
-    lxd_close(client);
-    return result;
-}
-
 static int probe_all(const struct credentials *credentials)
 {
+    static const char *const remedies[] = {[LXD_LXD] = "run \"lxc config trust add FILE\"",
+                                           [LXD_INCUS] =
+                                               "run \"incus config trust add-certificate FILE\""};
+    const struct strings nothing = {0};
+    struct owner owner;
+    struct interest interest = {
+        .owner = &owner, .wanted = &nothing, .remedies = {remedies[LXD_LXD], remedies[LXD_INCUS]}};
     int status = EXIT_SUCCESS;
 
+    owner_make(&owner, "", "", credentials->certificate.fingerprint);
     for (size_t i = 0; i < credentials->endpoints.count; i++) {
-        struct error error;
+        const struct endpoint *endpoint = &credentials->endpoints.items[i];
+        struct probe probe;
 
-        if (probe(credentials, &credentials->endpoints.items[i], &error) == 0)
-            continue;
+        printf("%-12s %s\n", "endpoint:", endpoint->url);
+        probe_run(&probe, endpoint, credentials, &interest);
+        for (size_t j = 0; j < probe.count; j++) {
+            char *label = mem_printf("%s:", probe.steps[j].name);
+
+            printf("%-12s %s\n", label, probe.steps[j].text);
+            free(label);
+        }
         fflush(stdout);
-        status = failed(&error);
+        if (probe.trouble.kind != 0)
+            status = failed(&probe.trouble);
+        probe_free(&probe);
     }
-    fflush(stdout);
+    owner_free(&owner);
     return status;
 }
 

@@ -267,13 +267,13 @@ suite_kill() { # [PYTEST ARGUMENT...]
     run_python -m pytest tests/e2e/test_kill.py --all-system-calls "$@"
 }
 
-# The distribution's Python, whose packages these are, with the charm that was just built.
+# The distribution's Python, whose packages these are, with the charms that were just built.
 run_python() { # ARGUMENT...
     need_packages "${e2e_packages[@]}" "${emulator_packages[@]}"
-    verb_charm
+    verb_requirer
     unlock_tree
     LXD_INTEGRATOR_CHARM=$root/build/lxd-integrator_$arch.charm LXD_INTEGRATOR_BINARY=$root/$out/lxd-integrator \
-        LXD_INTEGRATOR_EMULATOR=${emulator[*]} \
+        LXD_REQUIRER_CHARM=$root/build/lxd-requirer_$arch.charm LXD_INTEGRATOR_EMULATOR=${emulator[*]} \
         PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$@"
 }
 

@@ -279,7 +279,7 @@ static void report_denied(int signal_number, siginfo_t *information, void *conte
     memcpy(line + length, after, sizeof after - 1);
     ssize_t written = write(STDERR_FILENO, line, length + sizeof after - 1);
     (void)written; /* nothing left to tell it to */
-    _exit(1);
+    syscall(__NR_exit_group, 1);
 }
 
 static void catch_denied(void)

@@ -20,6 +20,7 @@
 
 #define NAME "enrolment.json"
 #define MAX_FILE 32768
+#define MARKS 2  /* in one run: that LXD is being asked, and what came of it */
 #define SPARE 64 /* line ends behind the text, so that marks find room on a full disk */
 #define LABEL "lxd-enrolment"
 #define LXD_TIME_MS (30 * 1000) /* for all addresses, which share it evenly until one serves */
@@ -28,11 +29,12 @@
 struct enrolment {
     enum enrolment_step step; /* BEGIN and GO_ON are both ENROLMENT_GO_ON by now */
     struct token token;
-    char *path;     /* of the file */
-    cJSON *state;   /* what is in it */
-    int file;       /* open for marks; -1: nothing is to be marked */
-    size_t length;  /* of what is in it */
-    cJSON *earlier; /* the content that serves on, or NULL */
+    char *path;       /* of the file */
+    cJSON *state;     /* what is in it */
+    int files[MARKS]; /* open at its beginning, one for each mark; -1: that is used, or none is due
+                       */
+    size_t length;    /* of what is in it */
+    cJSON *earlier;   /* the content that serves on, or NULL */
 };
 
 /* ---- sentences ---- */
@@ -231,21 +233,26 @@ static int write_file(struct enrolment *enrolment, struct error *error)
     return result;
 }
 
-/* Have the file say what has become of the key. It is open from before the sandbox closed; what is
- * there is overwritten, and no shorter. */
+/* Have the file say what has become of the key. What is there is overwritten, and no shorter; in
+ * the sandbox, where no file can be opened nor wound back. */
 static int mark_file(struct enrolment *enrolment, struct error *error)
 {
     struct buffer text = {0};
+    int *file = enrolment->files;
 
+    while (*file < 0 && file < enrolment->files + MARKS - 1)
+        file++;
     yaml_print(&text, enrolment->state);
     while (text.length < enrolment->length)
         buffer_append_string(&text, "\n");
     errno = ENOSPC; /* where only a part is written */
-    ssize_t written = pwrite(enrolment->file, text.data, text.length, 0);
-    bool done = written == (ssize_t)text.length;
+    bool done = write(*file, text.data, text.length) == (ssize_t)text.length;
+    int reason = errno;
+    close(*file);
+    *file = -1;
     buffer_wipe(&text);
     return done ? 0
-                : error_set(error, ERROR_WAITING, NAME " cannot be written: %s", strerror(errno));
+                : error_set(error, ERROR_WAITING, NAME " cannot be written: %s", strerror(reason));
 }
 
 /* ---- before the sandbox closes ---- */
@@ -265,9 +272,11 @@ static int prepare(struct enrolment *enrolment, const struct enrolment_decision 
         if (write_file(enrolment, error) != 0)
             return -1;
     }
-    enrolment->file = open(enrolment->path, O_WRONLY | O_DSYNC | O_NOFOLLOW | O_CLOEXEC);
-    if (enrolment->file < 0)
-        return error_set(error, ERROR_INPUT, NAME ": %s", strerror(errno));
+    for (int i = 0; i < MARKS; i++) {
+        enrolment->files[i] = open(enrolment->path, O_WRONLY | O_DSYNC | O_NOFOLLOW | O_CLOEXEC);
+        if (enrolment->files[i] < 0)
+            return error_set(error, ERROR_INPUT, NAME ": %s", strerror(errno));
+    }
     if (credentials_from_content(credentials, enrolment->state, error) != 0)
         return -1;
     credentials->enrolled = true;
@@ -396,7 +405,8 @@ int enrolment_read(struct credentials *credentials, struct enrolment **enrolment
     struct findings findings = {.facts = {.role = role}};
 
     *enrolment = NULL;
-    reading->file = -1;
+    for (int i = 0; i < MARKS; i++)
+        reading->files[i] = -1;
     reading->path = mem_printf("%s/" NAME, event->charm_folder);
     int result = find(&findings, reading, juju, event, token, error);
     if (result == 0) {
@@ -576,8 +586,10 @@ void enrolment_free(struct enrolment *enrolment)
 {
     if (enrolment == NULL)
         return;
-    if (enrolment->file >= 0)
-        close(enrolment->file);
+    for (int i = 0; i < MARKS; i++) {
+        if (enrolment->files[i] >= 0)
+            close(enrolment->files[i]);
+    }
     token_wipe(&enrolment->token);
     json_wipe(enrolment->state);
     json_wipe(enrolment->earlier);

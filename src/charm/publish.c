@@ -23,12 +23,18 @@ static void add_rejection(struct answer *answer, const struct servers *servers,
     free(whose);
 }
 
+/* Wishes come in the order of their texts. */
+static bool is_last(const struct strings *texts, const char *text)
+{
+    return texts->count != 0 && strcmp(texts->items[texts->count - 1], text) == 0;
+}
+
 static void add_wish(struct answer *answer, const struct servers *servers, const struct wish *wish,
                      size_t number, enum verdict verdict, const struct server *server)
 {
     answer->wishes = mem_grow(answer->wishes, answer->count, sizeof *answer->wishes);
     answer->wishes[answer->count++] = number;
-    if (verdict == VERDICT_TRUSTED && !strings_contain(&answer->registered, wish->entry->text))
+    if (verdict == VERDICT_TRUSTED && !is_last(&answer->registered, wish->entry->text))
         strings_add(&answer->registered, wish->entry->text);
     if (server != NULL && verdict != VERDICT_PENDING)
         add_rejection(answer, servers, server, wish, number);

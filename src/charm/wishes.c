@@ -165,7 +165,7 @@ static void collect(struct wishes *wishes, const struct relation *relation,
     free(placing.unplaced);
 }
 
-/* Of one certificate the lowest relation's first entry comes first: it names it. */
+/* Of one certificate the lowest relation comes first: it names it. */
 static int compare_wishes(const void *a, const void *b)
 {
     const struct wish *x = a, *y = b;
@@ -173,6 +173,8 @@ static int compare_wishes(const void *a, const void *b)
 
     if (order == 0)
         order = (x->relation > y->relation) - (x->relation < y->relation);
+    if (order == 0)
+        order = strcmp(x->entry->text, y->entry->text);
     if (order == 0)
         order = (x->member > y->member) - (x->member < y->member);
     return order != 0 ? order : (x->entry > y->entry) - (x->entry < y->entry);

@@ -26,7 +26,7 @@ struct wish {
 
 /* All pointers into relations. Zero-initialise. */
 struct wishes {
-    struct wish *items; /* by fingerprint, then relation; those of one certificate side by side */
+    struct wish *items; /* by fingerprint, then relation, then text */
     size_t count;
     struct rejections *rejections; /* of each relation: what is no wish */
 };

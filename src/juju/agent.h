@@ -6,26 +6,24 @@
 #include "juju/transport.h"
 
 /*
- * Hook commands without processes. A hook command is a small client of the unit agent: it connects
- * to a Unix socket and makes one call, Jujuc.Main, of Go's net/rpc. This is the same client for all
- * commands of a hook, over one connection.
- *
- * The protocol is Juju's own affair, and the same from 2.9 to 4.x (juju/juju: cmd/jujuc/main.go,
- * internal/worker/uniter/runner/jujuc/server.go). So be ready to fall back on the commands.
+ * Hook commands without processes. A hook command is a small client of the unit agent, which it
+ * calls over a Unix socket. This is the same client for all commands of a hook, over one
+ * connection; gob.h has what is said there. It is Juju's own affair, so be ready to fall back on
+ * the commands.
  */
 struct agent;
 
 /*
  * Connect to the agent that JUJU_AGENT_SOCKET_NETWORK, JUJU_AGENT_SOCKET_ADDRESS and
- * JUJU_CONTEXT_ID name. ERROR_HOOK where that is not possible. Close it before the process ends:
- * the agent waits for that.
+ * JUJU_CONTEXT_ID name; a call may take call_ms milliseconds. ERROR_HOOK where that is not
+ * possible. Close it before the process ends: the agent waits for that.
  */
-int agent_open(struct agent **agent, struct error *error);
+int agent_open(struct agent **agent, int call_ms, struct error *error);
 
 /*
  * The transport of an open agent: the agent is its context. A call fails, beyond what transport.h
- * says, where the agent refuses it ("bad request: ..."). Where the agent does not answer within
- * JUJU_CALL_MS, or not as it should, the connection is closed, and all further calls fail.
+ * says, where the agent refuses it ("bad request: ..."). Where the agent does not answer in time,
+ * or not as it should, the connection is closed, and all further calls fail.
  */
 struct juju_transport agent_transport(struct agent *agent);
 

@@ -5,43 +5,33 @@
 #include <string.h>
 
 #include "juju/hook_tools.h"
-
-static int call_agent(struct channel *channel, const char *const arguments[], const void *input,
-                      size_t length, struct juju_reply *reply, struct error *error)
-{
-    if (channel->agent == NULL && agent_open(&channel->agent, error) != 0)
-        return -1;
-    struct juju_transport agent = agent_transport(channel->agent);
-    if (agent.call(agent.context, arguments, input, length, reply, error) != 0)
-        return -1;
-    channel->way = CHANNEL_AGENT;
-    return 0;
-}
-
-static void leave_agent(struct channel *channel)
-{
-    agent_close(channel->agent); /* it waits for that */
-    channel->agent = NULL;
-}
+#include "juju/process.h"
 
 static int channel_call(void *context, const char *const arguments[], const void *input,
                         size_t length, struct juju_reply *reply, struct error *error)
 {
-    const struct juju_transport *commands = &juju_process_transport;
     struct channel *channel = context;
 
     if (channel->way != CHANNEL_COMMANDS && channel->forced != CHANNEL_COMMANDS) {
-        if (call_agent(channel, arguments, input, length, reply, error) == 0)
-            return 0;
+        if (channel->agent != NULL || agent_open(&channel->agent, JUJU_CALL_MS, error) == 0) {
+            struct juju_transport agent = agent_transport(channel->agent);
+
+            if (agent.call(agent.context, arguments, input, length, reply, error) == 0) {
+                channel->way = CHANNEL_AGENT;
+                return 0;
+            }
+        }
         if (channel->way == CHANNEL_AGENT || channel->forced == CHANNEL_AGENT)
             return -1;
-        leave_agent(channel);
+        agent_close(channel->agent); /* it waits for that */
+        channel->agent = NULL;
         channel->way = CHANNEL_COMMANDS;
         juju_log(&channel->juju, JUJU_LOG_DEBUG,
                  "the unit agent is reached through hook commands: %s", error->text);
     }
     channel->way = CHANNEL_COMMANDS;
-    return commands->call(commands->context, arguments, input, length, reply, error);
+    return process_transport.call(process_transport.context, arguments, input, length, reply,
+                                  error);
 }
 
 static void channel_enclose(void *context)
@@ -80,6 +70,7 @@ int channel_close(struct channel *channel)
 {
     bool lost = channel->way == CHANNEL_AGENT && agent_is_broken(channel->agent);
 
-    leave_agent(channel);
+    agent_close(channel->agent);
+    channel->agent = NULL;
     return lost ? -1 : 0;
 }

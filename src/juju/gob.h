@@ -6,108 +6,91 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buffer.h"
-
 /*
- * Go's encoding/gob (https://pkg.go.dev/encoding/gob), without I/O: what it takes to send structs
- * of integers, strings and lists of strings, and to find some fields of structs in whatever is
- * received. A stream is a sequence of messages, each preceded by its length; a message is the
- * definition of a type or one value.
+ * A client of Juju's unit agent, without I/O and without allocation: the bytes of a hook command's
+ * call, and what the bytes of its reply say. This header and gob.c need the C library alone.
+ *
+ * It speaks as much of Go's net/rpc and encoding/gob (https://pkg.go.dev/encoding/gob) as there is
+ * in one method, Jujuc.Main, the same from Juju 2.9 to 4.x (juju/juju: cmd/jujuc/main.go and
+ * internal/worker/uniter/runner/jujuc/server.go). To use it: connect a stream socket to
+ * JUJU_AGENT_SOCKET_ADDRESS ('@' in front stands for an abstract name), where
+ * JUJU_AGENT_SOCKET_NETWORK is "unix", and make one call after the other:
+ *
+ *     struct gob_client client = {0};              of a connection
+ *
+ *     size = gob_write_call(&client, NULL, &call);
+ *     gob_write_call(&client, out, &call);         out has size bytes; send them
+ *     do {
+ *         receive some bytes behind those that are there
+ *         result = gob_read_reply(&client, data, length, &fault);
+ *     } while (result == GOB_MORE);
+ *     look at client.reply                         and forget all that was received
+ *
+ * Close the socket before the process ends, and let no child inherit it: the agent waits for that.
  */
 
-/* Types that every stream has, and the lowest number of its own ones. */
-enum {
-    GOB_BOOL = 1,
-    GOB_INT = 2,
-    GOB_UINT = 3,
-    GOB_FLOAT = 4,
-    GOB_BYTES = 5,
-    GOB_STRING = 6,
-    GOB_COMPLEX = 7,
-    GOB_INTERFACE = 8,
-    GOB_FIRST_TYPE = 64,
-};
-
-/* A field of a struct. */
-struct gob_field {
-    const char *name;
-    int64_t type;
-};
-
-/* ---- writing ---- */
-
-/* Append the message that defines a type. */
-void gob_define_struct(struct buffer *stream, int64_t type, const char *name,
-                       const struct gob_field *fields, size_t count);
-void gob_define_slice(struct buffer *stream, int64_t type, const char *name, int64_t element);
-
-/*
- * One struct at a time is written as a message: begin, fields in the order of their numbers (from 0
- * on), end. A field that is zero or empty is left out, as Go does.
- */
-struct gob_writer {
-    struct buffer body;
-    int last; /* number of the field that was written last */
-};
-
-void gob_begin(struct gob_writer *writer, int64_t type);
-void gob_write_bool(struct gob_writer *writer, int field, bool value);
-void gob_write_uint(struct gob_writer *writer, int field, uint64_t value);
-void gob_write_bytes(struct gob_writer *writer, int field, const void *data, size_t length);
-void gob_write_string(struct gob_writer *writer, int field, const char *text);
-void gob_write_strings(struct gob_writer *writer, int field,
-                       const char *const list[]);               /* to NULL */
-void gob_end(struct gob_writer *writer, struct buffer *stream); /* appends the message */
-
-/* ---- reading ---- */
-
-/* Bounds of what a stream may define, and of how deep values may nest. */
+/* Bounds of what the agent may define in a connection, of how deep its values may nest, and of all
+ * bytes of one reply together. */
 #define GOB_MAX_TYPES 64
-#define GOB_MAX_FIELDS 64
+#define GOB_MAX_FIELDS 256 /* of all structs together */
 #define GOB_MAX_DEPTH 32
+#define GOB_MAX_REPLY (64 * 1024 * 1024)
 
-/* The types that a stream has defined so far. Zero-initialise. */
-struct gob_types {
-    struct gob_type *items;
-    size_t count;
+/* A hook command. The caller's; nothing of it is kept. */
+struct gob_call {
+    const char *context_id;       /* JUJU_CONTEXT_ID */
+    const char *directory;        /* absolute: what the command would run in */
+    const char *const *arguments; /* the command's name first; to NULL */
+    const void *input;            /* its standard input; NULL: it has none */
+    size_t input_length;
 };
 
-void gob_types_free(struct gob_types *types);
-
-/*
- * Look at the length in front of a message, in the first bytes of a stream. Returns how many bytes
- * it takes itself, 0 where there are too few to tell, -1 where it is malformed.
- */
-int gob_read_length(const void *data, size_t available, uint64_t *length);
-
-/* A run of bytes inside a message. */
+/* A run of bytes of what was received, from its beginning on. */
 struct gob_bytes {
-    const char *data;
-    size_t length;
+    size_t start, length;
 };
 
-/* A field that the caller wants: `to` is where its value goes, by its type an int64_t (GOB_INT), a
- * uint64_t (GOB_UINT) or a struct gob_bytes (GOB_STRING, GOB_BYTES). */
-struct gob_target {
-    const char *name;
-    int64_t type;
-    void *to;
+struct gob_reply {
+    struct gob_bytes refusal; /* why the agent did not run the command; the rest is zero then */
+    int code;                 /* exit status, 0 to 255 */
+    struct gob_bytes output, message; /* stdout and stderr */
 };
+
+/* One connection. Zero-initialise; only the reply is the caller's to look at. */
+struct gob_client {
+    struct gob_reply reply;
+    uint64_t calls;  /* that were answered */
+    size_t used;     /* bytes of the reply that are read */
+    bool has_header; /* a reply is a header and a body */
+    size_t type_count, field_count;
+    struct gob_type {
+        int32_t number;
+        uint8_t kind, known; /* known: a set of those fields that are looked for */
+        uint16_t first_field, field_count;
+    } types[GOB_MAX_TYPES];
+    struct gob_field {
+        int32_t type;
+        uint8_t known; /* which of them it is */
+    } fields[GOB_MAX_FIELDS];
+};
+
+/* Write the next call; returns its length. With out == NULL nothing but that. */
+size_t gob_write_call(const struct gob_client *client, void *out, const struct gob_call *call);
 
 enum gob_result {
-    GOB_VALUE,      /* the message was a struct, the targets are filled */
-    GOB_DEFINITION, /* it was a definition, which the types have taken in */
-    GOB_FAULT,      /* it was neither, or not what was wanted: see fault */
+    GOB_MORE,  /* it is not all there; come again with more behind it */
+    GOB_REPLY, /* client.reply is filled */
+    GOB_FAULT, /* the connection is of no use any more; *fault is a constant sentence that says why
+                */
 };
 
 /*
- * Read one message. Fields are matched by name; the struct's type must have all that are wanted.
- * One that the value leaves out, being zero, leaves its target untouched. Others are skipped,
- * whatever they are (but for an interface whose type is not yet defined: Go cuts the message in two
- * there, which is a fault here). Nothing is allocated for values, and for definitions only what
- * they hold. *fault, where the message is faulty, is a constant sentence.
+ * Read the reply, of which the first `length` bytes are at `data` (they may have moved). Types go
+ * by what the agent defines, fields by name and type; all others are skipped, whatever they are,
+ * but for an interface whose type is not yet defined: Go cuts the message in two there, which is a
+ * fault here. So is what follows the reply: no call is under way that it could be about.
  */
-enum gob_result gob_read(struct gob_types *types, const void *message, size_t length,
-                         const struct gob_target *targets, size_t count, const char **fault);
+enum gob_result gob_read_reply(struct gob_client *client, const void *data, size_t length,
+                               const char **fault);
 
 #endif

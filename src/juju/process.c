@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "juju/process.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -11,7 +13,6 @@
 #include <unistd.h>
 
 #include "base/net.h"
-#include "juju/transport.h"
 
 #define CHUNK (16 * 1024)
 
@@ -27,49 +28,43 @@ static void close_stream(int *fd)
     *fd = -1;
 }
 
-/* A pipe to become the child's descriptor `number`: ours is the end that the child does not get. */
-static int open_stream(int number, int *ours, int *theirs)
-{
-    int ends[2];
-
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return errno;
-    *ours = ends[number == STDIN_FILENO];
-    *theirs = ends[number != STDIN_FILENO];
-    return fcntl(*ours, F_SETFL, O_NONBLOCK) != 0 ? errno : 0;
-}
-
-/* The child gets its three streams, and SIGPIPE as programs expect it. Returns an errno value. */
-static int spawn_with(struct child *child, const int theirs[3], const char *const arguments[])
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t defaults;
-
-    posix_spawn_file_actions_init(&actions);
-    for (int i = 0; i < 3; i++)
-        posix_spawn_file_actions_adddup2(&actions, theirs[i], i);
-    posix_spawnattr_init(&attributes);
-    sigemptyset(&defaults);
-    sigaddset(&defaults, SIGPIPE);
-    posix_spawnattr_setsigdefault(&attributes, &defaults);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-    int failure = posix_spawnp(&child->pid, arguments[0], &actions, &attributes,
-                               (char *const *)arguments, environ);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    return failure;
-}
-
+/* The child gets the other ends of three pipes, and SIGPIPE as programs expect it. Returns an errno
+ * value; what is open then is in `streams`. */
 static int spawn(struct child *child, const char *const arguments[])
 {
     int theirs[3] = {-1, -1, -1};
     int failure = 0;
 
-    for (int i = 0; i < 3 && failure == 0; i++)
-        failure = open_stream(i, &child->streams[i], &theirs[i]);
-    if (failure == 0)
-        failure = spawn_with(child, theirs, arguments);
+    for (int i = 0; i < 3 && failure == 0; i++) {
+        int ends[2];
+
+        if (pipe2(ends, O_CLOEXEC) != 0) {
+            failure = errno;
+            break;
+        }
+        child->streams[i] = ends[i == STDIN_FILENO];
+        theirs[i] = ends[i != STDIN_FILENO];
+        if (fcntl(child->streams[i], F_SETFL, O_NONBLOCK) != 0)
+            failure = errno;
+    }
+    if (failure == 0) {
+        posix_spawn_file_actions_t actions;
+        posix_spawnattr_t attributes;
+        sigset_t defaults;
+
+        posix_spawn_file_actions_init(&actions);
+        for (int i = 0; i < 3; i++)
+            posix_spawn_file_actions_adddup2(&actions, theirs[i], i);
+        posix_spawnattr_init(&attributes);
+        sigemptyset(&defaults);
+        sigaddset(&defaults, SIGPIPE);
+        posix_spawnattr_setsigdefault(&attributes, &defaults);
+        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+        failure = posix_spawnp(&child->pid, arguments[0], &actions, &attributes,
+                               (char *const *)arguments, environ);
+        posix_spawnattr_destroy(&attributes);
+        posix_spawn_file_actions_destroy(&actions);
+    }
     for (int i = 0; i < 3; i++)
         close_stream(&theirs[i]);
     return failure;
@@ -151,19 +146,8 @@ static int await(const struct child *child, int64_t deadline)
     return result;
 }
 
-static int reap(const struct child *child)
-{
-    int status;
-
-    while (waitpid(child->pid, &status, 0) < 0) {
-        if (errno != EINTR)
-            return -1;
-    }
-    return status;
-}
-
-static int call_within(int timeout_ms, const char *const arguments[], const void *input,
-                       size_t length, struct juju_reply *reply, struct error *error)
+int process_run(const char *const arguments[], const void *input, size_t length, int timeout_ms,
+                struct juju_reply *reply, struct error *error)
 {
     struct child child = {.pid = -1, .streams = {-1, -1, -1}};
     int64_t deadline = net_clock_ms() + timeout_ms;
@@ -176,7 +160,8 @@ static int call_within(int timeout_ms, const char *const arguments[], const void
             exchange(&child, input, length, deadline, reply) == 0 && await(&child, deadline) == 0;
         if (!ended)
             kill(child.pid, SIGKILL);
-        status = reap(&child);
+        while (waitpid(child.pid, &status, 0) < 0 && errno == EINTR)
+            ;
     }
     for (int i = 0; i < 3; i++)
         close_stream(&child.streams[i]);
@@ -198,7 +183,7 @@ static int process_call(void *context, const char *const arguments[], const void
                         size_t length, struct juju_reply *reply, struct error *error)
 {
     (void)context;
-    return call_within(JUJU_CALL_MS, arguments, input, length, reply, error);
+    return process_run(arguments, input, length, JUJU_CALL_MS, reply, error);
 }
 
-const struct juju_transport juju_process_transport = {.call = process_call};
+const struct juju_transport process_transport = {.call = process_call};

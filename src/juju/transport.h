@@ -43,10 +43,4 @@ static inline void juju_enclose(const struct juju_transport *juju)
         juju->enclose(juju->context);
 }
 
-/*
- * Hook commands as child processes, found on PATH, with the environment of this one. SIGPIPE must
- * be ignored. A command that takes longer than JUJU_CALL_MS is killed.
- */
-extern const struct juju_transport juju_process_transport;
-
 #endif

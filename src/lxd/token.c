@@ -2,7 +2,6 @@
 #include "lxd/token.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -23,18 +22,22 @@ static bool is_given(const char *text)
 static int64_t parse_time(const char *text)
 {
     struct tm tm = {0};
-    int hours = 0, minutes = 0;
+    const char *rest = text != NULL ? strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
+    long offset = 0;
 
-    if (text == NULL || sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d", &tm.tm_year, &tm.tm_mon,
-                               &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 6)
+    if (rest == NULL)
         return 0;
-    tm.tm_year -= 1900;
-    tm.tm_mon -= 1;
-    const char *zone = strpbrk(text + strcspn(text, "T"), "+-");
-    if (zone != NULL)
-        sscanf(zone + 1, "%2d:%2d", &hours, &minutes);
-    int64_t offset = hours * 3600 + minutes * 60;
-    int64_t seconds = (int64_t)timegm(&tm) - (zone != NULL && *zone == '-' ? -offset : offset);
+    const char *zone = strpbrk(rest, "+-");
+    if (zone != NULL) {
+        char *minutes;
+
+        offset = strtol(zone + 1, &minutes, 10) * 3600;
+        if (*minutes == ':')
+            offset += strtol(minutes + 1, NULL, 10) * 60;
+        if (*zone == '-')
+            offset = -offset;
+    }
+    int64_t seconds = (int64_t)timegm(&tm) - offset;
     return seconds > 0 ? seconds : 0;
 }
 

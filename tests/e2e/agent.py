@@ -173,12 +173,12 @@ class HookContext:
                 " key: relation not found"
             )
         if len(set(targets)) < len(targets):
-            expected, found = len(targets), len(set(targets))
-            return f"cannot apply changes: relations: expected {expected} relations but found {found}"
+            found = f"expected {len(targets)} relations but found {len(set(targets))}"
+            return f"cannot apply changes: relations: {found}"
         for settings in self._bags.values():
             size = sum(len(key.encode()) + len(value.encode()) for key, value in settings.items())
             if size > DATABAG_LIMIT:
-                return f"cannot apply changes: max allowed relation settings size ({DATABAG_LIMIT}) exceeded"
+                return f"cannot apply changes: more than {DATABAG_LIMIT} bytes of settings"
         return ""
 
     # --- what is read ---
@@ -245,9 +245,11 @@ class HookContext:
         if target is None or (owner not in target.remote_names and not new):
             raise CommandError("permission denied")
         if owner not in target.remote_names:
-            unknown_unit = "relation unit not found"
-            unknown_application = "getting relation endpoint UUID: application not found in relation"
-            raise CommandError(unknown_unit if "/" in owner else unknown_application)
+            if "/" in owner:
+                raise CommandError("relation unit not found")
+            raise CommandError(
+                "getting relation endpoint UUID: application not found in relation"
+            )
         return self._bag(target, owner)
 
     def _bag(self, target, owner):

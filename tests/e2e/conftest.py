@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-import requirer
 from agent import emulator
 from juju import Juju, lxd_cloud
 from lxd import Lxd
@@ -38,11 +37,9 @@ def charm():
 
 
 @pytest.fixture(scope="session")
-def requirer_charm(charm, tmp_path_factory):
-    """The example of a requirer (tests/requirer), out of the same binary."""
-    packed = tmp_path_factory.mktemp("requirer") / "lxd-requirer.charm"
-    requirer.pack(charm, packed)
-    return packed
+def requirer_charm():
+    """The example of a requirer (tests/requirer), packed."""
+    return built("LXD_REQUIRER_CHARM")
 
 
 @pytest.fixture(scope="session")

@@ -215,10 +215,10 @@ class Application:
         for relation in self.relations:
             if relation.cross_model or relation.suspended:
                 continue
-            units_known = () if relation.principal else relation.units
-            relations[relation.endpoint][relation.application] = {"status": "joined", "since": SINCE}
-            for name in units_known:
-                relations[relation.endpoint][name] = {"status": "active", "since": SINCE}
+            there = relations[relation.endpoint]
+            there[relation.application] = {"status": "joined", "since": SINCE}
+            for name in () if relation.principal else relation.units:
+                there[name] = {"status": "active", "since": SINCE}
         return {"units": go_map(units), "relations": go_map(map_values(go_map, relations))}
 
     def make_peers(self):
@@ -745,6 +745,8 @@ class Unit:
     def leave(self, relation, departing_unit):
         """The relation ends for this unit; departing_unit is itself if it is what goes. Of what was
         queued about it only a hook that has begun stays."""
+        if relation not in self._entered:
+            return
         self.drop_pending(lambda event: event.relation is relation)
         for remote_unit in relation.seen_by(self):
             self._depart(relation, remote_unit, departing_unit or remote_unit)

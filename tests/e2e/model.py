@@ -10,13 +10,14 @@ import contextlib
 import itertools
 import random
 import threading
+import time
 
 import agent
 import oracle
 from hook_commands import Reply
 from oracle import Wish
-from pki import constant_identity
-from trust_store import TOPOLOGIES
+from pki import constant_identity, identity
+from trust_store import PROJECTS, TOPOLOGIES
 from world import ADMINISTRATOR, DISPENSABLE, INDISPENSABLE, KILLED, REFUSED, World
 
 SETTLE_EVERY = 10  # events, on average
@@ -55,10 +56,10 @@ def draw_member(world, rng):
 
 def draw_wish(rng):
     """A certificate, in one of the texts that mean it."""
-    identity = rng.choice([*CLIENTS, *CLIENTS, ADMINISTRATOR, REFUSED])
-    text = identity.certificate
+    client = rng.choice([*CLIENTS, *CLIENTS, ADMINISTRATOR, REFUSED])
+    text = client.certificate
     texts = [text, text, text.replace("\n", "\r\n"), f"for \u00e4 builder\n{text}\n"]
-    return Wish(identity.fingerprint, rng.choice(texts))
+    return Wish(client.fingerprint, rng.choice(texts))
 
 
 def draw_publication(rng, relation, member):
@@ -66,7 +67,15 @@ def draw_publication(rng, relation, member):
         wish = rng.choice([None, draw_wish(rng), draw_wish(rng)])
         return oracle.ask_https(member, wish, rng.choice([None, "1.0", "1.7"]))
     wishes = [draw_wish(rng) for _ in range(rng.randint(0, 3))]
-    return oracle.ask(member, wishes, rng.choice([None, "1.0", "1.7"]))
+    publication = oracle.ask(member, wishes, rng.choice([None, "1.0", "1.7"]))
+    if rng.random() < 0.5:
+        publication = oracle.restrict(publication, draw_projects(rng))
+    return publication
+
+
+def draw_projects(rng):
+    """Some of LXD's, and one that it has never had."""
+    return rng.sample([*PROJECTS, "default", "gren"], rng.randint(1, 3))
 
 
 def draw_nonsense(rng, relation, member):
@@ -85,16 +94,22 @@ def draw_nonsense(rng, relation, member):
 
 def short(publication):
     wishes = [wish.fingerprint[:6] for wish in publication.wishes]
-    return f"{' '.join(wishes) or 'nothing'}, {len(publication.complaints)} times nonsense"
+    projects = publication.settings.get("projects", "all")
+    return f"{' '.join(wishes) or 'nothing'} ({projects}), {publication.complaints} times nonsense"
 
 
 @move(7)
 def relate(world, rng):
-    if len(world.relations) == RELATIONS:
+    """Also anew, after a removal by force. An application relates to an endpoint once."""
+    endpoint = rng.choice(["api", "api", "https"])
+    taken = {relation.application for relation in world.relations if relation.endpoint == endpoint}
+    free = [name for name in APPLICATIONS if name not in taken]
+    if len(world.relations) == RELATIONS or not free:
         return None
-    relation = world.app.relate(rng.choice(APPLICATIONS), rng.choice(["api", "api", "https"]))
+    kind = rng.choice([{}, {}, {}, {"cross_model": True}, {"subordinate_to": "ubuntu"}])
+    relation = world.app.relate(rng.choice(free), endpoint, **kind)
     world.said[relation] = {}
-    return f"{relation.id} to {relation.application}"
+    return f"{relation.id} to {relation.application} {kind or ''}"
 
 
 @move(11)
@@ -126,7 +141,12 @@ def withdraw(world, rng):
     if not said or not said.wishes:
         return None
     kept = rng.sample(said.wishes, rng.randrange(len(said.wishes)))
-    publication = oracle.ask(member, kept) if kept else oracle.NOTHING
+    publication = oracle.NOTHING
+    if kept and relation.endpoint == "https":
+        publication = oracle.ask_https(member, kept[0])
+    elif kept:
+        wishes = [oracle.Wish(wish.fingerprint, wish.text, end=wish.end) for wish in kept]
+        publication = oracle.ask(member, wishes)
     world.publish(relation, member, publication)
     return f"{member} on {relation.id}: {short(publication)}"
 
@@ -162,6 +182,69 @@ def break_relation(world, rng):
     return relation.id
 
 
+@move(2)
+def suspend(world, rng):
+    relation = draw_relation(world, rng)
+    if relation is None or not relation.cross_model or relation.suspended:
+        return None
+    relation.suspend()
+    return relation.id
+
+
+@move(3)
+def resume(world, rng):
+    suspended = [relation for relation in world.relations if relation.suspended]
+    if not suspended:
+        return None
+    relation = rng.choice(suspended)
+    relation.resume()
+    return relation.id
+
+
+@move(3)
+def force_remove_relation(world, rng):
+    relation = draw_relation(world, rng)
+    if relation is None:
+        return None
+    world.said.pop(relation)
+    relation.force_remove()
+    return relation.id
+
+
+@move(1)
+def force_remove_application(world, rng):
+    relation = draw_relation(world, rng)
+    if relation is None:
+        return None
+    world.said.pop(relation)
+    relation.force_remove_application()
+    return relation.id
+
+
+@move(3)
+def force_remove_unit(world, rng):
+    relation = draw_relation(world, rng)
+    if relation is None or not relation.units:
+        return None
+    unit = rng.choice(relation.units)
+    world.said[relation].pop(unit)
+    relation.force_remove_unit(unit)
+    return f"{unit} from {relation.id}"
+
+
+@move(1)
+def publish_what_expires(world, rng):
+    relation, member = draw_member(world, rng)
+    if relation is None or relation.endpoint != "api":
+        return None
+    end = int(time.time()) + rng.randint(2, 5)
+    client = identity("expiring", end=(end - time.time()) / 86400)
+    wish = oracle.Wish(client.fingerprint, client.certificate, end=end)
+    publication = oracle.ask(member, [wish, draw_wish(rng)])
+    world.publish(relation, member, publication)
+    return f"{member} on {relation.id}: {short(publication)}"
+
+
 # --- the charm's operator, and its agents ---
 
 
@@ -183,6 +266,67 @@ def scale_down(world, rng):
 
 
 @move(1)
+def lose_unit(world, rng):
+    if len(world.units) < 2:
+        return None
+    unit = rng.choice(world.units)
+    world.app.lose_unit(unit)
+    return unit.name
+
+
+@move(2)
+def run_old_hook(world, rng):
+    """A follower whose update-status had begun before what is queued came about."""
+    followers = [unit for unit in world.present if not unit.is_leader and not unit.dying]
+    followers = [unit for unit in followers if unit.pending]
+    if not followers:
+        return None
+    unit = rng.choice(followers)
+    world.run_old(unit)
+    return unit.name
+
+
+@move(2)
+def stop_agent(world, rng):
+    if len(world.present) < 2:
+        return None
+    unit = rng.choice(world.present)
+    unit.stop_agent()
+    return unit.name
+
+
+@move(3)
+def start_agent(world, rng):
+    """One that was away, or any again."""
+    unit = rng.choice(world.units)
+    unit.start_agent()
+    return unit.name
+
+
+@move(3)
+def limit_projects(world, rng):
+    limit = rng.choice([oracle.ALL, frozenset(draw_projects(rng))])
+    world.set_limit(limit)
+    return "all" if limit is oracle.ALL else " ".join(sorted(limit))
+
+
+@move(1)
+def switch_endpoint(world, rng):
+    """One of two servers is taken out, or comes back, while all is well."""
+    if len(world.stores) == 1 or not world.whole or world.obstacle != "active":
+        return None
+    world.app.faults.clear()
+    served = world.stores if len(world.served) == 1 else [rng.choice(world.stores)]
+    for unit in world.units:
+        if unit.away:
+            unit.start_agent()
+    world.drain(rng)
+    world.serve(served)
+    world.drain(rng)
+    return f"{len(served)} servers"
+
+
+@move(1)
 def replace_application(world, rng):
     """The application goes, and one of the same name comes."""
     world.app.faults.clear()
@@ -190,7 +334,11 @@ def replace_application(world, rng):
     for relation in world.relations:
         relation.unreadable = False
     world.said.clear()
+    for unit in world.units:
+        if unit.away:
+            unit.start_agent()
     world.drain(rng)
+    world.app.relations.clear()
     if world.obstacle == "active":
         world.check()  # there is no relation any more
     world.deploy()
@@ -199,7 +347,7 @@ def replace_application(world, rng):
 
 @move(3)
 def elect(world, rng):
-    unit = rng.choice(world.units)
+    unit = rng.choice([unit for unit in world.units if not unit.dying] or world.units)
     world.app.elect(unit)
     return unit.name
 
@@ -249,8 +397,9 @@ def make_unreadable(world, rng):
 
 
 def draw_busy_unit(world, rng):
-    unit = rng.choice(world.units)
-    if not unit.pending:
+    present = [unit for unit in world.present if unit.pending or not unit.dying]
+    unit = rng.choice(present) if present else None
+    if unit and not unit.pending:
         world.app.update_status()
     return unit
 
@@ -264,6 +413,8 @@ def killer(rng, pid):
 @move(8)
 def kill_hook(world, rng):
     unit = draw_busy_unit(world, rng)
+    if unit is None:
+        return None
     wrapper = killer(rng, 0)
     hook = world.run_next(unit, wrapper)
     world.tally["hooks killed"] += hook.exit_code == KILLED
@@ -304,6 +455,8 @@ def kill_server_during_hook(world, rng):
     if store is None:
         return None
     unit = draw_busy_unit(world, rng)
+    if unit is None:
+        return None
     wrapper = killer(rng, server.pid)
     disturbance = contextlib.ExitStack()
     disturbance.callback(store.stop, server)
@@ -326,6 +479,8 @@ def hang_server_during_hook(world, rng):
     if store is None:
         return None
     unit = draw_busy_unit(world, rng)
+    if unit is None:
+        return None
     seconds = rng.choice([0.2, 0.2, 0.2, 1, 1, 7, 30])
     hook = world.run_next(unit, disturbance=hanging(server, seconds))
     return f"{server.address} for {seconds} s in {unit.name}: {hook.name}"
@@ -343,18 +498,21 @@ def add_foreign_entry(world, rng):
     store = draw_store(world, rng)
     if store is None:
         return None
-    identity = rng.choice(CLIENTS)
-    near = [f"juju.00000000.{world.app.name}.builder.1", f"{world.prefix[:-1]}-2.builder.1"]
-    name = rng.choice(["alice", "bob", "juju", *near])
-    fields = rng.choice([{}, {}, {}, {"restricted": True}, {"type": "metrics"}])
-    store.add(identity, name, **fields)
-    return f"{identity.fingerprint[:6]} as {name} {fields or ''}"
+    client = rng.choice(CLIENTS)
+    number = next(world.numbers)
+    near = [f"juju.00000000.{world.app.name}.builder", f"{world.prefix[:-1]}-2.builder"]
+    name = f"{rng.choice(['alice', 'bob', 'juju', *near])}.{number}"
+    projects = [name for name in draw_projects(rng) if name in store.projects]
+    restricted = {"restricted": True, "projects": projects}
+    fields = rng.choice([{}, {}, {}, {"restricted": True}, restricted, {"type": "metrics"}])
+    store.add(client, name, **fields)
+    return f"{client.fingerprint[:6]} as {name} {fields or ''}"
 
 
 @move(4)
 def remove_foreign_entry(world, rng):
     store = draw_store(world, rng)
-    clients = {identity.fingerprint for identity in CLIENTS}
+    clients = {client.fingerprint for client in CLIENTS}
     removable = sorted(clients & store.foreign.keys()) if store else []
     if not removable:
         return None
@@ -383,8 +541,9 @@ def rename_own_entry(world, rng):
     store, fingerprint = draw_own_entry(world, rng)
     if fingerprint is None:
         return None
-    store.rename(fingerprint, "carol")
-    return f"{fingerprint[:6]} to carol"
+    name = f"carol-{next(world.numbers)}"
+    store.rename(fingerprint, name)
+    return f"{fingerprint[:6]} to {name}"
 
 
 @move(2)
@@ -393,9 +552,9 @@ def plant_orphan(world, rng):
     absent = [item for item in CLIENTS if store and item.fingerprint not in store.entries]
     if not absent:
         return None
-    identity = rng.choice(absent)
-    store.plant(identity, f"{world.prefix}gone.99")
-    return identity.fingerprint[:6]
+    client = rng.choice(absent)
+    store.plant(client, f"{world.prefix}gone.{1000 + next(world.numbers)}")
+    return client.fingerprint[:6]
 
 
 @move(1)
@@ -403,9 +562,29 @@ def rename_credential(world, rng):
     store = draw_store(world, rng)
     if store is None or not world.lets_charm_in(store):
         return None
-    name = rng.choice([f"{world.prefix}builder.1", "juju"])
+    name = rng.choice([f"{world.prefix}builder.0", "juju"])
     store.rename(ADMINISTRATOR.fingerprint, name)
     return f"to {name}"
+
+
+@move(3)
+def delete_project(world, rng):
+    store = draw_store(world, rng)
+    name = rng.choice(PROJECTS)
+    if store is None or name not in store.projects:
+        return None
+    store.set_project(name, False)
+    return name
+
+
+@move(3)
+def create_project(world, rng):
+    store = draw_store(world, rng)
+    name = rng.choice(PROJECTS)
+    if store is None or name in store.projects:
+        return None
+    store.set_project(name, True)
+    return name
 
 
 @move(1)

@@ -59,7 +59,8 @@ def test_action_with_lxd_away_fails_with_what_is_known(lxd, unit, admin):
         lxd.start()
     assert outcome.status == "failed" and "connection refused" in outcome.message
     assert outcome.results["client-fingerprint"] == admin.fingerprint
-    assert outcome.results["server-1"] == {"endpoint": lxd.url, "trusted": "no"}
+    server = outcome.results["server-1"]
+    assert server["endpoint"] == lxd.url and server.get("trusted") != "no"  # nobody could be asked
 
 
 def test_list_has_ours_alone(lxd, juju, app, unit, relation, client):

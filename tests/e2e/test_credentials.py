@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the charm's credentials come from, and what it says of those that are no good."""
 
+import datetime
+import time
+
 import pytest
 
+import agent
 from expectations import active, published, served
+from hook_commands import Reply
 from juju import lxd_cloud
 from pki import (
     Identity,
@@ -35,6 +40,48 @@ def test_application_that_is_not_trusted_is_blocked(juju, cloud):
         "lxd_endpoint, lxd_client_cert, lxd_client_key, lxd_server_cert",
     )
     assert all(hook.exit_code == 0 for hook in unit.hooks)
+
+
+def test_in_kubernetes_trust_is_not_recommended(juju, monkeypatch):
+    environment = agent.hook_environment
+
+    def in_a_pod(unit, event):
+        return {**environment(unit, event), "KUBERNETES_SERVICE_HOST": "10.152.183.1"}
+
+    monkeypatch.setattr(agent, "hook_environment", in_a_pod)
+    status, message = juju.deploy().units[0].status
+    assert status == "blocked" and message.startswith("missing credentials: set lxd_endpoint")
+    assert "juju trust" not in message
+
+
+def test_cloud_that_juju_does_not_tell_is_waited_for(lxd, juju, cloud, admin):
+    """It may be an LXD's: nothing else is tried."""
+    app = juju.deploy(trust=True, cloud=cloud)
+    app.faults["credential-get"] = Reply(1, stderr=b"ERROR connection is shut down\n")
+    app.configure(**options(lxd, admin))
+    unit = app.units[0]
+    status, message = unit.status
+    assert status == "waiting"
+    assert message.startswith("credential-get: connection is shut down")
+    app.faults.clear()
+    app.update_status()
+    assert unit.status == active(lxd, 0)
+
+
+def test_own_certificate_that_has_expired_is_named_as_such(lxd, juju):
+    """What mends an entry that lacks would not help."""
+    seconds = 15
+    ends = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)
+    credential = identity("brief", end=seconds / 86400)
+    lxd.trust(credential, "brief")
+    app = juju.deploy(trust=True, cloud=lxd_cloud(lxd.url, credential, lxd.certificate))
+    left = ends - datetime.datetime.now(datetime.timezone.utc)
+    time.sleep(max(0, left.total_seconds()) + 2)
+    app.update_status()
+    status, message = app.units[0].status
+    assert status == "blocked"
+    assert f"expired on {ends:%Y-%m-%d}" in message and "credential-get" in message
+    assert "trust add" not in message
 
 
 def test_trust_given_and_taken(lxd, juju, cloud):
@@ -152,7 +199,6 @@ def encrypted(credential):
     [
         ("lxd_client_cert", lambda c: Identity("junk", c.key), "PEM"),
         ("lxd_client_cert", lambda c: Identity(c.key, c.key), "private key"),
-        ("lxd_client_cert", lambda c: Identity(c.certificate * 2, c.key), "2 PEM blocks"),
         ("lxd_client_key", lambda c: Identity(c.certificate, "junk"), "private key"),
         ("lxd_client_key", lambda c: Identity(c.certificate, c.certificate), "private key"),
         ("lxd_client_key", lambda c: Identity(c.certificate, encrypted(c)), "encrypted"),

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The model of Juju where things go wrong: what was seen of a real Juju 4.0.15 and stands in the source of
-3.6, in the words in which hook commands have it.
+"""The model of Juju where things go wrong: what was seen of a real Juju 4.0.15 and stands in the
+source of 3.6, in the words in which hook commands have it.
 
-The charm here is a shell script that reads what to do from the file `script` beside it. Hook commands are reached
-both ways, over the agent's socket by a client as Juju's own is (jujuc/).
+The charm here is a shell script that reads what to do from the file `script` beside it. Hook
+commands are reached both ways, over the agent's socket by a client as Juju's own is (jujuc/).
 """
 
 import json
@@ -142,7 +142,8 @@ def test_state_is_the_unit_s_and_bounded(app, unit):
     assert answer(unit, "state-get --format=json a") is None
     play(unit, "state-set c=3; exit 1")
     assert unit.state == {"b": "2"}
-    large = "head -c {} /dev/zero | tr '\\0' x | (printf 'k: \"'; cat; printf '\"') | state-set --file -"
+    text = "head -c {} /dev/zero | tr '\\0' x | (printf 'k: \"'; cat; printf '\"')"
+    large = f"{text} | state-set --file -"
     assert answer(unit, large.format(64 * 1024)) is None
     assert answer(unit, large.format(64 * 1024 + 1)) == (
         1,
@@ -362,7 +363,8 @@ def test_hook_that_touches_both_numbers_fails(app, unit, relation, new, use):
     for _ in range(2):
         hook = play(unit, both)
         if new:
-            assert hook.refusal == "cannot apply changes: relations: expected 2 relations but found 1"
+            found = "expected 2 relations but found 1"
+            assert hook.refusal == f"cannot apply changes: relations: {found}"
         else:
             assert hook.refusal == ""
         assert hook.exit_code == (1 if new else 0)
@@ -415,7 +417,8 @@ def test_databag_that_is_too_large(unit, relation):
 
 def test_dying_leader_stays_leader(app, unit, relation):
     other = with_commands_of_new_unit(app)
-    (unit.charm_directory / "script").write_text("is-leader --format=json; goal-state --format=json")
+    script = "is-leader --format=json; goal-state --format=json"
+    (unit.charm_directory / "script").write_text(script)
     hooks = app.remove_unit(unit)
     farewell = [hook for hook in hooks if unit.name == hook.environment["JUJU_UNIT_NAME"]]
     assert [hook.name for hook in farewell] == [

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Histories of random events: whatever comes, the trust store and the databags end up right.
 
-./build.sh test model [SEED [EVENTS]] plays as many as you like.
+./build.sh test model [SEED [EVENTS]] plays as many as you like. Here it is another seed each time,
+which is printed; LXD_INTEGRATOR_SEED=N has that one again.
 """
+
+import os
+import time
 
 import pylxd
 import pytest
@@ -11,12 +15,15 @@ from model import History, shrink
 from pki import identity
 from trust_store import TOPOLOGIES, TrustStore
 
-EVENTS = 60
+EVENTS = 100
+SEED = int(os.environ.get("LXD_INTEGRATOR_SEED", time.time() // 10)) // 3 * 3
 
 
-@pytest.mark.parametrize("seed", [12, 16, 14], ids=["server", "servers", "cluster"])
-def test_history(charm, seed):
+@pytest.mark.parametrize("number", range(3), ids=["server", "servers", "cluster"])
+def test_history(charm, number):
+    seed = SEED + number
     history = History(seed, EVENTS)
+    print(f"seed {seed}")
     with TOPOLOGIES[history.topology]() as stores:
         try:
             history.play(charm, stores)
@@ -24,7 +31,7 @@ def test_history(charm, seed):
             print(*history.lines, f"seed {seed}", sep="\n")
             raise
     assert len(history.played) == EVENTS
-    assert history.tally["settlings"] > 1 and history.tally["hooks killed"] > 0
+    assert history.tally["settlings"] > 1
 
 
 def test_history_is_shortened_to_what_fails():

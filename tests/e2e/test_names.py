@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The LXDs of these tests themselves: names in the trust store are unique, and the proxy says of a name that
-is taken what LXD 5.21.5 and 6.6 say."""
+"""The LXDs of these tests themselves: names in the trust store are unique, and the proxy says of a
+name that is taken what LXD 5.21.5 and 6.6 say."""
 
 import base64
 import http.client

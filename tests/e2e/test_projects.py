@@ -57,14 +57,69 @@ def test_operator_s_list_is_the_limit(lxd, app, relation):
     assert line.endswith("project blue")
 
 
-def test_narrower_wish_wins(lxd, app, relation):
+def test_wish_can_only_give(lxd, app, relation):
     client = identity()
-    relation.join("builder/0", client_certificates=bundle(client), projects="blue,green")
+    relation.join("builder/0", client_certificates=bundle(client), projects="blue")
     other = app.relate("other")
     other.join("other/0", client_certificates=bundle(client), projects="green")
-    assert opens(lxd, client) == {"green"}
-    other.remove()
     assert opens(lxd, client) == {"blue", "green"}
+    other.publish("other/0", projects=None)
+    assert opens(lxd, client) is None
+    other.remove()
+    assert opens(lxd, client) == {"blue"}
+
+
+@pytest.mark.parametrize("who", ["leader", "follower"])
+def test_unit_that_leaves_opens_nothing_wider(lxd, app, unit, relation, who):
+    """It takes its leave of one relation after the other."""
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client), projects="blue")
+    app.relate("other").join("other/0", client_certificates=bundle(client), projects="green")
+    follower = app.add_unit()
+    before = published(relation, follower)
+    hooks = app.remove_unit(unit if who == "leader" else follower)
+    assert not [hook for hook in hooks if hook.name == "remove" and hook.called("relation-set")]
+    assert opens(lxd, client) == {"blue", "green"}
+    assert published(relation, app.units[0]) == before
+
+
+def test_typo_beside_a_project_leaves_nothing_open(lxd, relation):
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client))
+    assert opens(lxd, client) is None
+    relation.publish("builder/0", projects="blue,gren")
+    assert opens(lxd, client) == {"blue"}
+
+
+def test_deleted_project(lxd, app, relation, projects):
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client), projects="blue,green")
+    lxd.request("DELETE", "/1.0/projects/green")
+    try:
+        app.update_status()
+        assert opens(lxd, client) == {"blue"}
+        assert published(relation)["registered_certificates"] == [client.certificate]
+    finally:
+        lxd.request("POST", "/1.0/projects", {"name": "green"})
+    app.update_status()
+    assert opens(lxd, client) == {"blue", "green"}
+
+
+def test_list_that_names_no_project_is_not_all(lxd, relation):
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client), projects=" , ,")
+    assert client.fingerprint not in lxd.trust_store
+    (reason,) = rejections(relation).values()
+    assert "no project" in reason
+
+
+def test_list_of_the_application_serves_its_units(lxd, relation):
+    client, other = identity(), identity()
+    relation.publish("builder", projects="blue")
+    relation.join("builder/0", client_certificates=bundle(client))
+    relation.join("builder/1", client_certificates=bundle(other), projects="green")
+    assert opens(lxd, client) == {"blue"}
+    assert opens(lxd, other) == {"green"}
 
 
 def test_nothing_in_common_is_refused_and_locked_out(lxd, app, relation):
@@ -90,4 +145,4 @@ def test_entry_of_others_is_left_alone(lxd, unit, relation):
     lxd.trust(client, "somebody's", restricted=True, projects=["blue"])
     relation.join("builder/0", client_certificates=bundle(client), projects="green")
     assert opens(lxd, client) == {"blue"}
-    assert "restricted to project blue" in rejections(relation)[client.fingerprint]
+    assert "blue" in rejections(relation)[client.fingerprint]

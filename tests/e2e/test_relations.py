@@ -265,7 +265,8 @@ def test_application_that_goes_leaves_nothing(app, relation, entries):
     assert entries() == {}
 
 
-def test_nothing_is_removed_while_a_relation_cannot_be_read(app, relation, entries):
+def test_relation_that_is_unknown_for_now_keeps_its_entries(app, relation, entries):
+    """What is known goes on meanwhile."""
     other = app.relate("deployer")
     first, second = identity(), identity()
     relation.join("builder/0", client_certificates=bundle(first))
@@ -273,11 +274,84 @@ def test_nothing_is_removed_while_a_relation_cannot_be_read(app, relation, entri
     before = published(relation)
     relation.unreadable = True
     other.publish("deployer/0", client_certificates="[]")
-    assert set(entries()) == {first.fingerprint, second.fingerprint}
+    assert set(entries()) == {first.fingerprint}
     assert published(relation) == before
     relation.unreadable = False
+    relation.publish("builder/0", client_certificates="[]")
+    assert entries() == {}
+
+
+@pytest.mark.parametrize("version", ["3.6", "4.0"])
+def test_relation_that_is_removed_by_force(juju, app, entries, version):
+    """No hook tells of it: the next one of any kind does."""
+    juju.version = version
+    relation, other = app.relate("builder"), app.relate("deployer")
+    kept = identity()
+    relation.join("builder/0", client_certificates=bundle(identity()))
+    other.join("deployer/0", client_certificates=bundle(kept))
+    relation.force_remove()
+    assert len(entries()) == 2
     app.update_status()
-    assert set(entries()) == {first.fingerprint}
+    assert set(entries()) == {kept.fingerprint}
+    other.publish("deployer/0", client_certificates="[]")
+    assert entries() == {}
+
+
+@pytest.mark.parametrize("version", ["3.6", "4.0"])
+def test_relation_that_is_made_anew(juju, app, entries, version):
+    juju.version = version
+    first, second = identity(), identity()
+    relation = app.relate("builder")
+    relation.join("builder/0", client_certificates=bundle(first))
+    relation.force_remove()
+    again = app.relate("builder")
+    again.join("builder/0", client_certificates=bundle(second))
+    app.update_status()
+    assert set(entries()) == {second.fingerprint}
+    assert published(again)["registered_certificates"] == [second.certificate]
+    app.units[0].restart_agent()
+    app.update_status()
+    assert set(entries()) == {second.fingerprint}
+
+
+@pytest.mark.parametrize("version", ["3.6", "4.0"])
+def test_unit_that_is_removed_by_force(juju, app, entries, version):
+    """goal-state has shown it, and shows it no more."""
+    juju.version = version
+    relation = app.relate("builder")
+    staying = identity()
+    relation.join("builder/0", client_certificates=bundle(identity()))
+    relation.join("builder/1", client_certificates=bundle(staying))
+    app.update_status()
+    relation.force_remove_unit("builder/0")
+    app.update_status()
+    assert set(entries()) == {staying.fingerprint}
+
+
+def test_unit_of_another_model_that_is_removed_by_force(app, entries):
+    """goal-state never shows it: the remedy is a restart of our unit's agent."""
+    relation = app.relate("builder", cross_model=True)
+    gone = identity()
+    relation.join(f"{relation.application}/0", client_certificates=bundle(gone))
+    relation.force_remove_unit(f"{relation.application}/0")
+    app.update_status()
+    assert set(entries()) == {gone.fingerprint}
+    app.units[0].restart_agent()
+    assert entries() == {}
+
+
+def test_new_single_unit_removes_nothing(app, unit, relation, entries):
+    """It is shown members one hook at a time."""
+    clients = [identity(), identity()]
+    for number, client in enumerate(clients):
+        relation.join(f"builder/{number}", client_certificates=bundle(client))
+    everyone = {client.fingerprint for client in clients}
+    app.lose_unit(unit)
+    app.juju.asleep = True
+    successor = app.add_unit()
+    while successor.pending:
+        assert successor.run_next().exit_code == 0
+        assert set(entries()) == everyone
 
 
 def test_unit_that_speaks_another_major_version_is_left_alone(relation, entries):

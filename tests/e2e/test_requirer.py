@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Both ends of the interface: the integrator and the requirer that comes out of the same binary."""
+"""Both ends of the interface: the integrator, and the example of a requirer."""
 
+import json
 import stat
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 
+from agent import HookContext
 from expectations import active
-from juju import Link
+from hook_commands import CommandError
+from juju import HookFailed, Link
 
 KEY_FILE = "client-key.pem"
 
@@ -59,6 +63,15 @@ def test_certificate_is_one_for_others_too(requirer):
     assert list(usage) == [x509.oid.ExtendedKeyUsageOID.CLIENT_AUTH]
 
 
+def show_nodes(link, **changes):
+    """The integrator's nodes as the requirer sees them, changed; None takes a key away."""
+    (name,) = link.second.units
+    nodes = json.loads(link.second.settings[name]["nodes"])
+    changed = [{**node, **changes} for node in nodes]
+    kept = [{key: value for key, value in node.items() if value} for node in changed]
+    link.second.publish(name, nodes=json.dumps(kept))
+
+
 def test_requirer_says_what_it_lacks(juju, requirer_charm, app):
     requirer = juju.deploy("client", charm=requirer_charm)
     (unit,) = requirer.units
@@ -66,14 +79,42 @@ def test_requirer_says_what_it_lacks(juju, requirer_charm, app):
         "blocked",
         'missing relation: run "juju relate client:lxd lxd-integrator:api"',
     )
-    Link((app, "api"), (requirer, "lxd"))
+    link = Link((app, "api"), (requirer, "lxd"))
+    show_nodes(link, certificate=None)
     assert unit.status[0] == "blocked" and "set lxd_server_cert" in unit.status[1]
+
+
+def test_integrator_says_which_server_it_is(lxd, juju, requirer_charm, app, admin):
+    requirer = juju.deploy("client", charm=requirer_charm)
+    (unit,) = requirer.units
+    link = Link((app, "api"), (requirer, "lxd"))
+    show_nodes(link, certificate=lxd.certificate)
+    assert unit.status == ("active", f"logged in to LXD {lxd.version} at {lxd.url}")
+    show_nodes(link, certificate=admin.certificate)
+    assert unit.status[0] == "blocked" and "presents certificate" in unit.status[1]
+    show_nodes(link, certificate="nothing")
+    assert unit.status[0] == "blocked" and "the integrator's certificate: " in unit.status[1]
+
+
+def test_rejection_is_told(lxd, requirer, link):
+    unit, (name,) = requirer.units[0], link.second.units
+    pem = key_file(unit).read_bytes()
+    fingerprint = x509.load_pem_x509_certificate(pem).fingerprint(SHA256()).hex()
+    reason = 'project "gren" does not exist'
+    rejections = [
+        {"fingerprint": "0" * 64, "reason": "another one's"},
+        {"fingerprint": fingerprint, "reason": reason},
+    ]
+    link.second.publish(name, rejected_certificates=json.dumps(rejections))
+    assert unit.status[0] == "active"  # let in, but to less than asked
+    show_nodes(link, trusted_certs_fp=None)
+    assert unit.status == ("blocked", f"the integrator rejects our certificate: {reason}")
 
 
 def test_requirer_waits_for_a_blocked_integrator(juju, requirer):
     integrator = juju.deploy()
     Link((integrator, "api"), (requirer, "lxd"))
-    assert requirer.units[0].status == ("waiting", "no LXD node is known yet; retrying")
+    assert requirer.units[0].status == ("waiting", "no LXD node is known yet")
 
 
 def test_requirer_refuses_another_server(juju, app, requirer, link, admin):
@@ -97,3 +138,42 @@ def test_unusable_key_file_is_named(requirer):
     key_file(unit).unlink()
     requirer.update_status()
     assert "missing relation" in unit.status[1]
+
+
+@pytest.fixture
+def refusal(monkeypatch):
+    """Relations whose id is added here are refused by relation-set."""
+    write, refused = HookContext.write, set()
+
+    def write_or_refuse(context, relation, application, settings):
+        if relation.id in refused:
+            raise CommandError("cannot read relation settings: permission denied")
+        write(context, relation, application, settings)
+
+    monkeypatch.setattr(HookContext, "write", write_or_refuse)
+    return refused
+
+
+def test_relation_that_is_gone_fails_no_hook(requirer, link, refusal):
+    """It was removed by force, and stays listed until the agent restarts."""
+    refusal.add(link.second.id)
+    link.second.unreadable = True
+    (hook,) = requirer.update_status()
+    assert any(f"relation {link.second.id} is gone" in line for line in hook.logged("WARNING"))
+    status, message = requirer.units[0].status
+    assert status == "blocked" and "missing relation" in message
+
+
+def test_refusal_of_a_living_relation_fails_the_hook(requirer, link, refusal):
+    refusal.add(link.second.id)
+    with pytest.raises(HookFailed):
+        requirer.update_status()
+
+
+def test_relation_made_anew_is_touched_by_one_number(app, requirer, link):
+    """Both numbers are listed, and lead to one databag; a hook that touches it by both fails."""
+    newer = Link((app, "api"), (requirer, "lxd"))
+    (hook,) = requirer.update_status()
+    calls = hook.called("relation-set") + hook.called("relation-get")
+    touched = {call.arguments[call.arguments.index("-r") + 1] for call in calls}
+    assert touched == {newer.second.id}

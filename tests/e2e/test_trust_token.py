@@ -4,6 +4,10 @@
 import base64
 import itertools
 import json
+import select
+import shutil
+import socket
+import ssl
 import stat
 import sys
 import time
@@ -16,6 +20,8 @@ from expectations import active, published, served
 from hook_commands import Reply
 from juju import HookFailed, Juju
 from lxd import Lxd, free_port
+from names_proxy import NamesProxy
+from peers import Peer
 from pki import Identity, bundle, identity
 from test_credentials import options
 from test_memory import key_secrets
@@ -23,7 +29,16 @@ from test_secrets import places
 
 FILE = "enrolment.json"
 OPTION = "lxd_trust_token"
-ANOTHER = 'make another token with "lxc config trust add --name juju"'
+SERVES_ON = "; what was enrolled before serves on"
+
+
+def name_for(app):
+    """What the entry of this application is to be called."""
+    return f"juju-{app.juju.model_uuid[:8]}-{app.name}"
+
+
+def command_for(app, number=""):
+    return f"lxc config trust add --name {name_for(app)}{number}"
 
 
 @pytest.fixture
@@ -90,7 +105,7 @@ def test_token_is_all_it_takes(lxd, any_juju, token):
     client = identity()
     relation.join("builder/0", client_certificates=bundle(client))
     assert published(relation) == served(lxd, client)
-    assert credentials(unit) == "trust token"
+    assert credentials(unit) == OPTION
 
 
 def test_token_is_needed_and_sent_once(lxd, any_juju, token):
@@ -114,7 +129,7 @@ def test_key_is_in_the_secret_alone(lxd, juju, token):
     app = juju.deploy(config={OPTION: token})
     (unit,) = app.units
     assert set(stored(juju)) == {
-        "endpoint", "client-cert", "client-key", "server-cert", "token", "enrolled"
+        "endpoint", "client-cert", "client-key", "server-cert", "token", "name", "enrolled"
     }
     assert stored(juju)["endpoint"] == lxd.url
     assert stored(juju)["server-cert"] == lxd.fingerprint
@@ -201,7 +216,14 @@ def test_token_comes_last(lxd, juju, cloud, admin, token):
     assert credentials(unit) == "config"
     assert len(lxd.trust_store) == 2
     app.configure(lxd_client_key=None)
-    assert credentials(unit) == "trust token"
+    assert unit.status == (
+        "blocked",
+        "missing credentials: set lxd_client_key as well, or reset the others for lxd_trust_token "
+        "to serve",
+    )
+    assert len(lxd.trust_store) == 2
+    app.configure(lxd_endpoint=None, lxd_client_cert=None, lxd_server_cert=None)
+    assert credentials(unit) == OPTION
     assert len(lxd.trust_store) == 3
 
 
@@ -223,10 +245,9 @@ def test_other_units_wait_for_the_leader(lxd, juju, token):
     app.configure(lxd_trust_token=token)
     leader, other = app.units
     assert other.run_next().exit_code == 0
-    assert other.status == (
-        "waiting",
-        f"{OPTION}: the leader is to enrol for all units; retrying",
-    )
+    status, message = other.status
+    assert status == "waiting"
+    assert message.startswith(f"{OPTION}: the leader is to enrol for all units")
     assert lxd.trust_store == {}
     juju.asleep = False
     leader.run_pending()
@@ -259,32 +280,73 @@ def test_second_unit_without_secrets(lxd, old_juju, token):
     ],
 )
 def test_malformed_token(lxd, juju, token, spoil):
-    (unit,) = juju.deploy(config={OPTION: spoil(token)}).units
-    message = f'{OPTION}: no token as "lxc config trust add --name juju" prints it'
+    app = juju.deploy(config={OPTION: spoil(token)})
+    (unit,) = app.units
+    message = f'{OPTION}: not a trust token: set what "{command_for(app)}" prints'
     assert unit.status == ("blocked", message)
     assert not state_file(unit).exists()
 
 
 @pytest.mark.parametrize("addresses", [[], [1], ["unix:///x"], ["a b"], None])
-def test_token_with_unusable_addresses(juju, token, addresses):
+def test_token_without_usable_addresses(juju, token, addresses):
     (unit,) = juju.deploy(config={OPTION: altered(token, addresses=addresses)}).units
-    assert unit.status[0] == "blocked" and unit.status[1].startswith(f"{OPTION}: ")
+    assert unit.status[0] == "blocked"
+    assert unit.status[1].startswith(f"{OPTION}: the token has no usable address")
     assert not state_file(unit).exists()
 
 
-def test_blanks_around_a_token(lxd, juju, token):
-    (unit,) = juju.deploy(config={OPTION: f" {token}\n"}).units
+def test_unusable_addresses_are_passed_over(lxd, juju, token):
+    addresses = ["unix:///x", "a b", "10.0.0.1:99999", lxd.address, ""]
+    (unit,) = juju.deploy(config={OPTION: altered(token, addresses=addresses)}).units
+    assert unit.status == active(lxd, 0)
+    assert stored(juju)["endpoint"] == lxd.url
+
+
+def test_more_addresses_than_are_tried(lxd, juju, token):
+    addresses = [lxd.address, *(f"127.0.0.1:{port}" for port in range(1, 200))]
+    (unit,) = juju.deploy(config={OPTION: altered(token, addresses=addresses)}).units
+    assert unit.status == active(lxd, 0)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [" {}\n", "{}\r\n", "Client juju certificate add token:\n{}\n", "token:\n\n  {}"],
+)
+def test_what_is_around_a_token_does_not_matter(lxd, juju, token, form):
+    """Neither when it is used nor later: it is the same token."""
+    app = juju.deploy(config={OPTION: form.format(token)})
+    (unit,) = app.units
+    assert unit.status == active(lxd, 0)
+    with lxd.recording() as requests:
+        app.configure(lxd_trust_token=token)
+        app.configure(lxd_trust_token=form.format(token))
+    assert requests and not posts(requests)
+    assert unit.status == active(lxd, 0)
+    assert len(lxd.trust_store) == 1
+
+
+def test_all_that_lxd_prints_is_a_token(lxd, juju):
+    printed = lxd.lxc("config", "trust", "add", "--name", "printed")
+    assert len(printed.split()) > 1
+    (unit,) = juju.deploy(config={OPTION: printed}).units
     assert unit.status == active(lxd, 0)
 
 
 def test_used_token(lxd, juju, token):
     assert juju.deploy("first", config={OPTION: token}).units[0].status == active(lxd, 0)
-    (unit,) = juju.deploy("second", config={OPTION: token}).units
-    assert unit.status == (
-        "blocked",
-        f"{OPTION}: LXD at {lxd.url} does not take it: it is used up (perhaps for a key that we have "
-        f"lost), withdrawn or expired: {ANOTHER}",
+    app = juju.deploy("second", config={OPTION: token})
+    status, message = app.units[0].status
+    assert status == "blocked"
+    assert message.startswith(
+        f'{OPTION}: the token is used up, withdrawn or expired: run "{command_for(app)}"'
     )
+
+
+def test_applications_are_told_apart_by_their_hints(juju):
+    hints = [juju.deploy(name, config={OPTION: "x"}).units[0].status[1] for name in ("one", "two")]
+    assert len(set(hints)) == 2
+    assert all(f"juju-{juju.model_uuid[:8]}-" in hint for hint in hints)
+    assert not any("juju." in hint for hint in hints)
 
 
 def test_expired_token(lxd, juju, new_token):
@@ -298,10 +360,9 @@ def test_expired_token(lxd, juju, new_token):
     juju.asleep = True
     unit = app.add_unit()
     assert unit.run_next().exit_code == 0
-    assert unit.status == (
-        "blocked",
-        f"{OPTION}: LXD at {lxd.url} does not take it: it has expired: {ANOTHER}",
-    )
+    status, message = unit.status
+    assert status == "blocked"
+    assert message.startswith(f"{OPTION}: the token expired on ") and command_for(app) in message
     assert lxd.trust_store == {}
 
 
@@ -324,19 +385,98 @@ def test_lost_key(lxd, old_juju, token, new_token):
     (unit,) = app.units
     state_file(unit).unlink()
     app.update_status()
-    assert unit.status[0] == "blocked" and "for a key that we have lost" in unit.status[1]
+    assert unit.status[0] == "blocked" and "used up, withdrawn or expired" in unit.status[1]
     app.configure(lxd_trust_token=new_token())
     assert unit.status == active(lxd, 0)
+
+
+# --- garbage beside an enrolment that works ---
+
+
+@pytest.mark.parametrize("garbage", ["x", "-----BEGIN CERTIFICATE-----", "e30="])
+def test_unreadable_token_does_not_stop_an_enrolment(lxd, any_juju, token, garbage):
+    app = any_juju.deploy(config={OPTION: token})
+    (unit,) = app.units
+    (hook,) = app.configure(lxd_trust_token=garbage)
+    assert unit.status[0] == "active"
+    assert [line for line in hook.logged("WARNING") if OPTION in line and SERVES_ON in line]
+    relation = app.relate("builder")
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client))
+    assert published(relation) == served(lxd, client)
+
+
+def test_used_token_does_not_stop_an_enrolment(lxd, any_juju, token, new_token):
+    used = new_token("used")
+    any_juju.deploy("other", config={OPTION: used})
+    app = any_juju.deploy(config={OPTION: token})
+    (unit,) = app.units
+    before = set(lxd.trust_store)
+    for _ in range(2):
+        (hook,) = app.configure(lxd_trust_token=used)
+        assert unit.status[0] == "active"
+        assert [line for line in hook.logged("WARNING") if "used up" in line and SERVES_ON in line]
+        app.update_status()
+        assert unit.status[0] == "active"
+    assert set(lxd.trust_store) == before
+    app.configure(lxd_trust_token=token)
+    assert unit.status == active(lxd, 0)
+
+
+# --- a file that is of no use ---
 
 
 def test_damaged_file(lxd, old_juju, token, new_token):
     app = old_juju.deploy(config={OPTION: token})
     (unit,) = app.units
     state_file(unit).write_text("{")
-    app.update_status()
-    assert unit.status[0] == "blocked" and "delete the file" in unit.status[1]
-    state_file(unit).unlink()
+    app.configure(lxd_trust_token=None)
+    assert unit.status[0] == "blocked" and unit.status[1].startswith("missing credentials: ")
+    app.configure(lxd_trust_token=token)  # the key is lost
+    assert unit.status[0] == "blocked" and command_for(app) in unit.status[1]
     app.configure(lxd_trust_token=new_token())
+    assert unit.status == active(lxd, 0)
+
+
+def test_link_in_the_place_of_the_file(lxd, old_juju, token, tmp_path):
+    target = tmp_path / "target"
+    target.write_text("untouched")
+    app = old_juju.deploy()
+    (unit,) = app.units
+    state_file(unit).symlink_to(target)
+    app.configure(lxd_trust_token=token)
+    assert unit.status == active(lxd, 0)
+    assert not state_file(unit).is_symlink()
+    assert target.read_text() == "untouched"
+
+
+def test_folder_in_the_place_of_the_file(lxd, juju, token):
+    app = juju.deploy()
+    (unit,) = app.units
+    (state_file(unit) / "in it").mkdir(parents=True)
+    app.configure(lxd_trust_token=token)
+    remedy = f"juju exec --unit {unit.name} -- rm -r {FILE}"
+    assert unit.status == ("blocked", f'{OPTION}: {FILE} is a folder: run "{remedy}"')
+    assert lxd.trust_store == {}
+    app.configure(lxd_trust_token=None)
+    assert unit.status[1].startswith("missing credentials: ")
+    shutil.rmtree(unit.charm_directory / remedy.split()[-1])
+    app.configure(lxd_trust_token=token)
+    assert unit.status == active(lxd, 0)
+
+
+def test_secret_is_enough(lxd, juju, token):
+    """Whatever is where the file was."""
+    app = juju.deploy(config={OPTION: token})
+    (unit,) = app.units
+    app.update_status()
+    assert not state_file(unit).exists()
+    state_file(unit).mkdir()
+    app.update_status()
+    assert unit.status == active(lxd, 0)
+    state_file(unit).rmdir()
+    state_file(unit).write_text("{")
+    app.update_status()
     assert unit.status == active(lxd, 0)
 
 
@@ -464,16 +604,213 @@ def test_leadership_is_lost_before_the_secret_is_kept(lxd, juju, token):
     assert {unit.status for unit in app.units} == {active(lxd, 0)}
 
 
+# --- an answer that is lost ---
+
+
+class LostAnswers(Peer):
+    """Passes on what a client says to an LXD, but of the answers only that of the first request:
+    what comes after the second is dropped, and the connection ended. Then it lets nobody in until
+    `lossy` is False, from when on it passes everything on."""
+
+    GET_ANSWER = 5000  # bytes; LXD's flight of the handshake is shorter, GET /1.0 longer
+
+    def __init__(self, host, port):
+        super().__init__()
+        self._target = (host, port)
+        self.lossy = True
+        self.lost = 0
+
+    def serve(self, client, received):
+        if self.lossy and self.lost:
+            return
+        with socket.create_connection(self._target) as server:
+            answered = 0
+            while ready := select.select([client, server], [], [], 30)[0]:
+                if server in ready:
+                    data = server.recv(65536)
+                    if not data:
+                        return
+                    answered += len(data)
+                    client.sendall(data)
+                    continue
+                data = client.recv(65536)
+                if not data:
+                    return
+                received += data
+                server.sendall(data)
+                if self.lossy and answered > self.GET_ANSWER:
+                    server.recv(1)  # it has been done
+                    self.lost += 1
+                    return
+
+
+@pytest.fixture
+def lossy(lxd):
+    with LostAnswers(lxd.host, lxd.port) as peer:
+        yield peer
+
+
+def token_through(peer, token):
+    return altered(token, addresses=[peer.url.removeprefix("https://")])
+
+
+UNDECIDED = "has not decided yet whether it takes the token"
+
+
+def test_key_whose_answer_is_lost_asks_again(lxd, any_juju, token, lossy):
+    app = any_juju.deploy(config={OPTION: token_through(lossy, token)})
+    (unit,) = app.units
+    assert lossy.lost == 1
+    assert unit.status[0] == "waiting" and "used up" not in unit.status[1]
+    (fingerprint,) = lxd.trust_store
+    key = json.loads(state_file(unit).read_text())["client-key"]
+    lossy.lossy = False
+    with lxd.recording() as requests:
+        app.update_status()
+    assert not posts(requests)  # GET /1.0 says that it is done
+    assert unit.status[0] == "active"
+    assert set(lxd.trust_store) == {fingerprint}
+    kept = stored(any_juju) if any_juju.secrets else json.loads(state_file(unit).read_text())
+    assert kept["client-key"] == key and kept["enrolled"] == "yes"
+
+
+def test_used_up_is_said_of_no_token_that_this_key_used(lxd, juju, token, new_token, lossy):
+    """LXD has taken the token, and then the entry has gone."""
+    app = juju.deploy(config={OPTION: token_through(lossy, token)})
+    (unit,) = app.units
+    assert unit.status[0] == "waiting"
+    lxd.distrust(*lxd.trust_store)
+    lossy.lossy = False
+    app.update_status()
+    assert unit.status[0] == "waiting" and UNDECIDED in unit.status[1]
+    state = json.loads(state_file(unit).read_text())
+    state["asked"] = str(int(state["asked"]) - 3601)  # it has had its time
+    state_file(unit).write_text(json.dumps(state))
+    app.update_status()
+    status, message = unit.status
+    assert status == "blocked" and "used up" not in message
+    assert f'LXD took the token, but not the key: run "{command_for(app)}"' in message
+    app.configure(lxd_trust_token=new_token("third"))
+    assert unit.status == active(lxd, 0)
+
+
+# --- names that are taken ---
+
+
+def test_token_whose_name_is_taken(lxd, juju, new_token):
+    """LXD 5.21.5 and 6.6 lose such a token at the attempt; the next one is to have a free name."""
+    app = juju.deploy()
+    (unit,) = app.units
+    taken = name_for(app)
+    token = new_token(taken)
+    lxd.trust(identity("first"), taken)
+    with NamesProxy(lxd) as proxy:
+        app.configure(lxd_trust_token=altered(token, addresses=[proxy.address]))
+        sentence = f'{OPTION}: its name is taken, so it is lost: run "{command_for(app, "-2")}"'
+        for _ in range(2):  # the token is gone, and the sentence stays what it is
+            assert unit.status[0] == "blocked" and unit.status[1].startswith(sentence)
+            app.update_status()
+        assert len(lxd.trust_store) == 1
+    app.configure(lxd_trust_token=new_token(f"{taken}-2"))
+    assert unit.status == active(lxd, 0)
+
+
+# --- fine-grained identities (LXD 5.21.3, 6.2) ---
+
+
+class IdentityServer(Peer):
+    """As much of an LXD with fine-grained identities as it takes to enrol: it trusts whoever has
+    sent the token to where it belongs."""
+
+    def __init__(self, directory):
+        super().__init__()
+        self._identity = identity("server")
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(*self._identity.write(directory, "server"))
+        self.refusal = None  # (status, error)
+        self.trusts = False
+        self.bodies = []  # (path, body) of what was posted
+
+    def token(self, **changes):
+        content = {
+            "client_name": "juju",
+            "fingerprint": self._identity.fingerprint,
+            "addresses": [self.url.removeprefix("https://")],
+            "secret": "5ec2e7",
+            "expires_at": "0001-01-01T00:00:00Z",
+            "type": "Client certificate",
+            **changes,
+        }
+        return base64.b64encode(json.dumps(content).encode()).decode()
+
+    def serve(self, client, received):
+        with self._context.wrap_socket(client, server_side=True) as stream:
+            reader = stream.makefile("rb")
+            while line := reader.readline():
+                method, path, _ = line.decode().split()
+                length = 0
+                while (header := reader.readline()) not in (b"\r\n", b""):
+                    name, _, value = header.decode().partition(":")
+                    if name.lower() == "content-length":
+                        length = int(value)
+                status, content = self.answer(method, path, reader.read(length))
+                body = json.dumps(content).encode()
+                head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n\r\n"
+                stream.sendall(head.encode() + body)
+
+    def answer(self, method, path, body):
+        if method == "POST":
+            self.bodies.append((path, json.loads(body)))
+            if self.refusal:
+                return self.refusal[0], {"type": "error", "error": self.refusal[1]}
+            self.trusts = path == "/1.0/auth/identities/tls"
+            return (201, {"metadata": None}) if self.trusts else (400, {"error": "wrong path"})
+        extensions = ["certificate_project", "explicit_trust_token", "access_management_tls"]
+        environment = {"server": "lxd", "server_version": "6.9", "server_name": "n"}
+        metadata = {"auth": "trusted" if self.trusts else "untrusted", "api_extensions": extensions}
+        if self.trusts:
+            metadata["environment"] = environment
+        if path == "/1.0":
+            return 200, {"type": "sync", "metadata": metadata}
+        if path.startswith("/1.0/certificates"):
+            return 200, {"type": "sync", "metadata": []}
+        return 404, {"type": "error", "error": "Not Found"}
+
+
+@pytest.fixture
+def identities(tmp_path):
+    with IdentityServer(tmp_path) as server:
+        yield server
+
+
+def test_token_of_a_fine_grained_identity(juju, identities):
+    token = identities.token()
+    juju.deploy(config={OPTION: token})
+    assert identities.bodies == [("/1.0/auth/identities/tls", {"trust_token": token})]
+    assert stored(juju)["enrolled"] == "yes"
+
+
+def test_token_of_an_identity_that_is_not_there(juju, identities):
+    identities.refusal = (500, "Failed during search for pending TLS identity: Not found")
+    app = juju.deploy(config={OPTION: identities.token()})
+    status, message = app.units[0].status
+    assert status == "blocked"
+    command = f"lxc auth identity create tls/{name_for(app)} --group GROUP"
+    assert f'{OPTION}: the token is used up, withdrawn or expired: run "{command}"' in message
+
+
 # --- actions ---
 
 
 def test_action_does_not_enrol(lxd, juju, token):
     app = juju.deploy()
     app._set_options({OPTION: token})
-    outcome = app.units[0].run_action("check")
+    (unit,) = app.units
+    outcome = unit.run_action("check")
     assert outcome.status == "failed"
     assert outcome.message == f"{OPTION}: the next hook enrols"
     assert lxd.trust_store == {}
+    assert not state_file(unit).exists()
 
 
 @pytest.mark.usefixtures("projects")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several units of the charm: all of them add, the leader removes, and one that goes leaves alone what
-the others still need."""
+"""Several units of the charm: the leader alone changes LXD, the others tell what is there, and one
+that goes leaves alone what the others still need."""
 
 import pytest
 
@@ -35,16 +35,33 @@ def test_every_unit_answers_in_its_own_databag(lxd, unit, follower, relation):
     assert published(relation, unit) == published(relation, follower) == served(lxd, client)
 
 
-def test_follower_adds(lxd, unit, follower, relation, registered):
+def test_follower_adds_nothing(lxd, unit, follower, relation, registered):
     relation.join("builder/0")
     client = identity()
-    follower.run(publish_unseen(relation, bundle(client)))
+    changed = publish_unseen(relation, bundle(client))
+    follower.run(changed)
+    assert registered() == set()
+    assert published(relation, follower)["registered_certificates"] == []
+    unit.run(changed)
     assert registered() == {client.fingerprint}
+    assert published(relation, unit) == served(lxd, client)
+    follower.run(Event("update-status"))
     assert published(relation, follower) == served(lxd, client)
-    assert published(relation, unit) == served(lxd)
 
 
-def test_only_one_unit_says_that_it_added(unit, follower, relation):
+def test_old_hook_of_a_follower_brings_nothing_back(juju, app, follower, relation, registered):
+    """Its update-status had begun before the member departed."""
+    relation.join("builder/0", client_certificates=bundle(identity()))
+    juju.asleep = True
+    relation.depart("builder/0")
+    juju.asleep = False
+    app.leader.run_pending()
+    assert registered() == set()
+    follower.deliver(Event("update-status"))
+    assert registered() == set()
+
+
+def test_only_the_leader_says_that_it_added(unit, follower, relation):
     client = identity()
     hooks = relation.join("builder/0", client_certificates=bundle(client))
     lines = [line for hook in hooks for line in hook.logged("INFO")]
@@ -57,7 +74,6 @@ def test_removal_waits_for_the_leader(unit, follower, relation, registered):
     changed = publish_unseen(relation, "[]")
     follower.run(changed)
     assert registered() == {client.fingerprint}
-    assert published(relation, follower)["registered_certificates"] == []
     unit.run(changed)
     assert registered() == set()
 

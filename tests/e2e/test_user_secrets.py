@@ -4,6 +4,7 @@
 import pytest
 
 from expectations import active, published, served
+from hook_commands import Reply
 from juju import Juju
 from pki import bundle, identity
 from test_credentials import options
@@ -39,20 +40,80 @@ def test_secret_serves(lxd, app, relation):
     relation.join("builder/0", client_certificates=bundle(client))
     assert app.units[0].status == active(lxd, 1)
     assert published(relation) == served(lxd, client)
-    assert app.units[0].run_action("get-connection-info").results["credentials"] == "secret"
+    assert app.units[0].run_action("get-connection-info").results["credentials"] == "lxd_credentials"
 
 
-def test_secret_that_is_not_granted_names_the_command(lxd, juju, secret):
-    app = juju.deploy("gate", config={"lxd_credentials": secret.uri})
+REFUSALS = [
+    "permission denied",  # Juju 3
+    '"gate/0" is not allowed to read this secret',  # Juju 4
+    "words that no Juju has yet",
+]
+
+
+@pytest.mark.parametrize("words", REFUSALS)
+def test_secret_that_is_not_granted_names_the_command(lxd, juju, secret, words):
+    app = juju.deploy("gate")
+    app.faults["secret-get"] = Reply(1, stderr=f"ERROR {words}\n".encode())
+    app.configure(lxd_credentials=secret.uri)
     unit = app.units[0]
-    assert unit.status == (
-        "blocked",
-        f'lxd_credentials: the secret is not granted: run "juju grant-secret {secret.id} gate"',
-    )
+    assert unit.status[0] == "blocked"
+    sentence = f'lxd_credentials: {words}: to grant it run "juju grant-secret {secret.id} gate"'
+    assert unit.status[1][:119] == sentence[:119] or unit.status[1] == sentence
     assert all(hook.exit_code == 0 for hook in unit.hooks)
+    app.faults.clear()
     secret.grant(app)
     app.update_status()
     assert unit.status == active(lxd, 0)
+
+
+def test_malformed_uri(juju):
+    """Juju has its own idea of what is well-formed."""
+    app = juju.deploy()
+    app.faults["secret-get"] = Reply(1, stderr=b'ERROR secret URI "secret:a" not valid\n')
+    app.configure(lxd_credentials="secret:a")
+    unit = app.units[0]
+    assert unit.status[0] == "blocked"
+    assert unit.status[1].startswith('lxd_credentials: secret URI "secret:a" not valid')
+    assert all(hook.exit_code == 0 for hook in unit.hooks)
+
+
+def test_refused_secret_leaves_no_room_for_other_credentials(lxd, juju, cloud, secret):
+    app = juju.deploy(trust=True, cloud=cloud, config={"lxd_credentials": secret.uri})
+    assert app.units[0].status[0] == "blocked"
+    assert app.units[0].status[1].startswith("lxd_credentials: ")
+
+
+def test_blanks_around_the_uri(lxd, juju, secret):
+    app = juju.deploy()
+    secret.grant(app)
+    app.configure(lxd_credentials=f" {secret.uri}\n")
+    assert app.units[0].status == active(lxd, 0)
+
+
+def test_values_split_between_secret_and_options(lxd, juju, admin):
+    """What is no secret may stand in the options."""
+    secret = juju.add_secret(client_cert=admin.certificate, client_key=admin.key)
+    app = juju.deploy()
+    secret.grant(app)
+    app.configure(
+        lxd_credentials=secret.uri, lxd_endpoint=lxd.url, lxd_server_cert=lxd.fingerprint
+    )
+    assert app.units[0].status == active(lxd, 0)
+    app.configure(lxd_endpoint=None)
+    assert app.units[0].status == ("blocked", "lxd_credentials: endpoint: missing")
+
+
+def test_trust_token_in_the_secret(lxd, juju):
+    token = lxd.lxc("config", "trust", "add", "--name", "token")
+    secret = juju.add_secret(trust_token=token)
+    app = juju.deploy()
+    secret.grant(app)
+    app.configure(lxd_credentials=secret.uri)
+    unit = app.units[0]
+    assert unit.status == active(lxd, 0)
+    info = unit.run_action("get-connection-info").results
+    assert info["credentials"] == "lxd_credentials"
+    assert set(lxd.trust_store) == {info["client-fingerprint"]}
 
 
 def test_changed_secret_is_followed(lxd, app, unit, admin, secret):
@@ -82,7 +143,7 @@ def test_secret_comes_before_other_credentials(lxd, juju, cloud, secret):
     app = juju.deploy(trust=True, cloud=cloud, config=options(lxd, other))
     secret.grant(app)
     app.configure(lxd_credentials=secret.uri)
-    assert app.units[0].run_action("get-connection-info").results["credentials"] == "secret"
+    assert app.units[0].run_action("get-connection-info").results["credentials"] == "lxd_credentials"
 
 
 @pytest.mark.parametrize("key", ["endpoint", "client-cert", "client-key", "server-cert"])

@@ -8,6 +8,8 @@ import time
 from lifecycle import Lifecycle
 from lxd import Lxd, LxdCluster, LxdError
 
+PROJECTS = ("blue", "green", "red")  # beside LXD's own "default"
+
 PATIENCE = 60  # seconds, for a cluster to be itself again
 
 
@@ -33,6 +35,7 @@ class TrustStore:
     def __init__(self, *members):
         self.members = members
         self.foreign = {}
+        self.projects = {"default"}
         self._names = {member: member.server_name for member in members}
         self._listeners = {}
         self._changes = []
@@ -54,6 +57,10 @@ class TrustStore:
         self.violations()
         for fingerprint in self.entries:
             self._adopt(fingerprint)
+        there = self.members[0].request("GET", "/1.0/projects?recursion=1")
+        self.projects = {project["name"] for project in there}
+        for name in PROJECTS:
+            self.set_project(name, True)
 
     # --- its servers ---
 
@@ -107,6 +114,17 @@ class TrustStore:
     def plant(self, identity, name):
         """An entry that counts as the charm's by its name."""
         self.running[-1].trust(identity, name)
+
+    def set_project(self, name, there):
+        """The project comes, or goes: LXD takes it out of its entries' lists by itself."""
+        if there and name not in self.projects:
+            self.running[0].request("POST", "/1.0/projects", {"name": name})
+            self.projects.add(name)
+        elif not there and name in self.projects:
+            self.running[0].request("DELETE", f"/1.0/projects/{name}")
+            self.projects.remove(name)
+            for entry in self.foreign.values():
+                entry["projects"] = [each for each in entry["projects"] or () if each != name]
 
     def rename(self, fingerprint, name):
         """The entry is foreign from now on."""

@@ -1,54 +1,61 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A stream of gob messages, read for what juju/agent.c wants of it. The first byte of the input
- * chooses how many fields. */
+/* What a unit agent answers, to the call that the first byte of the input chooses, once in one
+ * piece and once in pieces. */
 #include "fuzz.h"
 
 #include "juju/gob.h"
 
 static volatile char sink;
 
-/* Bytes of a message must lie in it: read them all. */
-static void look_at(struct gob_bytes bytes)
+/* Bytes of a reply must lie in it: read them all. */
+static void look_at(const uint8_t *data, struct gob_bytes bytes)
 {
     for (size_t i = 0; i < bytes.length; i++)
-        sink = bytes.data[i];
+        sink = (char)data[bytes.start + i];
 }
 
-static enum gob_result read_message(struct gob_types *types, const uint8_t *data, size_t length,
-                                    size_t count)
+/* From memory of its own: what lies behind it is out of bounds. */
+static enum gob_result read_reply(struct gob_client *client, const uint8_t *data, size_t length,
+                                  const char **fault)
 {
-    int64_t code = 0;
-    struct gob_bytes text = {"", 0}, bytes = {"", 0};
-    const struct gob_target targets[] = {
-        {"Code", GOB_INT, &code}, {"Error", GOB_STRING, &text}, {"Stdout", GOB_BYTES, &bytes}};
-    uint8_t *message = malloc(length); /* of its own: what lies behind it is out of bounds */
-    const char *fault;
+    uint8_t *received = malloc(length);
 
-    memcpy(message, data, length);
-    enum gob_result result = gob_read(types, message, length, targets, count, &fault);
-    MUST((result == GOB_FAULT) == (fault != NULL));
-    look_at(text);
-    look_at(bytes);
-    free(message);
+    memcpy(received, data, length);
+    enum gob_result result = gob_read_reply(client, received, length, fault);
+    if (result == GOB_REPLY) {
+        MUST(client->reply.code >= 0 && client->reply.code <= 255);
+        look_at(received, client->reply.refusal);
+        look_at(received, client->reply.output);
+        look_at(received, client->reply.message);
+    }
+    MUST(client->type_count <= GOB_MAX_TYPES && client->field_count <= GOB_MAX_FIELDS);
+    free(received);
     return result;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input input = {data, size};
-    size_t count = input_byte(&input) % 4;
-    struct gob_types types = {0};
-    uint64_t length;
-    int prefix;
+    uint64_t calls = input_byte(&input) % 4;
+    struct gob_client whole = {.calls = calls}, pieces = {.calls = calls};
+    const char *fault = NULL, *other_fault = NULL;
+    enum gob_result result, other;
+    size_t length = 0;
 
-    while ((prefix = gob_read_length(input.data, input.size, &length)) > 0 &&
-           length <= input.size - (size_t)prefix) {
-        if (read_message(&types, input.data + prefix, length, count) == GOB_FAULT)
-            break;
-        input.data += (size_t)prefix + length;
-        input.size -= (size_t)prefix + length;
+    if (input.size == 0)
+        return 0;
+    result = read_reply(&whole, input.data, input.size, &fault);
+    MUST((result == GOB_FAULT) == (fault != NULL));
+    do {
+        length += length < 64 ? 1 : input.size - length;
+        other = read_reply(&pieces, input.data, length, &other_fault);
+    } while (other == GOB_MORE && length < input.size);
+    if (length < input.size && other == GOB_REPLY) {
+        MUST(result == GOB_FAULT); /* something follows */
+        return 0;
     }
-    MUST(types.count <= GOB_MAX_TYPES);
-    gob_types_free(&types);
+    MUST(other == result && fault == other_fault);
+    MUST(memcmp(&whole.reply, &pieces.reply, sizeof whole.reply) == 0);
+    MUST(whole.type_count == pieces.type_count && whole.field_count == pieces.field_count);
     return 0;
 }

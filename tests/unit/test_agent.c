@@ -2,65 +2,22 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "juju/transport.h"
-#undef JUJU_CALL_MS
-#define JUJU_CALL_MS 1000
-#include "juju/agent.c"
+#include "agent_bytes.h"
+#include "base/buffer.h"
+#include "juju/agent.h"
 
 #define CONTEXT "u/0-x-1"
+#define CALL_MS 1000
 
 static const char *const is_leader[] = {"is-leader", "--format=json", NULL};
-
-/* ---- what Go 1.19's net/rpc sends ---- */
-
-/* Types of a client. */
-#define DEFINE_HEADER                                                                              \
-    "2fff81030101075265717565737401ff82000102010d536572766963654d6574686f64010c000103536571010600" \
-    "00"                                                                                           \
-    "00"
-#define DEFINE_REQUEST                                                                             \
-    "5cff83030101075265717565737401ff840001060109436f6e746578744964010c000103446972010c00010b436f" \
-    "6d"                                                                                           \
-    "6d616e644e616d65010c0001044172677301ff86000108537464696e5365740102000105537464696e010a000000" \
-    "16ff85020101085b5d737472696e6701ff8600010c0000"
-
-#define HEADER_0 "0fff82010a4a756a75632e4d61696e00"
-#define HEADER_1 "11ff82010a4a756a75632e4d61696e010100"
-
-/* u/0-x-1 in /: is-leader --format=json */
-#define REQUEST \
-    "2aff840107752f302d782d3101012f010969732d6c656164657201010d2d2d666f726d61743d6a736f6e00"
-
-/* A server's types: rpc.Response, exec.ExecResponse, and the struct{} of refusals. */
-#define DEFINE_RESPONSE                                                                            \
-    "3aff8703010108526573706f6e736501ff88000103010d536572766963654d6574686f64010c0001035365710106" \
-    "00"                                                                                           \
-    "01054572726f72010c000000"
-#define DEFINE_ANSWER                                                                              \
-    "39ff890301010c45786563526573706f6e736501ff8a0001030104436f646501040001065374646f7574010a0001" \
-    "06"                                                                                           \
-    "537464657272010a000000"
-#define DEFINE_NOTHING "0aff8b030102ff8c000000"
-
-#define RESPONSE_0 "0fff88010a4a756a75632e4d61696e00"
-#define RESPONSE_1 "11ff88010a4a756a75632e4d61696e010100"
-#define RESPONSE_2 "11ff88010a4a756a75632e4d61696e010200"
-#define ANSWER_TRUE "0aff8a0205747275650a00"               /* stdout "true\n" */
-#define ANSWER_FAILED "10ff8a010202094552524f52206e6f0a00" /* 1, stderr "ERROR no\n" */
-#define NOTHING "03ff8c00"
-
-/* Seq 1, Error "bad request: unknown command: nope" */
-#define REFUSAL_1                                                                                  \
-    "35ff88010a4a756a75632e4d61696e0101012262616420726571756573743a20756e6b6e6f776e20636f6d6d616e" \
-    "64"                                                                                           \
-    "3a206e6f706500"
-
-#define FIRST_REPLY DEFINE_RESPONSE RESPONSE_0 DEFINE_ANSWER ANSWER_TRUE
 
 /* ---- the unit agent ---- */
 
@@ -93,7 +50,7 @@ static void connect_peer(struct peer *peer)
 {
     struct error error;
 
-    if (agent_open(&peer->agent, &error) != 0)
+    if (agent_open(&peer->agent, CALL_MS, &error) != 0)
         fail_msg("%s", error.text);
     peer->connection = accept(peer->listener, NULL, NULL);
     assert_true(peer->connection >= 0);
@@ -114,15 +71,6 @@ static int tear_down(void **state)
     unlink(peer->path);
     free(peer);
     return 0;
-}
-
-static size_t from_hex(uint8_t *out, const char *hex)
-{
-    size_t length = 0;
-
-    for (; *hex != '\0'; hex += 2)
-        out[length++] = (uint8_t)strtoul((char[]){hex[0], hex[1], '\0'}, NULL, 16);
-    return length;
 }
 
 static void say(const struct peer *peer, const char *hex)
@@ -210,14 +158,11 @@ static void test_standard_input(void **state)
     struct juju_transport transport = agent_transport(peer->agent);
     say(peer, FIRST_REPLY);
     assert_int_equal(transport.call(transport.context, arguments, "in", 2, &reply, &error), 0);
-    assert_heard(peer,
-                 DEFINE_HEADER HEADER_0 DEFINE_REQUEST "18ff840107752f302d782d3101012f010178020101"
-                                                       "02696e00");
+    assert_heard(peer, DEFINE_HEADER HEADER_0 DEFINE_REQUEST REQUEST_IN);
     reply_free(&reply);
     say(peer, RESPONSE_1 ANSWER_TRUE);
     assert_int_equal(transport.call(transport.context, arguments, "", 0, &reply, &error), 0);
-    assert_heard(peer, HEADER_1 "14ff840107752f302d782d3101012f01017802"
-                                "0100");
+    assert_heard(peer, HEADER_1 REQUEST_EMPTY);
     reply_free(&reply);
     disconnect_peer(peer);
 }
@@ -239,36 +184,6 @@ static void test_refusal(void **state)
     disconnect_peer(peer);
 }
 
-/* Other numbers, another order, more fields: what counts is names. */
-static void test_other_types(void **state)
-{
-    static const struct gob_field response[] = {
-        {"New", 100}, {"Error", GOB_STRING}, {"Seq", GOB_UINT}};
-    static const struct gob_field answer[] = {
-        {"Stderr", GOB_BYTES}, {"More", GOB_INT}, {"Code", GOB_INT}, {"Stdout", GOB_BYTES}};
-    struct peer *peer = *state;
-    struct buffer stream = {0};
-    struct gob_writer writer;
-
-    gob_define_slice(&stream, 100, "[]string", GOB_STRING);
-    gob_define_struct(&stream, 3000, "Response", response, 3);
-    gob_begin(&writer, 3000);
-    gob_write_strings(&writer, 0, is_leader);
-    gob_end(&writer, &stream);
-    gob_define_struct(&stream, 70, "ExecResponse", answer, 4);
-    gob_begin(&writer, 70);
-    gob_write_bytes(&writer, 0, "oops", 4);
-    gob_write_uint(&writer, 1, 7);
-    gob_write_uint(&writer, 2, 4); /* an int: 2 */
-    gob_write_bytes(&writer, 3, "text", 4);
-    gob_end(&writer, &stream);
-    connect_peer(peer);
-    assert_int_equal(write(peer->connection, stream.data, stream.length), stream.length);
-    assert_answer(peer, 2, "text", "oops");
-    disconnect_peer(peer);
-    buffer_free(&stream);
-}
-
 /* Read a request of at least so many bytes, then answer, as a process of its own. */
 static pid_t serve(const struct peer *peer, size_t request, const struct buffer *reply)
 {
@@ -278,7 +193,7 @@ static pid_t serve(const struct peer *peer, size_t request, const struct buffer 
     if (pid != 0)
         return pid;
     alarm(10);
-    close(peer->agent->fd); /* so that the end of the test is the end of this one */
+    agent_close(peer->agent); /* so that the end of the test is the end of this one */
     while (request > 0) {
         ssize_t count = read(peer->connection, data, sizeof data);
         if (count <= 0)
@@ -294,6 +209,17 @@ static pid_t serve(const struct peer *peer, size_t request, const struct buffer 
     _exit(0);
 }
 
+/* A field's value, or a message, with its length in front. */
+static void add(struct buffer *stream, const void *data, size_t length)
+{
+    const uint8_t bytes[] = {(uint8_t)(length >> 24), (uint8_t)(length >> 16),
+                             (uint8_t)(length >> 8), (uint8_t)length};
+
+    buffer_append(stream, "\xfc", 1);
+    buffer_append(stream, bytes, sizeof bytes);
+    buffer_append(stream, data, length);
+}
+
 /* More than sockets hold, both ways, and more than is kept. */
 static void test_much(void **state)
 {
@@ -301,23 +227,25 @@ static void test_much(void **state)
     static const size_t input_length = 2 * 1024 * 1024, output_length = JUJU_MAX_OUTPUT + 1;
     struct peer *peer = *state;
     char *input = mem_alloc(input_length), *output = mem_alloc(output_length);
-    struct buffer stream = {0};
-    struct gob_writer writer;
+    struct buffer stream = {0}, body = {0};
     uint8_t types[512];
     struct juju_reply reply = {0};
     struct error error;
     int status;
 
+    buffer_append(&body, "\xff\x8a\x01\x06\x01", 5); /* Code 3, Stdout */
+    add(&body, output, output_length);
+    buffer_append(&body, "\x01", 1); /* Stderr */
+    add(&body, output, JUJU_MAX_MESSAGE + 1);
+    buffer_append(&body, "", 1);
     buffer_append(&stream, types, from_hex(types, DEFINE_RESPONSE RESPONSE_0 DEFINE_ANSWER));
-    gob_begin(&writer, 69);
-    gob_write_bytes(&writer, 1, output, output_length);
-    gob_write_bytes(&writer, 2, output, JUJU_MAX_MESSAGE + 1);
-    gob_end(&writer, &stream);
+    add(&stream, body.data, body.length);
     connect_peer(peer);
     pid_t server = serve(peer, input_length, &stream);
     struct juju_transport transport = agent_transport(peer->agent);
     if (transport.call(transport.context, arguments, input, input_length, &reply, &error) != 0)
         fail_msg("%s", error.text);
+    assert_int_equal(reply.code, 3);
     assert_true(reply.cut);
     assert_int_equal(reply.output.length, JUJU_MAX_OUTPUT);
     assert_int_equal(reply.message.length, JUJU_MAX_MESSAGE);
@@ -326,6 +254,7 @@ static void test_much(void **state)
     assert_int_equal(status, 0);
     reply_free(&reply);
     buffer_free(&stream);
+    buffer_free(&body);
     free(input);
     free(output);
 }
@@ -359,32 +288,16 @@ static void test_wrong_shapes(void **state)
 {
     struct peer *peer = *state;
 
-    /* a message of no bytes, and one of text */
-    assert_broken(peer, "00", ODD "a number is cut off or too large");
     assert_broken(peer, "0548656c6c6f", ODD "a value is no struct");
-    /* a Response without Seq and Error, an ExecResponse with Kode, and one whose Code is a uint */
-    assert_broken(peer, DEFINE_NOTHING NOTHING, ODD "a struct lacks a field");
-    assert_broken(peer,
-                  DEFINE_RESPONSE RESPONSE_0
-                  "39ff890301010c45786563526573706f6e736501ff8a00010301044b6f64650104000106537464"
-                  "6f7574010a000106537464657272010a000000" ANSWER_TRUE,
-                  ODD "a struct lacks a field");
-    assert_broken(peer,
-                  DEFINE_RESPONSE RESPONSE_0
-                  "39ff890301010c45786563526573706f6e736501ff8a0001030104436f646501060001065374646"
-                  "f7574010a000106537464657272010a000000" ANSWER_FAILED,
-                  ODD "a field is of an unexpected type");
-    /* the answer to another call, and two answers */
     assert_broken(peer, DEFINE_RESPONSE RESPONSE_1 DEFINE_ANSWER ANSWER_TRUE,
-                  "is-leader: the unit agent answers another call");
+                  ODD "it is about another call");
     assert_broken(peer, FIRST_REPLY RESPONSE_1 ANSWER_TRUE,
-                  "is-leader: the unit agent answers more than one call");
-    /* exit status 256 */
+                  ODD "something follows where it should end");
     assert_broken(peer, DEFINE_RESPONSE RESPONSE_0 DEFINE_ANSWER "07ff8a01fe020000",
-                  "is-leader: the unit agent answers with exit status 256");
+                  ODD "an exit status is not within 0 and 255");
 }
 
-/* An announcement costs nothing; one of too much ends it. */
+/* An announcement is waited for; one of too much ends it. */
 static void test_announced_lengths(void **state)
 {
     struct peer *peer = *state;
@@ -393,11 +306,10 @@ static void test_announced_lengths(void **state)
     say(peer, "fc04000000"); /* 64 MiB */
     shutdown(peer->connection, SHUT_WR);
     assert_no_answer(peer, "is-leader: the unit agent closed the connection");
-    assert_true(peer->agent->input.capacity < 64 * 1024);
     disconnect_peer(peer);
-    assert_broken(peer, "fc04000001", "is-leader: the unit agent answers more than 64 MiB");
-    assert_broken(peer, "f8ffffffffffffffff", "is-leader: the unit agent answers more than 64 MiB");
-    assert_broken(peer, "80", "is-leader: the unit agent answers more than 64 MiB");
+    assert_broken(peer, "fc04000001", ODD "it is over 64 MiB");
+    assert_broken(peer, "f8ffffffffffffffff", ODD "it is over 64 MiB");
+    assert_broken(peer, "80", ODD "it is over 64 MiB");
 }
 
 static void test_silence(void **state)
@@ -429,7 +341,7 @@ static void assert_not_opened(const char *expected)
     struct agent *agent = NULL;
     struct error error;
 
-    assert_int_equal(agent_open(&agent, &error), -1);
+    assert_int_equal(agent_open(&agent, CALL_MS, &error), -1);
     assert_null(agent);
     assert_int_equal(error.kind, ERROR_HOOK);
     assert_string_equal(error.text, expected);
@@ -484,10 +396,12 @@ static void test_abstract_socket(void **state)
 static void test_socket_is_let_go(void **state)
 {
     struct peer *peer = *state;
+    int lowest = dup(STDIN_FILENO);
     char byte;
 
+    close(lowest);
     connect_peer(peer);
-    assert_int_equal(fcntl(peer->agent->fd, F_GETFD), FD_CLOEXEC);
+    assert_int_equal(fcntl(lowest, F_GETFD), FD_CLOEXEC);
     agent_close(peer->agent);
     assert_int_equal(read(peer->connection, &byte, 1), 0);
     close(peer->connection);
@@ -499,19 +413,12 @@ static void test_socket_is_let_go(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        test(test_exact_bytes),
-        test(test_standard_input),
-        test(test_refusal),
-        test(test_other_types),
-        test(test_much),
-        test(test_every_truncation),
-        test(test_wrong_shapes),
-        test(test_announced_lengths),
-        test(test_silence),
-        test(test_hanging_up),
-        test(test_no_agent),
-        test(test_abstract_socket),
-        test(test_socket_is_let_go),
+        test(test_exact_bytes),       test(test_standard_input),
+        test(test_refusal),           test(test_much),
+        test(test_every_truncation),  test(test_wrong_shapes),
+        test(test_announced_lengths), test(test_silence),
+        test(test_hanging_up),        test(test_no_agent),
+        test(test_abstract_socket),   test(test_socket_is_let_go),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -169,7 +169,8 @@ static void test_own_secret(void **state)
     assert_null(content);
     answers[0] = (struct fake_answer){get, 1, NULL, "ERROR connection lost\n"};
     assert_int_equal(juju_own_secret_get(&juju, "own", &content, &error), -1);
-    assert_int_equal(error.kind, ERROR_HOOK);
+    assert_int_equal(error.kind, ERROR_REFUSED);
+    assert_string_equal(error.text, "connection lost");
     fake_juju_free(&fake);
 
     /* Nothing is made where nobody knows whether it is there. */

@@ -7,11 +7,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "juju/process.c"
+#include "juju/process.h"
 
 #define PATIENCE_MS 10000
 
@@ -21,7 +22,7 @@ static int run(const char *script, const void *input, size_t length, struct juju
     const char *const arguments[] = {"sh", "-c", script, NULL};
 
     *reply = (struct juju_reply){0};
-    return call_within(PATIENCE_MS, arguments, input, length, reply, error);
+    return process_run(arguments, input, length, PATIENCE_MS, reply, error);
 }
 
 static void succeed(const char *script, const void *input, size_t length, struct juju_reply *reply)
@@ -119,7 +120,7 @@ static void test_no_such_command(void **state)
     struct error error;
 
     (void)state;
-    assert_int_equal(call_within(PATIENCE_MS, arguments, NULL, 0, &reply, &error), -1);
+    assert_int_equal(process_run(arguments, NULL, 0, PATIENCE_MS, &reply, &error), -1);
     assert_int_equal(error.kind, ERROR_HOOK);
     assert_string_equal(error.text,
                         "no-such-hook-command cannot be run: No such file or directory");
@@ -149,7 +150,7 @@ static void test_no_end(void **state)
         struct juju_reply reply = {0};
         struct error error;
 
-        assert_int_equal(call_within(50, arguments, NULL, 0, &reply, &error), -1);
+        assert_int_equal(process_run(arguments, NULL, 0, 50, &reply, &error), -1);
         assert_int_equal(error.kind, ERROR_HOOK);
         assert_string_equal(error.text, "sh did not end within 0 s");
         reply_free(&reply);

@@ -7,50 +7,88 @@
 #include <string.h>
 #include <time.h>
 
+#include <bearssl.h>
 #include <cmocka.h>
 
-#include "x509/self_signed.c"
+#include "x509/self_signed.h"
 
-static void assert_length(size_t length, const char *head, size_t head_length)
+/* The clock, in the place of libc's: it stands where a test has put it, or goes. */
+static time_t stands_at;
+
+time_t time(time_t *out)
 {
-    char *content = mem_alloc(length);
-    struct buffer out = {0};
-    struct der inside;
+    struct timespec now = {.tv_sec = stands_at};
 
-    append_element(&out, DER_OCTET_STRING, content, length);
-    assert_memory_equal(out.data + 1, head, head_length);
-    assert_true(der_open((uint8_t *)out.data, out.length, DER_OCTET_STRING, &inside));
-    assert_int_equal(inside.length, length);
-    free(content);
-    buffer_free(&out);
+    if (stands_at == 0)
+        clock_gettime(CLOCK_REALTIME, &now);
+    if (out != NULL)
+        *out = now.tv_sec;
+    return now.tv_sec;
 }
 
+/* Make one and read it. */
+static void make(const char *common_name, struct certificate *certificate, struct private_key *key)
+{
+    struct buffer pem = {0};
+    struct error error;
+
+    self_signed_make(&pem, common_name);
+    if (self_signed_read(pem.data, certificate, key, &error) != 0)
+        fail_msg("%s", error.text);
+    buffer_wipe(&pem);
+}
+
+/* Every length of an element, and of those around it, that takes another form of its head. */
 static void test_lengths(void **state)
 {
+    static const size_t lengths[] = {1,   98,  108, 114, 118, 119, 127,  128,
+                                     230, 240, 246, 255, 256, 257, 20000};
+
     (void)state;
-    assert_length(0, "\x00", 1);
-    assert_length(127, "\x7f", 1);
-    assert_length(128, "\x81\x80", 2);
-    assert_length(255, "\x81\xff", 2);
-    assert_length(256, "\x82\x01\x00", 3);
-    assert_length(65535, "\x82\xff\xff", 3);
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        struct certificate certificate;
+        struct private_key key;
+        char *name = mem_alloc(lengths[i] + 1);
+
+        memset(name, 'x', lengths[i]);
+        make(name, &certificate, &key);
+        assert_string_equal(certificate.common_name, name);
+        certificate_free(&certificate);
+        private_key_wipe(&key);
+        free(name);
+    }
 }
 
-static void assert_time(time_t seconds, const char *expected)
+/* Now is when the certificate has been good for a minute. */
+static void assert_dates(time_t now, const char *expected)
 {
-    struct buffer out = {0};
+    struct certificate certificate;
+    struct private_key key;
 
-    append_time(&out, seconds);
-    assert_string_equal(out.data + 2, expected);
-    buffer_free(&out);
+    stands_at = now;
+    make("x", &certificate, &key);
+    stands_at = 0;
+    assert_int_equal(certificate.not_before, now - 60);
+    assert_int_equal(certificate.not_after, now + 3650LL * 86400);
+    assert_non_null(memmem(certificate.der, certificate.length, expected, strlen(expected)));
+    certificate_free(&certificate);
+    private_key_wipe(&key);
 }
 
-static void test_times(void **state)
+/* As `date` and RFC 5280 4.1.2.5 have them: UTCTime through 2049. */
+static void test_dates(void **state)
 {
+    static const time_t end_of_2049 = 2524607999;
+
     (void)state;
-    assert_time(1769817600, "260131000000Z");
-    assert_time(2524607999, "491231235959Z");
-    assert_time(2524608000, "20500101000000Z");
+    assert_dates(1769817660, "\x30\x1e\x17\x0d"
+                             "260131000000Z"
+                             "\x17\x0d"
+                             "360129000100Z");
+    assert_dates(end_of_2049 - 3650LL * 86400, "\x17\x0d"
+                                               "491231235959Z");
+    assert_dates(end_of_2049 - 3650LL * 86400 + 1, "\x18\x0f"
+                                                   "20500101000000Z");
 }
 
 static void test_what_is_made_can_be_read(void **state)
@@ -166,7 +204,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lengths),
-        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_dates),
         cmocka_unit_test(test_what_is_made_can_be_read),
         cmocka_unit_test(test_signature),
         cmocka_unit_test(test_each_is_another),
