@@ -73,9 +73,10 @@ static char *join_projects(const char *value)
     }
     cJSON_Delete(list);
     if (usable)
-        return mem_string(buffer_string(&names));
-    buffer_free(&names);
-    return NULL;
+        buffer_reserve(&names, 0);
+    else
+        buffer_free(&names);
+    return names.data;
 }
 
 /* names may come out of a JSON value. */
