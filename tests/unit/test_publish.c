@@ -72,6 +72,8 @@ static void publish_all(struct fixture *fixture)
     fake_juju_free(&fixture->fake);
     fixture->fake = (struct fake_juju){0};
     world_collect(&fixture->world);
+    for (size_t i = 0; i < fixture->servers.count; i++)
+        plan_free(&fixture->items[i].plan);
     servers_plan(&fixture->servers, &fixture->world.terms);
     servers_judge(&fixture->servers, &fixture->world.terms);
     answers_make(&fixture->answers, &fixture->world.relations, &fixture->world.wishes,

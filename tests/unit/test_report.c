@@ -83,6 +83,8 @@ static void make(struct fixture *fixture)
     answers_free(&fixture->answers);
     report_free(&fixture->report);
     world_collect(&fixture->world);
+    for (size_t i = 0; i < fixture->servers.count; i++)
+        plan_free(&fixture->items[i].plan);
     servers_plan(&fixture->servers, &fixture->world.terms);
     servers_judge(&fixture->servers, &fixture->world.terms);
     answers_make(&fixture->answers, &fixture->world.relations, &fixture->world.wishes,
