@@ -95,8 +95,9 @@ static int require_leader(const struct action *action, struct error *error)
     if (pass_may_change(pass))
         return 0;
     if (pass->leader)
-        return error_set(error, ERROR_WAITING, "%s is leaving, and changes nothing: wait for the "
-                                               "next leader",
+        return error_set(error, ERROR_WAITING,
+                         "%s is leaving, and changes nothing: wait for the "
+                         "next leader",
                          pass->event->unit);
     return error_set(error, ERROR_INPUT,
                      "only the leader changes LXD: run \"juju run %s/leader %s\"", application,

@@ -304,10 +304,11 @@ static int check_named(const struct goal *goal, const struct strings *listed, st
 {
     for (size_t i = 0; i < listed->count && goal->memory == NULL; i++) {
         if (!names_remote(goal, listed->items[i]))
-            return error_set(error, ERROR_HOOK,
-                             "%s may have left: goal-state does not name it, and what earlier hooks "
-                             "have kept cannot be read",
-                             listed->items[i]);
+            return error_set(
+                error, ERROR_HOOK,
+                "%s may have left: goal-state does not name it, and what earlier hooks "
+                "have kept cannot be read",
+                listed->items[i]);
     }
     return 0;
 }

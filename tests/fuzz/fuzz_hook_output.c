@@ -56,8 +56,7 @@ static int settings(const struct juju_transport *juju, struct error *error)
 {
     enum juju_refusal refusal;
     cJSON *values;
-    int result =
-        juju_relation_get(juju, "api:1", "builder/0", JUJU_UNIT, &values, &refusal, error);
+    int result = juju_relation_get(juju, "api:1", "builder/0", JUJU_UNIT, &values, &refusal, error);
 
     MUST((result == 0) == (values != NULL));
     MUST(result != 0 || cJSON_IsObject(values));
@@ -79,9 +78,8 @@ static int call_of_leader(void *context, const char *const arguments[], const vo
 /* The same text is goal-state and what earlier hooks have kept. */
 static int goal_state(const struct juju_transport *juju, struct error *error)
 {
-    const struct event event = {.kind = EVENT_RELATION_BROKEN,
-                                .unit = "integrator/0",
-                                .departing_unit = ""};
+    const struct event event = {
+        .kind = EVENT_RELATION_BROKEN, .unit = "integrator/0", .departing_unit = ""};
     const struct juju_transport mute = {.call = call_of_leader};
     struct strings listed = {0}, left = {0};
     struct numbers gone = {0};

@@ -83,8 +83,8 @@ static bool has_projects(const struct fake_lxd *lxd, const struct projects *proj
 
 static void say(struct fake_lxd *lxd, int status, const char *body)
 {
-    char *text = mem_printf("HTTP/1.1 %d X\r\nContent-Length: %zu\r\n\r\n%s", status, strlen(body),
-                            body);
+    char *text =
+        mem_printf("HTTP/1.1 %d X\r\nContent-Length: %zu\r\n\r\n%s", status, strlen(body), body);
 
     strings_add(&lxd->answers, text);
     free(text);
@@ -347,8 +347,8 @@ static void take(struct fake_lxd *lxd, const char *method, const char *path, con
         number = number_of(body);
         what = "";
     }
-    char *request = *what != '\0' ? mem_printf("%s %s", method, what)
-                                  : mem_printf("%s %u", method, number);
+    char *request =
+        *what != '\0' ? mem_printf("%s %s", method, what) : mem_printf("%s %u", method, number);
     struct fake_fault *fault = find_fault(lxd, request);
     size_t answers = lxd->answers.count;
     strings_add(&lxd->journal, request);

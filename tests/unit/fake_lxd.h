@@ -11,9 +11,9 @@
 /* What goes wrong with a request. */
 struct fake_fault {
     const char *request; /* as in the journal; NULL ends the list */
-    int status;          /* what it is answered; 0: the connection ends instead, -1: nothing comes */
-    bool applies;        /* although it is done */
-    int times;           /* 0: always */
+    int status;   /* what it is answered; 0: the connection ends instead, -1: nothing comes */
+    bool applies; /* although it is done */
+    int times;    /* 0: always */
 };
 
 /*
@@ -24,7 +24,7 @@ struct fake_fault {
  */
 struct fake_lxd {
     const char *url;
-    const char *presents; /* a file of tests/vectors/x509; NULL: leaf.crt */
+    const char *presents;                 /* a file of tests/vectors/x509; NULL: leaf.crt */
     bool down, untrusted, clustered, old; /* old: it cannot restrict */
     bool identities;                      /* it has fine-grained ones */
     const char *permissions;              /* of ours, which is one; NULL: it is none */

@@ -161,7 +161,8 @@ static void test_values_that_are_json_strings(void **state)
 
 static void test_bad_entries_beside_a_good_one(void **state)
 {
-    static const char *const reasons[] = {"not a string", "not a string", "not a string", JUNK, JUNK};
+    static const char *const reasons[] = {"not a string", "not a string", "not a string", JUNK,
+                                          JUNK};
     struct member member;
     cJSON *list = cJSON_Parse("[null,[\"x\"],7,\"\",\"junk\"]");
 
@@ -241,8 +242,8 @@ static void test_versions(void **state)
     static const struct {
         const char *version;
         bool ours;
-    } versions[] = {{"1.0", true},   {"1", true},    {"1.7", true},   {"2.0", false},
-                    {"10.0", false}, {"0.9", false}, {"one", false},  {"", true},
+    } versions[] = {{"1.0", true},   {"1", true},    {"1.7", true},  {"2.0", false},
+                    {"10.0", false}, {"0.9", false}, {"one", false}, {"", true},
                     {"null", true},  {"\"\"", true}, {"[1]", false}};
 
     (void)state;
@@ -272,18 +273,22 @@ static void test_projects(void **state)
         {"[\"b\",\"a\"]", "projects a, b", NULL},
         {" [ \"a\" ]", "project a", NULL},
         {"\"[\\\"a\\\"]\"", "project a", NULL},
-        {" , ", NULL, "projects is \" , \", which names no project: name one, or delete the key to ask "
-                      "for all of LXD"},
-        {"[]", NULL, "projects is \"[]\", which names no project: name one, or delete the key to ask "
-                     "for all of LXD"},
-        {"[\"\"]", NULL, "projects is \"[\"\"]\", which names no project: name one, or delete the key "
-                         "to ask for all of LXD"},
+        {" , ", NULL,
+         "projects is \" , \", which names no project: name one, or delete the key to ask "
+         "for all of LXD"},
+        {"[]", NULL,
+         "projects is \"[]\", which names no project: name one, or delete the key to ask "
+         "for all of LXD"},
+        {"[\"\"]", NULL,
+         "projects is \"[\"\"]\", which names no project: name one, or delete the key "
+         "to ask for all of LXD"},
         {"[1]", NULL, "projects is \"[1]\", which is no list of names"},
         {"[\"a,b\"]", NULL, "projects is \"[\"a,b\"]\", which is no list of names"},
         {"[\"a\"", NULL, "projects is \"[\"a\"\", which is no list of names"},
         {"null", NULL, "projects is null: name projects, or delete the key to ask for all of LXD"},
         {"null ", NULL, "projects is null: name projects, or delete the key to ask for all of LXD"},
-        {"\"null\"", NULL, "projects is null: name projects, or delete the key to ask for all of LXD"},
+        {"\"null\"", NULL,
+         "projects is null: name projects, or delete the key to ask for all of LXD"},
     };
 
     (void)state;
@@ -410,8 +415,7 @@ static void test_nodes(void **state)
     nodes_add(&nodes, "https://10.0.0.1:8443", "node-1", &fingerprints, "pem");
     /* Sorted by endpoint, whatever the order in which they were found. */
     assert_nodes(&nodes, "[{\"certificate\":\"pem\",\"endpoint\":\"https://10.0.0.1:8443\","
-                         "\"name\":\"node-1\",\"trusted_certs_fp\":[\"" LOWER "\",\"" HIGHER
-                         "\"]},"
+                         "\"name\":\"node-1\",\"trusted_certs_fp\":[\"" LOWER "\",\"" HIGHER "\"]},"
                          "{\"certificate\":\"pem\\n\",\"endpoint\":\"https://[fe80::1]:8443\","
                          "\"name\":\"node \\\"2\\\"\",\"trusted_certs_fp\":[]}]");
     node_fingerprints(nodes.items[0], &read);
@@ -507,12 +511,11 @@ static void test_rejected(void **state)
     rejections_add(&rejections, &unit, &junk, "junk");
     rejections_sort(&rejections);
     text = databag_rejected(&rejections);
-    assert_string_equal(text,
-                        "[{\"reason\":\"too many\",\"unit\":\"client/0\"},"
-                        "{\"index\":1,\"reason\":\"junk\",\"unit\":\"client/0\"},"
-                        "{\"fingerprint\":\"" LOWER "\",\"index\":2,\"reason\":\"weak\"},"
-                        "{\"fingerprint\":\"" HIGHER
-                        "\",\"index\":0,\"reason\":\"expired\",\"unit\":\"client/0\"}]");
+    assert_string_equal(text, "[{\"reason\":\"too many\",\"unit\":\"client/0\"},"
+                              "{\"index\":1,\"reason\":\"junk\",\"unit\":\"client/0\"},"
+                              "{\"fingerprint\":\"" LOWER "\",\"index\":2,\"reason\":\"weak\"},"
+                              "{\"fingerprint\":\"" HIGHER
+                              "\",\"index\":0,\"reason\":\"expired\",\"unit\":\"client/0\"}]");
     free(text);
     rejections_free(&rejections);
 }

@@ -130,9 +130,8 @@ static void test_fate(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct event event = {.kind = cases[i].kind,
-                              .unit = "i/0",
-                              .departing_unit = cases[i].departing};
+        struct event event = {
+            .kind = cases[i].kind, .unit = "i/0", .departing_unit = cases[i].departing};
         struct setting setting = {0};
 
         read_goal(&setting, cases[i].goal, cases[i].memory);
@@ -179,7 +178,7 @@ static void list(struct strings *strings, const char *names)
 }
 
 /* By endpoint; under any counts. */
-#define RELATED                                                                              \
+#define RELATED                                                                               \
     "{\"relations\":{\"api\":{\"c\":{\"status\":\"joined\"},\"c/0\":{\"status\":\"active\"}," \
     "\"c/2\":{\"status\":\"waiting\"},\"cc/7\":{}},\"https\":{\"d\":{},\"d/1\":{}}}}"
 
@@ -293,9 +292,10 @@ static void test_relations_that_are_gone(void **state)
     struct numbers gone = {0}, listed = {0};
 
     (void)state;
-    read_goal(&setting, "{}",
-              "{\"gone\":\"1,3\",\"shown-1\":\"0\",\"left-1\":\"0\",\"shown-9\":\"5\",\"peers\":\"x\","
-              "\"shown-off\":\"x\"}");
+    read_goal(
+        &setting, "{}",
+        "{\"gone\":\"1,3\",\"shown-1\":\"0\",\"left-1\":\"0\",\"shown-9\":\"5\",\"peers\":\"x\","
+        "\"shown-off\":\"x\"}");
     goal_recall_gone(&setting.goal, &gone);
     assert_int_equal(gone.count, 2);
     free(gone.items);
@@ -304,7 +304,8 @@ static void test_relations_that_are_gone(void **state)
     numbers_add(&listed, 9);
     goal_keep_relations(&setting.goal, &gone, &listed);
     char *kept = json_print(setting.goal.kept);
-    assert_string_equal(kept, "{\"gone\":\"9\",\"shown-1\":\"\",\"left-1\":\"\",\"shown-off\":\"\"}");
+    assert_string_equal(kept,
+                        "{\"gone\":\"9\",\"shown-1\":\"\",\"left-1\":\"\",\"shown-off\":\"\"}");
     free(kept);
     free(gone.items);
     free(listed.items);
@@ -341,25 +342,16 @@ static void test_large_memory(void **state)
 
     (void)state;
     buffer_append_string(&goal, "{\"relations\":{\"api\":{\"c\":{}");
-    for (unsigned i = 0; i < 20000; i++) {
+    for (unsigned i = 0; i < 9000; i++) {
         char *name = mem_printf("c/%u", 1000000 + 2 * i);
 
-        buffer_printf(&goal,
-                      ",\"%s\":{\"status\":\"active\",\"since\":\"2026-01-02 15:04:05Z\"}", name);
-        if (i < 10)
-            strings_add(&listed, name);
+        buffer_printf(&goal, ",\"%s\":{\"status\":\"active\",\"since\":\"2026-01-02 15:04:05Z\"}",
+                      name);
+        strings_add(&listed, name);
         free(name);
     }
     buffer_append_string(&goal, "}}}");
     read_goal(&setting, goal.data, "{}");
-    for (unsigned i = 10; i < 20000; i++) {
-        char *name = mem_printf("c/%u", 1000000 + 2 * i);
-
-        strings_add(&listed, name);
-        free(name);
-        if (i == 9999)
-            i = 19000; /* enough to be too many */
-    }
     assert_int_equal(goal_find_left(&setting.goal, 3, &listed, &left, &error), 0);
     const char *shown = json_string(setting.goal.kept, "shown-3");
     assert_in_range(strlen(shown), 64 * 1024 - 200, 64 * 1024);

@@ -24,7 +24,8 @@ enum { A = 1, B = 2, GONE = 4, REST = 8, ALL = 15, NOTHING = 0, NO_WISH = -1 };
 
 static const char *text_of(int set)
 {
-    static const char *const texts[] = {NULL, "a", "b", "a,b", "gone", "a,gone", "b,gone", "a,b,gone"};
+    static const char *const texts[] = {NULL,   "a",      "b",      "a,b",
+                                        "gone", "a,gone", "b,gone", "a,b,gone"};
 
     return set == ALL ? "" : texts[set];
 }
@@ -285,12 +286,13 @@ static void check_verdicts(const struct situation *s, const struct world *world,
 /* For the log of a test that fails. */
 static void show(const struct situation *s, int target, bool gone)
 {
-    print_message("kind %d, opens %d, own %d, asked %d and %d, limit %d, relation 5 is %d, 6 unseen "
-                  "%d, everything %d, may take %d, all over %d, sees projects %d, restricts %d: "
-                  "to open %d, gone %d\n",
-                  (int)s->kind, s->entry, s->own, s->first, s->second, s->limit, (int)s->known,
-                  s->second_unseen, s->everything, s->may_take, s->all_over, s->sees_projects,
-                  s->restricts, target, gone);
+    print_message(
+        "kind %d, opens %d, own %d, asked %d and %d, limit %d, relation 5 is %d, 6 unseen "
+        "%d, everything %d, may take %d, all over %d, sees projects %d, restricts %d: "
+        "to open %d, gone %d\n",
+        (int)s->kind, s->entry, s->own, s->first, s->second, s->limit, (int)s->known,
+        s->second_unseen, s->everything, s->may_take, s->all_over, s->sees_projects, s->restricts,
+        target, gone);
 }
 
 static void check(const struct situation *s)
@@ -306,8 +308,9 @@ static void check(const struct situation *s)
     build(&world, &store, s);
     strings_add(&projects, "a");
     strings_add(&projects, "b");
-    const struct surroundings surroundings = {
-        .version = "6.6", .restricts = s->restricts, .projects = s->sees_projects ? &projects : NULL};
+    const struct surroundings surroundings = {.version = "6.6",
+                                              .restricts = s->restricts,
+                                              .projects = s->sees_projects ? &projects : NULL};
     plan_make(&plan, &world.terms, &surroundings, &store);
     check_step(s, &plan, target, gone);
     check_verdicts(s, &world, &plan, &surroundings, &store);
@@ -321,7 +324,7 @@ static void check(const struct situation *s)
         assert_int_equal(set_of(&entry->projects), target);
     if (s->kind == ABSENT && entry != NULL)
         assert_string_equal(entry->name, s->first != NO_WISH ? OURS ".000000000001"
-                                             : WORLD_PREFIX "other.6.000000000001");
+                                                             : WORLD_PREFIX "other.6.000000000001");
     check_verdicts(s, &world, &plan, &surroundings, &store);
     plan_make(&again, &world.terms, &surroundings, &store); /* and that is all */
     assert_int_equal(again.count, 0);
@@ -337,10 +340,10 @@ static const struct {
     int entry;
     bool own;
 } entries[] = {
-    {ABSENT, NOTHING, false}, {IS_OURS, ALL, false},    {IS_OURS, A, false},
-    {IS_OURS, B, false},      {IS_OURS, A | B, false},  {IS_OURS, NOTHING, false},
-    {FOREIGN, ALL, false},    {FOREIGN, A, false},      {SERVER_OF_OUR_NAME, ALL, false},
-    {ABSENT, NOTHING, true},  {IS_OURS, ALL, true},     {FOREIGN, ALL, true},
+    {ABSENT, NOTHING, false}, {IS_OURS, ALL, false},   {IS_OURS, A, false},
+    {IS_OURS, B, false},      {IS_OURS, A | B, false}, {IS_OURS, NOTHING, false},
+    {FOREIGN, ALL, false},    {FOREIGN, A, false},     {SERVER_OF_OUR_NAME, ALL, false},
+    {ABSENT, NOTHING, true},  {IS_OURS, ALL, true},    {FOREIGN, ALL, true},
 };
 static const int firsts[] = {NO_WISH, ALL, A | B, A | GONE};
 static const int seconds[] = {NO_WISH, ALL, B};
@@ -441,7 +444,8 @@ static void test_lowest_relation_names(void **state)
 
 static void test_what_takes_away_comes_first(void **state)
 {
-    static const enum step_kind kinds[] = {STEP_REMOVE, STEP_REMOVE, STEP_NARROW, STEP_WIDEN, STEP_ADD};
+    static const enum step_kind kinds[] = {STEP_REMOVE, STEP_REMOVE, STEP_NARROW, STEP_WIDEN,
+                                           STEP_ADD};
     struct world world;
     struct store store = {0};
     struct plan plan;
@@ -664,10 +668,14 @@ static void test_adopting(void **state)
         const char *name, *type, *projects;
         bool adopted;
     } stored[] = {
-        {1, "cn-1", "client", "", true},       {2, "bob", "client", "", false},
-        {3, "cn-3", "client", "a", false},     {4, "cn-4", "server", "", false},
-        {5, OURS, "client", "", false},        {6, "", "client", "", false},
-        {WORLD_OWN, "cn-99", "client", "", false}, {8, "cn-8", "client", "", false},
+        {1, "cn-1", "client", "", true},
+        {2, "bob", "client", "", false},
+        {3, "cn-3", "client", "a", false},
+        {4, "cn-4", "server", "", false},
+        {5, OURS, "client", "", false},
+        {6, "", "client", "", false},
+        {WORLD_OWN, "cn-99", "client", "", false},
+        {8, "cn-8", "client", "", false},
     };
     struct world world;
     struct store store = {0};

@@ -276,10 +276,11 @@ static void test_two_servers(void **state)
     publish_all(fixture);
     assert_nodes(fixture, URL("1") " " FP1 " " FP2 ", " URL("2") " " FP1);
     assert_written(fixture, "registered_certificates", "[\"pem-1\"]");
-    assert_written(fixture, "rejected_certificates",
-                   "[{\"fingerprint\":\"" FP2 "\",\"index\":1,\"reason\":\"LXD at " URL("2")
-                   ": LXD has it as a certificate of type metrics, named \\\"bob\\\"\",\"unit\":"
-                   "\"client/0\"}]");
+    assert_written(
+        fixture, "rejected_certificates",
+        "[{\"fingerprint\":\"" FP2 "\",\"index\":1,\"reason\":\"LXD at " URL(
+            "2") ": LXD has it as a certificate of type metrics, named \\\"bob\\\"\",\"unit\":"
+                 "\"client/0\"}]");
 }
 
 /* What was said of a server that cannot be asked stays; what is new waits. */

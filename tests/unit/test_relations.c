@@ -292,7 +292,8 @@ static void test_relation_that_is_replaced(void **state)
     assert_int_equal(of(setting, 12)->member_count, 2);
     /* A hook that touches one databag by both numbers fails for ever. */
     for (size_t i = 0; i < setting->fake.calls.count; i++)
-        assert_int_not_equal(strncmp(setting->fake.calls.items[i], GET "api:3 ", sizeof GET + 5), 0);
+        assert_int_not_equal(strncmp(setting->fake.calls.items[i], GET "api:3 ", sizeof GET + 5),
+                             0);
     assert_claims(setting, 3, FP_A, CLAIM_OVER);
     assert_string_equal(json_string(setting->goal.kept, "gone"), "3");
 }

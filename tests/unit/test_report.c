@@ -136,15 +136,16 @@ static void test_errors(void **state)
         const char *status, *text, *message;
         enum report_kind line;
     } cases[] = {
-        {ERROR_INPUT, "blocked", "config: lxd_client_key: missing", "config: lxd_client_key: missing",
-         REPORT_ERRORS},
-        {ERROR_UNTRUSTED, "blocked", "LXD does not trust us: tell it", "LXD does not trust us: tell it",
-         REPORT_ERRORS},
+        {ERROR_INPUT, "blocked", "config: lxd_client_key: missing",
+         "config: lxd_client_key: missing", REPORT_ERRORS},
+        {ERROR_UNTRUSTED, "blocked", "LXD does not trust us: tell it",
+         "LXD does not trust us: tell it", REPORT_ERRORS},
         {ERROR_NONSENSE, "blocked", "LXD at x answers HTTP 404", "LXD at x answers HTTP 404",
          REPORT_ERRORS},
         {ERROR_REFUSED, "blocked", "no", "no", REPORT_ERRORS},
         {ERROR_IDENTITY, "blocked", "LXD at x presents a, expected b",
-         "LXD at x presents a, expected b: update the credential, lxd_server_cert or lxd_trust_token",
+         "LXD at x presents a, expected b: update the credential, lxd_server_cert or "
+         "lxd_trust_token",
          REPORT_ERRORS},
         {ERROR_UNREACHABLE, "waiting", "LXD at x unreachable: timed out",
          "LXD at x unreachable: timed out; retrying", REPORT_TROUBLES},
@@ -187,9 +188,10 @@ static void test_several_servers(void **state)
     fixture->servers.count = 2;
     assert_status(fixture, "active", "0 certificates trusted, LXD 6.6, 2 nodes");
     trouble(&fixture->items[1], SERVER_UNKNOWN, ERROR_UNREACHABLE, "LXD at x unreachable: no");
-    assert_status(fixture, "waiting",
-                  "LXD at x unreachable: no; retrying; elsewhere 0 certificates trusted, LXD 6.6, 1 "
-                  "node");
+    assert_status(
+        fixture, "waiting",
+        "LXD at x unreachable: no; retrying; elsewhere 0 certificates trusted, LXD 6.6, 1 "
+        "node");
     trouble(&fixture->items[0], SERVER_UNFINISHED, ERROR_UNTRUSTED, "LXD at y: we may not");
     assert_status(fixture, "blocked", "LXD at y: we may not; 1 more server in trouble");
 }
@@ -202,8 +204,9 @@ static void test_rejected(void **state)
 
     trust(fixture, 1);
     world_ask_junk(fixture->member, "junk");
-    assert_status(fixture, "active",
-                  "1 certificate trusted, LXD 6.6, 1 node; 1 certificate rejected: builder (api:3)");
+    assert_status(
+        fixture, "active",
+        "1 certificate trusted, LXD 6.6, 1 node; 1 certificate rejected: builder (api:3)");
     assert_string_equal(fixture->report.lines[REPORT_REJECTIONS].items[0],
                         "builder (api:3): entry 1 of builder/0 rejected: it is no certificate");
 }
@@ -303,8 +306,7 @@ static void test_what_may_stay(void **state)
 
     strings_add(&fixture->left, "2 entries may stay");
     strings_add(&fixture->left_remedies, "lxc config trust remove x");
-    assert_status(fixture, "active",
-                  "0 certificates trusted, LXD 6.6, 1 node; 2 entries may stay");
+    assert_status(fixture, "active", "0 certificates trusted, LXD 6.6, 1 node; 2 entries may stay");
     assert_string_equal(fixture->report.lines[REPORT_LEFT].items[0],
                         "2 entries may stay: there, run \"lxc config trust remove x\"");
 }
@@ -322,8 +324,9 @@ static void test_expiring(void **state)
     /* One that has ended is no "to renew by" a day that has passed. */
     fixture->member->entries[0].certificate.not_after = WORLD_NOW - 1;
     fixture->credentials.certificate.not_after = WORLD_NOW + 31 * DAY;
-    assert_status(fixture, "active",
-                  "0 certificates trusted, LXD 6.6, 1 node; 1 certificate rejected: builder (api:3)");
+    assert_status(
+        fixture, "active",
+        "0 certificates trusted, LXD 6.6, 1 node; 1 certificate rejected: builder (api:3)");
     assert_int_equal(fixture->report.lines[REPORT_EXPIRING].count, 0);
 }
 
@@ -349,8 +352,7 @@ static void test_length(void **state)
     fixture->findings.error = NULL;
     strings_add(&fixture->left, "two\nlines \x1b[31m \xc3\xa9");
     strings_add(&fixture->left_remedies, "x");
-    assert_status(fixture, "active",
-                  "0 certificates trusted, LXD 6.6, 1 node; two?lines ?[31m ??");
+    assert_status(fixture, "active", "0 certificates trusted, LXD 6.6, 1 node; two?lines ?[31m ??");
 }
 
 /* How often was a line logged that begins so? The fake's journal has them all. */
@@ -364,7 +366,8 @@ static size_t count_logged(const struct fake_juju *fake, const char *level, cons
     return count;
 }
 
-/* At most ten lines of a kind, then one that says how many more; once, as long as nothing changes. */
+/* At most ten lines of a kind, then one that says how many more; once, as long as nothing changes.
+ */
 static void test_log(void **state)
 {
     static const struct fake_answer answers[] = {{"goal-state --format=json", 0, "{}", NULL},
@@ -404,20 +407,13 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_fine),
-        TEST(test_errors),
-        TEST(test_beginning),
-        TEST(test_several_servers),
-        TEST(test_rejected),
-        TEST(test_many_rejected),
-        TEST(test_projects),
-        TEST(test_foreign),
-        TEST(test_relations),
-        TEST(test_wider),
-        TEST(test_followers),
-        TEST(test_what_may_stay),
-        TEST(test_expiring),
-        TEST(test_length),
+        TEST(test_fine),      TEST(test_errors),
+        TEST(test_beginning), TEST(test_several_servers),
+        TEST(test_rejected),  TEST(test_many_rejected),
+        TEST(test_projects),  TEST(test_foreign),
+        TEST(test_relations), TEST(test_wider),
+        TEST(test_followers), TEST(test_what_may_stay),
+        TEST(test_expiring),  TEST(test_length),
         TEST(test_log),
     };
 

@@ -205,7 +205,9 @@ static void test_observing_fails(void **state)
     static const struct {
         int status;
         enum error_kind kind;
-    } faults[] = {{500, ERROR_UNREACHABLE}, {-1, ERROR_UNREACHABLE}, {403, ERROR_UNTRUSTED},
+    } faults[] = {{500, ERROR_UNREACHABLE},
+                  {-1, ERROR_UNREACHABLE},
+                  {403, ERROR_UNTRUSTED},
                   {404, ERROR_NONSENSE}};
     struct fixture *fixture = *state;
 
@@ -214,8 +216,8 @@ static void test_observing_fails(void **state)
     for (size_t i = 0; i < COUNT(requests) * COUNT(faults); i++) {
         size_t fault = i / COUNT(requests);
 
-        fixture->lxd.faults[0] = (struct fake_fault){requests[i % COUNT(requests)],
-                                                     faults[fault].status, false, 0};
+        fixture->lxd.faults[0] =
+            (struct fake_fault){requests[i % COUNT(requests)], faults[fault].status, false, 0};
         observe(fixture);
         assert_int_equal(fixture->server.state, SERVER_UNKNOWN);
         assert_int_equal(fixture->server.trouble.kind, faults[fault].kind);
@@ -224,9 +226,9 @@ static void test_observing_fails(void **state)
 
 /* ---- what our certificate may do ---- */
 
-#define MAY(entitlement)                                                                     \
-    "{\"type\":\"server\",\"url\":\"/1.0\",\"entity_type\":\"server\",\"entitlement\":\"" entitlement \
-    "\"}"
+#define MAY(entitlement)               \
+    "{\"type\":\"server\",\"url\":\"/" \
+    "1.0\",\"entity_type\":\"server\",\"entitlement\":\"" entitlement "\"}"
 
 /* A fine-grained identity stands in no list. */
 static void test_fine_grained_identity(void **state)
@@ -389,8 +391,7 @@ static void assert_believes_the_truth(const struct fixture *fixture)
 
     for (size_t i = 0; i < server->judged; i++) {
         const struct wish *wish = &fixture->world.wishes.items[i];
-        unsigned number =
-            (unsigned)strtoul((char *)wish->entry->certificate.der, NULL, 10);
+        unsigned number = (unsigned)strtoul((char *)wish->entry->certificate.der, NULL, 10);
         const struct lxd_certificate *entry = fake_lxd_find(&fixture->lxd, number);
 
         if (server->judgements[i].verdict != VERDICT_TRUSTED)
@@ -407,9 +408,9 @@ static void assert_closed_in_doubt(const struct fixture *fixture)
                                  *narrowed = fake_lxd_find(&fixture->lxd, 2);
 
     if (gone != NULL || (narrowed != NULL && !narrowed->projects.restricted))
-        assert_true(fixture->server.wider.count != 0 ||
-                    (fixture->server.trouble.kind != 0 &&
-                     fixture->server.state == SERVER_UNFINISHED));
+        assert_true(
+            fixture->server.wider.count != 0 ||
+            (fixture->server.trouble.kind != 0 && fixture->server.state == SERVER_UNFINISHED));
 }
 
 /* Each request fails in each way, done or not; then a pass in which all is well. */
@@ -624,7 +625,8 @@ static void test_time_that_is_over(void **state)
     assert_journal(fixture, 2, "");
     assert_int_equal(server->state, SERVER_UNFINISHED);
     assert_int_equal(server->trouble.kind, ERROR_WAITING);
-    assert_string_equal(server->trouble.text, "LXD at " URL ": 5 changes are left for the next hook");
+    assert_string_equal(server->trouble.text,
+                        "LXD at " URL ": 5 changes are left for the next hook");
 }
 
 static void test_renaming(void **state)
@@ -651,10 +653,9 @@ static void test_renaming(void **state)
                 ;
         }
         assert_has(fixture, 1, i == 0 ? OURS ".000000000001: all of LXD" : "cn-1: all of LXD");
-        assert_int_equal(fixture->server.plan.steps[0].outcome,
-                         i == 0   ? STEP_DONE
-                         : i == 1 ? STEP_REFUSED
-                                  : STEP_FAILED);
+        assert_int_equal(fixture->server.plan.steps[0].outcome, i == 0   ? STEP_DONE
+                                                                : i == 1 ? STEP_REFUSED
+                                                                         : STEP_FAILED);
     }
 }
 

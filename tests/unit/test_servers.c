@@ -183,8 +183,7 @@ static void test_one_that_lists_the_other_but_is_not_it(void **state)
     assert_count(fixture, 2);
 }
 
-#define CLUSTER                                                                               \
-    FAKE_MEMBER("n1", URL("1"), "Online") "," FAKE_MEMBER("n2", URL("2"), "Online")
+#define CLUSTER FAKE_MEMBER("n1", URL("1"), "Online") "," FAKE_MEMBER("n2", URL("2"), "Online")
 
 static void test_members_are_one(void **state)
 {
@@ -207,9 +206,9 @@ static void test_member_that_is_down(void **state)
     observe(fixture, "10.0.0.1,10.0.0.2");
     assert_int_equal(fixture->servers.count, 1);
     assert_null(servers_trouble(&fixture->servers));
-    assert_string_equal(fixture->servers.detours.items[0],
-                        "LXD at " URL("1") " unreachable: connection refused: going on through "
-                        URL("2"));
+    assert_string_equal(
+        fixture->servers.detours.items[0],
+        "LXD at " URL("1") " unreachable: connection refused: going on through " URL("2"));
     assert_string_equal(servers_first(&fixture->servers)->endpoint.url, URL("2"));
 }
 

@@ -208,9 +208,10 @@ static void test_rounds(void **state)
     /* Of the junk, 498 or 499 are listed, and two members are told that they had too many. */
     const struct rejections *rejections = &world.wishes.rejections[0];
     assert_int_equal(rejections->count, DATABAG_MAX_ENTRIES - 3 - placed + 2);
-    char *reason = mem_printf("%zu of its 1017 entries found no place: a relation has 1000 at most, "
-                              "of 1024 KiB together",
-                              1017 - placed);
+    char *reason =
+        mem_printf("%zu of its 1017 entries found no place: a relation has 1000 at most, "
+                   "of 1024 KiB together",
+                   1017 - placed);
     assert_string_equal(rejections->items[rejections->count - 2].reason, reason);
     assert_string_equal(rejections->items[rejections->count - 2].unit, "a/0");
     assert_int_equal(rejections->items[rejections->count - 2].index, -1);

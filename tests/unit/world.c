@@ -56,7 +56,8 @@ struct member *world_join(struct relation *relation, const char *name)
         abort();
     struct member *member = &relation->members[relation->member_count++];
 
-    *member = (struct member){.name = mem_string(name), .is_application = strchr(name, '/') == NULL};
+    *member =
+        (struct member){.name = mem_string(name), .is_application = strchr(name, '/') == NULL};
     return member;
 }
 
