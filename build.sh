@@ -12,7 +12,7 @@ cd "$(dirname "$0")"
 root=$PWD
 
 release=1.0.0
-size_limit=262144 # bytes, of the binary and of the charm, on amd64
+size_limit=327680 # bytes, of the binary and of the charm, on amd64
 architectures=(amd64 arm64 armhf ppc64el riscv64 s390x)
 jobs=$(nproc)
 
@@ -156,9 +156,12 @@ fresh() { # OBJECT FLAGS
     done
 }
 
+# Where a handshake with P-384 spends its time: see tests/bench/README.md. Always optimised for speed.
+hot_sources=(src/ec/ec_p384_m64.c)
+
 # Compile each C file to FOLDER/<path>.o with the flags in FOLDER/flags, where its object is not fresh; set objects.
 compile() { # FOLDER FILE...
-    local folder=$1 flags=$1/flags file object stale=()
+    local folder=$1 flags=$1/flags file object speed stale=()
 
     shift
     objects=()
@@ -167,11 +170,13 @@ compile() { # FOLDER FILE...
         objects+=("$object")
         fresh "$object" "$flags" && continue
         mkdir -p "${object%/*}"
-        stale+=(-o "$object" "$file")
+        speed=-c
+        [[ " ${hot_sources[*]} " != *" $file "* ]] || speed=-O2
+        stale+=(-o "$object" "$speed" "$file")
     done
     [ ${#stale[@]} -gt 0 ] || return 0
-    step "compiling $((${#stale[@]} / 3)) files to $folder"
-    printf '%s\0' "${stale[@]}" | xargs -0 -n 3 -P "$jobs" "$CC" "@$flags" -MMD -c
+    step "compiling $((${#stale[@]} / 4)) files to $folder"
+    printf '%s\0' "${stale[@]}" | xargs -0 -n 4 -P "$jobs" "$CC" "@$flags" -MMD -c
 }
 
 # ---------------------------------------------------------------- the binary

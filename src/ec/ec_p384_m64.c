@@ -24,6 +24,7 @@ __extension__ typedef __int128 signed_wide;   /* >> is arithmetic: gcc and clang
 #define HALF_BITS (WORD_BITS / 2)
 #define WORDS 6
 #define BYTES 48
+#define POINT_BYTES (1 + 2 * BYTES)
 
 /* ---- The field: integers modulo p, least significant word first ---- */
 
@@ -32,20 +33,20 @@ __extension__ typedef __int128 signed_wide;   /* >> is arithmetic: gcc and clang
  *
  *     p = B^6 - B^2 - B H + H - 1 = 2^384 - 2^128 - 2^96 + 2^32 - 1
  *
- * Elements are in Montgomery's representation, x B^6 mod p for x, and always in 0..p-1, so that
- * each has one form. Operands and result of each function may be the same array.
+ * An element is always one of 0..p-1, and the operands of each function are. Operands and result
+ * may be the same array.
  */
-static const word p[WORDS] = {((word)1 << HALF_BITS) - 1,
-                              (word)((word)-1 << HALF_BITS),
-                              (word)-2,
-                              (word)-1,
-                              (word)-1,
-                              (word)-1};
+static const word field_p[WORDS] = {((word)1 << HALF_BITS) - 1,
+                                    (word)((word)-1 << HALF_BITS),
+                                    (word)-2,
+                                    (word)-1,
+                                    (word)-1,
+                                    (word)-1};
 
-/* d = mask ? a : d */
-static void select_words(word *d, const word *a, word mask, size_t count)
+/* d = mask ? a : d. Inlined it would be 400 bytes more. */
+__attribute__((noinline)) static void select_words(word d[static WORDS], const word a[static WORDS], word mask)
 {
-    for (size_t i = 0; i < count; i++)
+    for (int i = 0; i < WORDS; i++)
         d[i] ^= mask & (d[i] ^ a[i]);
 }
 
@@ -60,34 +61,35 @@ static word field_mask_if_zero(const word a[static WORDS])
     return mask_if_zero(a[0] | a[1] | a[2] | a[3] | a[4] | a[5]);
 }
 
-/* *sum = a + b + carry, for a carry of 0 or 1; returns the next one. 2 (B - 1) + 1 < 2 B. */
+/* *sum = a + b + carry, for a carry of 0 or 1; returns the next one, again 0 or 1: if the first
+ * addition overflows it gives 0, and then the second one does not. */
 static inline word add_carry(word *sum, word a, word b, word carry)
 {
-    wide total = (wide)((wide)a + b + carry);
+    word partial = (word)(a + carry);
 
-    *sum = (word)total;
-    return (word)(total >> WORD_BITS);
+    *sum = (word)(partial + b);
+    return (partial < carry) + (*sum < b);
 }
 
-/* *difference = a - b - borrow, for a borrow of 0 or 1; returns the next one. */
+/* *difference = a - b - borrow, for a borrow of 0 or 1; returns the next one: if the first
+ * subtraction underflows it gives B - 1, and then the second one does not. */
 static inline word subtract_borrow(word *difference, word a, word b, word borrow)
 {
-    wide total = (wide)((wide)a - b - borrow); /* from -B on: its higher word is 0 or all ones */
+    word partial = (word)(a - borrow);
 
-    *difference = (word)total;
-    return (word)(total >> WORD_BITS) & 1;
+    *difference = (word)(partial - b);
+    return (a < borrow) + (partial < b);
 }
 
-/* d = a + top B^6, less p unless it is below p. It must be below 2 p. */
+/* d = a + top B^6, less p unless it is below p already; it must be below 2 p. */
 static void reduce_once(word d[static WORDS], const word a[static WORDS], word top)
 {
     word difference[WORDS], borrow = 0;
 
     for (int i = 0; i < WORDS; i++)
-        borrow = subtract_borrow(&difference[i], a[i], p[i], borrow);
-    /* It is below p if top is 0 and there was a borrow. If top is 1 there was one too, for what is
-     * left is below 2 p - B^6 < p. So a top of 0 with no borrow, or 1 with one, takes the
-     * difference. */
+        borrow = subtract_borrow(&difference[i], a[i], field_p[i], borrow);
+    /* Below p it is with a top of 0 and a borrow. With a top of 1 there always is a borrow, for a
+     * is then less than 2 p - B^6, so less than p. */
     word below = (word)(top - borrow);
     for (int i = 0; i < WORDS; i++)
         d[i] = difference[i] ^ (below & (difference[i] ^ a[i]));
@@ -97,8 +99,12 @@ static void field_add(word d[static WORDS], const word a[static WORDS], const wo
 {
     word sum[WORDS], carry = 0;
 
-    for (int i = 0; i < WORDS; i++)
-        carry = add_carry(&sum[i], a[i], b[i], carry);
+    carry = add_carry(&sum[0], a[0], b[0], carry);
+    carry = add_carry(&sum[1], a[1], b[1], carry);
+    carry = add_carry(&sum[2], a[2], b[2], carry);
+    carry = add_carry(&sum[3], a[3], b[3], carry);
+    carry = add_carry(&sum[4], a[4], b[4], carry);
+    carry = add_carry(&sum[5], a[5], b[5], carry);
     reduce_once(d, sum, carry);
 }
 
@@ -112,58 +118,78 @@ static void field_subtract(word d[static WORDS], const word a[static WORDS],
         borrow = subtract_borrow(&difference[i], a[i], b[i], borrow);
     word negative = (word)-borrow;
     for (int i = 0; i < WORDS; i++)
-        carry = add_carry(&d[i], difference[i], p[i] & negative, carry);
+        carry = add_carry(&d[i], difference[i], field_p[i] & negative, carry);
+}
+
+/* The lowest word of a column; what is above it, also where that is negative, stays for the next.
+ */
+static inline word take_word(signed_wide *column)
+{
+    word low = (word)*column;
+
+    *column >>= WORD_BITS;
+    return low;
+}
+
+/* The lower half of one word above the higher half of another. */
+static inline word halves(word high, word low)
+{
+    return (word)((word)(high << HALF_BITS) | low >> HALF_BITS);
 }
 
 /*
- * d = t / B^6 mod p, for t < p B^6.
+ * d = t mod p, for every t.
  *
- * Montgomery's reduction: with m = -t / p mod B^6 the sum t + m p is a multiple of B^6, and its
- * quotient is below p + p. The words of m come one after the other: each makes the lowest word left
- * zero. The lowest word of p is H - 1, and (H - 1) (H + 1) = B - 1 = -1 mod B: so m_k is the lowest
- * word times H + 1. And m p = m B^6 - m B^2 - m B H + m H - m needs no multiplication.
- * Column k, the factor of B^k, gets
+ * B^6 = B^2 + B H - H + 1 modulo p. So the higher half h of t comes to the lower one as h B^2, h B
+ * H, -h H and h; word k of h H is s_k, and word k + 1 of h B H as well. Then what is above the
+ * lower half, a number u, comes to it in the same way.
  *
- *     t_k  + m_(k-6)  - m_(k-2)  - m_(k-1) H  + m_k H - m_k  + what the column below leaves
- *
- * where m has words 0 to 5. Columns 0 to 5 end as multiples of B. With low for the lowest word of
- * all but m_k H - m_k, and o = 1 where low + low H mod B overflowed (then m_k < low), m_k is
- * low + (low H mod B) - o B. So low + (m_k H mod B) - m_k = o B, for m_k and low are the same in
- * their lower halves: the column leaves its higher word, and m_k / H, and o.
- *
- * It leaves (c + t_k - m_(k-2) - m_(k-1) H + m_k (H - 1)) / B for a c from below. If c is in
- * -(H+1)..H, so is that: at least (c - (B-1) (H+1)) / B, which is -(H+1) for the least c, and at
- * most (c + (B-1) H) / B, which is H for the largest. In the columns from 6 on there is one word
- * more and no m_k (H - 1): they leave -(H+1) to 2, and the last one leaves how often B^6 is in the
- * result, 0 or 1. So a column is always less than B H + 3 B away from 0; a signed_wide has room
- * for B^2 / 2.
+ * The first sum is below B^6 (1 + B^2 + B H), so that u is below 2 B^2: its third word is 0 or 1.
+ * The second is below B^6 + 2 B^2 2 B^2, which is below 2 p. Neither is negative, for h is not and
+ * B^2 + B H - H + 1 is not. But a column may be: it is a sum of at most four words, less one, and
+ * of what the column below leaves. If that is -1 to 4, the column is from -B to 4 B and leaves -1
+ * to 4.
  */
 static void reduce(word d[static WORDS], const word t[static 2 * WORDS])
 {
-    word m[WORDS + 2] = {0}; /* m_k is m[k + 2] */
-    signed_wide column = 0;
+    const word *h = t + WORDS;
+    word v[WORDS];
 
-    for (int k = 0; k < WORDS; k++) {
-        column += t[k];
-        column -= (signed_wide)((wide)m[k + 1] << HALF_BITS);
-        column -= m[k];
-        word low = (word)column;
-        word factor = (word)(low + (word)(low << HALF_BITS));
-        column = (column >> WORD_BITS) + (factor >> HALF_BITS) + (factor < low);
-        m[k + 2] = factor;
-    }
-    word quotient[WORDS];
-    for (int k = 0; k < WORDS; k++) {
-        column += t[WORDS + k];
-        column += m[k + 2];
-        if (k == 0)
-            column -= (signed_wide)((wide)m[WORDS + 1] << HALF_BITS);
-        if (k < 2)
-            column -= m[WORDS + k];
-        quotient[k] = (word)column;
-        column >>= WORD_BITS;
-    }
-    reduce_once(d, quotient, (word)column);
+    word s0 = halves(h[0], 0), s1 = halves(h[1], h[0]), s2 = halves(h[2], h[1]);
+    word s3 = halves(h[3], h[2]), s4 = halves(h[4], h[3]), s5 = halves(h[5], h[4]);
+    word s6 = halves(0, h[5]);
+    signed_wide column = (signed_wide)t[0] + h[0] - s0;
+    v[0] = take_word(&column);
+    column = column + t[1] + h[1] + s0 - s1;
+    v[1] = take_word(&column);
+    column = column + t[2] + h[2] + h[0] + s1 - s2;
+    v[2] = take_word(&column);
+    column = column + t[3] + h[3] + h[1] + s2 - s3;
+    v[3] = take_word(&column);
+    column = column + t[4] + h[4] + h[2] + s3 - s4;
+    v[4] = take_word(&column);
+    column = column + t[5] + h[5] + h[3] + s4 - s5;
+    v[5] = take_word(&column);
+    column = column + h[4] + s5 - s6;
+    word u0 = take_word(&column);
+    column = column + h[5] + s6;
+    word u1 = take_word(&column);
+    word u2 = (word)column;
+
+    s0 = halves(u0, 0), s1 = halves(u1, u0), s2 = halves(u2, u1);
+    column = (signed_wide)v[0] + u0 - s0;
+    v[0] = take_word(&column);
+    column = column + v[1] + u1 + s0 - s1;
+    v[1] = take_word(&column);
+    column = column + v[2] + u2 + u0 + s1 - s2;
+    v[2] = take_word(&column);
+    column = column + v[3] + u1 + s2;
+    v[3] = take_word(&column);
+    column = column + v[4] + u2;
+    v[4] = take_word(&column);
+    column = column + v[5];
+    v[5] = take_word(&column);
+    reduce_once(d, v, (word)column);
 }
 
 /* *sum += a * b + carry; returns what is above the word. (B - 1)^2 + 2 (B - 1) = B^2 - 1. */
@@ -175,96 +201,76 @@ static inline word multiply_add(word *sum, word a, word b, word carry)
     return (word)(total >> WORD_BITS);
 }
 
+/* t += a * b, for a t of 6 words; then there is a seventh. */
+static inline void add_row(word t[static WORDS + 1], word a, const word b[static WORDS])
+{
+    word carry = multiply_add(&t[0], a, b[0], 0);
+
+    carry = multiply_add(&t[1], a, b[1], carry);
+    carry = multiply_add(&t[2], a, b[2], carry);
+    carry = multiply_add(&t[3], a, b[3], carry);
+    carry = multiply_add(&t[4], a, b[4], carry);
+    t[6] = multiply_add(&t[5], a, b[5], carry);
+}
+
+/* Squares too: code of their own for them is 1 KB for 2 % of the time. */
 static void field_multiply(word d[static WORDS], const word a[static WORDS],
                            const word b[static WORDS])
 {
     word t[2 * WORDS] = {0};
 
-    for (int i = 0; i < WORDS; i++) {
-        word carry = 0;
-        for (int j = 0; j < WORDS; j++)
-            carry = multiply_add(&t[i + j], a[i], b[j], carry);
-        t[i + WORDS] = carry;
-    }
-    reduce(d, t);
-}
-
-/* Products of different words once and doubled, then the squares. Doubled, they are below a^2. */
-static void field_square(word d[static WORDS], const word a[static WORDS])
-{
-    word t[2 * WORDS] = {0}, carry;
-
-    for (int i = 0; i < WORDS - 1; i++) {
-        carry = 0;
-        for (int j = i + 1; j < WORDS; j++)
-            carry = multiply_add(&t[i + j], a[i], a[j], carry);
-        t[i + WORDS] = carry;
-    }
-    for (int i = 2 * WORDS - 1; i > 0; i--)
-        t[i] = (word)(t[i] << 1 | t[i - 1] >> (WORD_BITS - 1));
-    carry = 0;
-    for (int i = 0; i < WORDS; i++) {
-        wide square = (wide)((wide)a[i] * a[i]);
-        carry = add_carry(&t[2 * i], t[2 * i], (word)square, carry);
-        carry = add_carry(&t[2 * i + 1], t[2 * i + 1], (word)(square >> WORD_BITS), carry);
-    }
+    add_row(&t[0], a[0], b);
+    add_row(&t[1], a[1], b);
+    add_row(&t[2], a[2], b);
+    add_row(&t[3], a[3], b);
+    add_row(&t[4], a[4], b);
+    add_row(&t[5], a[5], b);
     reduce(d, t);
 }
 
 #if WORD_BITS == 64
-/* B^6 mod p: the one. */
-static const word one[WORDS] = {0xffffffff00000001, 0x00000000ffffffff, 1};
-/* B^12 mod p: what a number is multiplied by to become an element. */
-static const word one_squared[WORDS] = {
-    0xfffffffe00000001, 0x0000000200000000, 0xfffffffe00000000, 0x0000000200000000, 1};
 /* The curve is y^2 = x^3 - 3 x + b. */
-static const word b[WORDS] = {0x081188719d412dcc, 0xf729add87a4c32ec, 0x77f2209b1920022e,
-                              0xe3374bee94938ae2, 0xb62b21f41f022094, 0xcd08114b604fbff9};
+static const word curve_b[WORDS] = {0x2a85c8edd3ec2aef, 0xc656398d8a2ed19d, 0x0314088f5013875a,
+                                    0x181d9c6efe814112, 0x988e056be3f82d19, 0xb3312fa7e23ee7e4};
 /* The order of the curve's group, a number. */
-static const word n[WORDS] = {0xecec196accc52973, 0x581a0db248b0a77a, 0xc7634d81f4372ddf,
-                              0xffffffffffffffff, 0xffffffffffffffff, 0xffffffffffffffff};
-
-/* d = d^(2^count) a */
-static void field_square_multiply(word d[static WORDS], int count, const word a[static WORDS])
-{
-    for (int i = 0; i < count; i++)
-        field_square(d, d);
-    field_multiply(d, d, a);
-}
+static const word order_n[WORDS] = {0xecec196accc52973, 0x581a0db248b0a77a, 0xc7634d81f4372ddf,
+                                    0xffffffffffffffff, 0xffffffffffffffff, 0xffffffffffffffff};
 
 /*
  * d = 1 / a, and 0 for 0: a^(p - 2) (Fermat). From the highest bit on, p - 2 is 255 ones, a zero,
- * 32 ones, 64 zeros, 30 ones, a zero and a one. ones_k is a to the number that is k ones.
+ * 32 ones, 64 zeros, 30 ones, a zero and a one.
  */
 static void field_invert(word d[static WORDS], const word a[static WORDS])
 {
-    word ones_2[WORDS], ones_3[WORDS], ones_15[WORDS], ones_30[WORDS], ones_32[WORDS];
-    word x[WORDS], y[WORDS];
+    /* powers[i + 1] = powers[from]^(2^squarings) powers[by]; powers[0] is a, to the power 1. */
+    static const struct {
+        unsigned char from, squarings, by;
+    } steps[] = {
+        {0, 1, 0},   /* 1: to the power of 2 ones, 2^2 - 1 */
+        {1, 1, 0},   /* 2: 3 ones */
+        {2, 3, 2},   /* 3: 6 */
+        {3, 6, 3},   /* 4: 12 */
+        {4, 3, 2},   /* 5: 15 */
+        {5, 15, 5},  /* 6: 30 */
+        {6, 2, 1},   /* 7: 32 */
+        {6, 30, 6},  /* 8: 60 */
+        {8, 60, 8},  /* 9: 120 */
+        {9, 120, 9}, /* 10: 240 */
+        {10, 15, 5}, /* 11: 255 */
+        {11, 33, 7}, /* 12: a zero and 32 ones more */
+        {12, 94, 6}, /* 13: 64 zeros and 30 ones more */
+        {13, 2, 0},  /* 14: a zero and a one more */
+    };
+    word powers[sizeof steps / sizeof *steps + 1][WORDS];
 
-    memcpy(x, a, sizeof x);
-    field_square_multiply(x, 1, a);
-    memcpy(ones_2, x, sizeof x);
-    field_square_multiply(x, 1, a);
-    memcpy(ones_3, x, sizeof x);
-    field_square_multiply(x, 3, ones_3);
-    memcpy(y, x, sizeof x);
-    field_square_multiply(x, 6, y); /* 12 */
-    field_square_multiply(x, 3, ones_3);
-    memcpy(ones_15, x, sizeof x);
-    field_square_multiply(x, 15, ones_15);
-    memcpy(ones_30, x, sizeof x);
-    field_square_multiply(x, 2, ones_2);
-    memcpy(ones_32, x, sizeof x);
-    memcpy(x, ones_30, sizeof x);
-    for (int count = 30; count < 240; count *= 2) {
-        memcpy(y, x, sizeof x);
-        field_square_multiply(x, count, y);
+    memcpy(powers[0], a, sizeof powers[0]);
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        memcpy(powers[i + 1], powers[steps[i].from], sizeof powers[0]);
+        for (int j = 0; j < steps[i].squarings; j++)
+            field_multiply(powers[i + 1], powers[i + 1], powers[i + 1]);
+        field_multiply(powers[i + 1], powers[i + 1], powers[steps[i].by]);
     }
-    field_square_multiply(x, 15, ones_15);
-    field_square_multiply(x, 1 + 32, ones_32);
-    field_square_multiply(x, 64 + 30, ones_30);
-    field_square_multiply(x, 2, a);
-    memcpy(d, x, sizeof x);
+    memcpy(d, powers[sizeof steps / sizeof *steps], sizeof powers[0]);
 }
 
 /* ---- Numbers: scalars and coordinates as bytes ---- */
@@ -298,8 +304,8 @@ static void scalar_decode(word d[static WORDS], const unsigned char *bytes, size
 
     word fits = number_decode(d, bytes, length);
     for (int i = 0; i < WORDS; i++)
-        borrow = subtract_borrow(&difference[i], d[i], n[i], borrow);
-    select_words(d, difference, borrow - 1, WORDS);
+        borrow = subtract_borrow(&difference[i], d[i], order_n[i], borrow);
+    select_words(d, difference, borrow - 1);
     for (int i = 0; i < WORDS; i++)
         d[i] &= fits;
     bytes_wipe(difference, sizeof difference);
@@ -311,12 +317,10 @@ static void scalar_decode(word d[static WORDS], const unsigned char *bytes, size
 struct point {
     word x[WORDS], y[WORDS], z[WORDS];
 };
-#define POINT_WORDS (sizeof(struct point) / sizeof(word))
 
 struct affine {
     word x[WORDS], y[WORDS];
 };
-#define AFFINE_WORDS (sizeof(struct affine) / sizeof(word))
 
 /*
  * s = 4 x y^2, m = 3 (x + z^2) (x - z^2), x' = m^2 - 2 s, y' = m (s - x') - 8 y^4, z' = 2 y z.
@@ -326,7 +330,7 @@ static void point_double(struct point *d, const struct point *a)
 {
     word m[WORDS], s[WORDS], t[WORDS], u[WORDS];
 
-    field_square(t, a->z);
+    field_multiply(t, a->z, a->z);
     field_subtract(u, a->x, t);
     field_add(t, a->x, t);
     field_multiply(t, t, u);
@@ -334,13 +338,13 @@ static void point_double(struct point *d, const struct point *a)
     field_add(m, m, t);
     field_multiply(t, a->y, a->z);
     field_add(d->z, t, t);
-    field_square(t, a->y);
+    field_multiply(t, a->y, a->y);
     field_add(t, t, t);
     field_multiply(s, a->x, t);
     field_add(s, s, s);
-    field_square(u, t);
+    field_multiply(u, t, t);
     field_add(u, u, u);
-    field_square(t, m);
+    field_multiply(t, m, m);
     field_subtract(t, t, s);
     field_subtract(d->x, t, s);
     field_subtract(s, s, d->x);
@@ -367,11 +371,11 @@ static word point_add_chord(struct point *d, word u1[static WORDS], word s1[stat
     field_subtract(r, r, s1);
     word equal = field_mask_if_zero(h) & field_mask_if_zero(r);
     field_multiply(d->z, d->z, h);
-    field_square(t, h);
+    field_multiply(t, h, h);
     field_multiply(u1, u1, t);
     field_multiply(h, h, t);
     field_multiply(s1, s1, h);
-    field_square(t, r);
+    field_multiply(t, r, r);
     field_subtract(t, t, h);
     field_subtract(t, t, u1);
     field_subtract(d->x, t, u1);
@@ -381,56 +385,53 @@ static word point_add_chord(struct point *d, word u1[static WORDS], word s1[stat
     return equal;
 }
 
-/* d = a + b where neither is infinity and they are not equal. Returns a mask of whether they are
- * equal, if neither is infinity. */
-static word point_add(struct point *d, const struct point *a, const struct point *c)
+/* d = a + b where neither is infinity and they are not equal. Returns a mask of whether they are,
+ * right if neither is infinity. */
+static word point_add(struct point *d, const struct point *a, const struct point *b)
 {
     word u1[WORDS], s1[WORDS], u2[WORDS], s2[WORDS];
 
-    field_square(s1, c->z);
+    field_multiply(s1, b->z, b->z);
     field_multiply(u1, a->x, s1);
-    field_multiply(s1, s1, c->z);
+    field_multiply(s1, s1, b->z);
     field_multiply(s1, s1, a->y);
-    field_square(s2, a->z);
-    field_multiply(u2, c->x, s2);
+    field_multiply(s2, a->z, a->z);
+    field_multiply(u2, b->x, s2);
     field_multiply(s2, s2, a->z);
-    field_multiply(s2, s2, c->y);
-    field_multiply(d->z, a->z, c->z);
+    field_multiply(s2, s2, b->y);
+    field_multiply(d->z, a->z, b->z);
     return point_add_chord(d, u1, s1, u2, s2);
 }
 
-/* The same, with less work, for a second point whose z is 1. */
-static void point_add_affine(struct point *d, const struct affine *c)
+/* d = d + a in the same cases, with less work, where a's z is 1. */
+static void point_add_affine(struct point *d, const struct point *a)
 {
     word u1[WORDS], s1[WORDS], u2[WORDS], s2[WORDS];
 
     memcpy(u1, d->x, sizeof u1);
     memcpy(s1, d->y, sizeof s1);
-    field_square(s2, d->z);
-    field_multiply(u2, c->x, s2);
+    field_multiply(s2, d->z, d->z);
+    field_multiply(u2, a->x, s2);
     field_multiply(s2, s2, d->z);
-    field_multiply(s2, s2, c->y);
+    field_multiply(s2, s2, a->y);
     point_add_chord(d, u1, s1, u2, s2);
 }
 
 static void point_select(struct point *d, const struct point *a, word mask)
 {
-    select_words(d->x, a->x, mask, WORDS);
-    select_words(d->y, a->y, mask, WORDS);
-    select_words(d->z, a->z, mask, WORDS);
+    select_words(d->x, a->x, mask);
+    select_words(d->y, a->y, mask);
+    select_words(d->z, a->z, mask);
 }
 
-/* d = d + a, for all points. */
-static void point_add_any(struct point *d, const struct point *a)
+/* d = d + a where neither is infinity; they may be equal. */
+static void point_add_or_double(struct point *d, const struct point *a)
 {
-    struct point sum, doubled;
+    struct point doubled;
 
-    word equal = point_add(&sum, d, a);
     point_double(&doubled, a);
-    point_select(&sum, &doubled, equal);
-    point_select(&sum, d, field_mask_if_zero(a->z));
-    point_select(&sum, a, field_mask_if_zero(d->z));
-    *d = sum;
+    word equal = point_add(d, d, a);
+    point_select(d, &doubled, equal);
 }
 
 /* y = -y where the mask says so. */
@@ -440,55 +441,65 @@ static void negate(word y[static WORDS], word mask)
     word negative[WORDS];
 
     field_subtract(negative, zero, y);
-    select_words(y, negative, mask, WORDS);
+    select_words(y, negative, mask);
 }
 
-/* Returns a mask of whether it is a point of the curve. */
-static word point_decode(struct point *d, const unsigned char *bytes, size_t length)
+/* Returns whether it is a point of the curve. */
+static bool point_decode(struct point *d, const unsigned char *bytes, size_t length)
 {
-    word x[WORDS], y[WORDS], t[WORDS], borrow_x = 0, borrow_y = 0;
+    word t[WORDS], u[WORDS], borrow_x = 0, borrow_y = 0;
 
-    if (length != 1 + 2 * BYTES || bytes[0] != 4)
-        return 0;
-    number_decode(x, bytes + 1, BYTES);
-    number_decode(y, bytes + 1 + BYTES, BYTES);
+    if (length != POINT_BYTES || bytes[0] != 4)
+        return false;
+    number_decode(d->x, bytes + 1, BYTES);
+    number_decode(d->y, bytes + 1 + BYTES, BYTES);
+    memset(d->z, 0, sizeof d->z);
+    d->z[0] = 1;
     for (int i = 0; i < WORDS; i++) {
-        borrow_x = subtract_borrow(&t[i], x[i], p[i], borrow_x);
-        borrow_y = subtract_borrow(&t[i], y[i], p[i], borrow_y);
+        borrow_x = subtract_borrow(&t[i], d->x[i], field_p[i], borrow_x);
+        borrow_y = subtract_borrow(&t[i], d->y[i], field_p[i], borrow_y);
     }
-    /* One of p and more is still below B^6: their product is below p B^6. */
-    field_multiply(d->x, x, one_squared);
-    field_multiply(d->y, y, one_squared);
-    memcpy(d->z, one, sizeof one);
-    field_square(t, d->x);
+    if (borrow_x == 0 || borrow_y == 0)
+        return false;
+    field_multiply(t, d->x, d->x);
     field_multiply(t, t, d->x);
     for (int i = 0; i < 3; i++)
         field_subtract(t, t, d->x);
-    field_add(t, t, b);
-    field_square(y, d->y);
-    field_subtract(t, t, y);
-    return (word)-(borrow_x & borrow_y) & field_mask_if_zero(t);
+    field_add(t, t, curve_b);
+    field_multiply(u, d->y, d->y);
+    return memcmp(t, u, sizeof t) == 0;
 }
 
 /* Infinity becomes zeros. */
-static void point_encode(unsigned char bytes[static 1 + 2 * BYTES], const struct point *a)
+static void point_encode(unsigned char bytes[static POINT_BYTES], const struct point *a)
 {
-    static const word number_one[WORDS] = {1};
     word inverse[WORDS], t[WORDS], x[WORDS];
 
     field_invert(inverse, a->z);
-    field_square(t, inverse);
+    field_multiply(t, inverse, inverse);
     field_multiply(x, a->x, t);
     field_multiply(t, t, inverse);
     field_multiply(t, a->y, t);
-    field_multiply(x, x, number_one);
-    field_multiply(t, t, number_one);
     bytes[0] = 4;
     number_encode(bytes + 1, x);
     number_encode(bytes + 1 + BYTES, t);
 }
 
 /* ---- Multiplication ---- */
+
+/* d = table[index], or zeros where there is none, of count entries of size bytes. */
+static void look_up(void *d, const void *table, size_t count, size_t size, word index)
+{
+    const word *from = table;
+    word *to = d;
+
+    memset(d, 0, size);
+    for (word i = 0; i < count; i++) {
+        word mask = mask_if_zero(i ^ index);
+        for (size_t j = 0; j < size / sizeof(word); j++)
+            to[j] |= *from++ & mask;
+    }
+}
 
 #define WINDOW_BITS 5
 #define WINDOW_POINTS (1 << (WINDOW_BITS - 1))
@@ -517,24 +528,17 @@ static word scalar_digit(const word scalar[static WORDS], int i, word *negative)
     return (bits >> 1) + (bits & 1);
 }
 
-/* d = table[digit - 1], or zeros for a digit of 0. */
-static void window_look_up(struct point *d, const struct point table[static WINDOW_POINTS],
-                           word digit)
-{
-    memset(d, 0, sizeof *d);
-    for (word i = 0; i < WINDOW_POINTS; i++)
-        point_select(d, &table[i], mask_if_zero(digit ^ (i + 1)));
-}
-
 /*
  * d = scalar * a, for a scalar below n, from the highest digit on: d = 32 d + digit a.
  *
- * d, as a multiple A of a, is the sum of the digits so far: 0 <= A, and 32 A + digit is at most
- * what is left of the scalar (shifted to the right), and 1. A = 0 and digits of 0 are selected. In
- * all other cases the sum is right unless 32 A = digit modulo n (for -digit the result is infinity,
- * and right). Before the last digit 32 <= 32 A <= 2^384 / 32 + 32, which is neither the digit nor
- * the digit and n. With the last digit the scalar is 32 A + digit < n; 32 A = digit + n would mean
- * digit < 0, and n - |digit| a multiple of 32; but n = 19 modulo 32 and |digit| <= 16.
+ * d is A a, where A is what the digits so far make: the scalar without the bits of those to come,
+ * and 1 more if the highest of these bits is set. So A is never negative, and below 2^379 + 2
+ * before the last digit. Where A or the digit is 0 the sum is selected, not computed. Else
+ * point_add is right unless 32 A = digit modulo n. (32 A = -digit gives infinity, as it should.)
+ * With a digit before the last one 32 A is at least 32 and, being the next A less the digit, below
+ * 2^379 + 18: neither is it equal to the digit, which is 16 at most, nor n above it. With the last
+ * digit 32 A + digit is the scalar, which is below n; so with 32 A = n + digit the digit would be
+ * negative and n - |digit| a multiple of 32, but n = 19 modulo 32.
  */
 static void point_multiply(struct point *d, const struct point *a, const word scalar[static WORDS])
 {
@@ -551,7 +555,7 @@ static void point_multiply(struct point *d, const struct point *a, const word sc
         word negative, digit = scalar_digit(scalar, i, &negative);
         for (int j = 0; j < WINDOW_BITS; j++)
             point_double(d, d);
-        window_look_up(&entry, table, digit);
+        look_up(&entry, table, WINDOW_POINTS, sizeof entry, digit - 1);
         negate(entry.y, negative);
         point_add(&sum, d, &entry);
         word empty = field_mask_if_zero(d->z);
@@ -564,77 +568,53 @@ static void point_multiply(struct point *d, const struct point *a, const word sc
 
 #include "ec/ec_p384_table.h"
 
-#define COMB_POINTS 32
-#define COMB_COLUMNS 32
-
-/*
- * The sum of the bits of one column of the comb: bit i of each word, plus where it is set, else
- * minus. comb has the sums in which the last word's is plus: the others are their opposites.
- */
-static void comb_look_up(struct affine *d, const struct affine table[static COMB_POINTS],
-                         const word bits[static WORDS], int i)
-{
-    word index = 0;
-
-    for (int j = 0; j < WORDS; j++)
-        index |= (bits[j] >> i & 1) << j;
-    word negative = (index >> (WORDS - 1)) - 1;
-    index = (index ^ negative) & (COMB_POINTS - 1);
-    memset(d, 0, sizeof *d);
-    for (word j = 0; j < COMB_POINTS; j++) {
-        word mask = mask_if_zero(index ^ j);
-        select_words(d->x, table[j].x, mask, WORDS);
-        select_words(d->y, table[j].y, mask, WORDS);
-    }
-    negate(d->y, negative);
-}
+#define COMB_POINTS (sizeof comb / sizeof comb[0])
 
 /*
  * d = scalar * G, for a scalar below n.
  *
- * The scalar, or the scalar less n, is odd: K, with |K| < 2^384. Every such number is a sum of all
- * the powers of two from 0 to 383, each plus or minus: plus where (K + 2^384 - 1) / 2 has the bit.
- * comb[0] has the sums of powers 0, 64, ... 320, comb[1] those of 32, 96, ... 352, as multiples of
- * G: in each of 32 columns two of them are added.
+ * The scalar, or the scalar less n, is odd: K, with |K| < 2^384. Each such number is a sum of all
+ * powers of two from 0 to 383, each plus or minus: plus where (K + 2^384 - 1) / 2 has the bit. With
+ * bit i of each word, which is a column of the comb, there are six at once, 2^64 apart. comb has
+ * the multiples of G for all signs, as long as the last word's is plus; the others are opposites.
  *
- * Before column i of 31..1, after the doubling, d is a sum E of different powers, of which 2 is the
- * least: a multiple of 2, not of 4. The entry from comb[1] is a multiple of 2^32, that from comb[0]
- * is odd. So neither equals what it is added to, nor the opposite of it, as numbers. Nor modulo n:
- * all of the powers are different and less than 2^(384 - i), so that every sum or difference is less
- * than 2^383 < n. In column 0 they may be equal modulo n, where K is one of a few numbers; and
- * the result may be infinity, in between too.
+ * When column i is added, d has just been doubled: it is E G for a sum E of powers from 2 on, so
+ * E is even. The entry is F G with an F that has the power 1, so F is odd: E = F and E = -F cannot
+ * be. Nor can they modulo n, in the columns before the last: E and F have no power in common and
+ * none above 2^(383 - i), so that sum and difference are less than 2^383 away from 0, and n is
+ * more. For the same reason d is never infinity. In column 0 the result is the scalar's: infinity
+ * for 0, which is right; but there are scalars for which E = F modulo n.
  */
 static void point_multiply_generator(struct point *d, const word scalar[static WORDS])
 {
-    struct affine entry;
-    struct point last;
+    struct point entry = {.z = {1}};
     word bits[WORDS], carry = 0;
 
-    /* Plus 2^384 - 1, less n if the scalar is even. */
+    /* 2^384 - 1, less n if the scalar is even. */
     word even = (scalar[0] & 1) - 1;
     for (int i = 0; i < WORDS; i++)
-        carry = add_carry(&bits[i], scalar[i], (word)~(n[i] & even), carry);
+        carry = add_carry(&bits[i], scalar[i], ~(order_n[i] & even), carry);
     for (int i = 0; i < WORDS; i++)
         bits[i] = bits[i] >> 1 | (i + 1 < WORDS ? bits[i + 1] : carry) << (WORD_BITS - 1);
-    memcpy(last.z, one, sizeof one);
-    for (int i = COMB_COLUMNS - 1; i >= 0; i--) {
-        if (i != COMB_COLUMNS - 1)
-            point_double(d, d);
-        for (int half = 1; half >= 0; half--) {
-            comb_look_up(&entry, comb[half], bits, COMB_COLUMNS * half + i);
-            memcpy(last.x, entry.x, sizeof last.x);
-            memcpy(last.y, entry.y, sizeof last.y);
-            if (i == 0)
-                point_add_any(d, &last);
-            else if (i == COMB_COLUMNS - 1 && half == 1)
-                *d = last;
-            else
-                point_add_affine(d, &entry);
+    for (int i = WORD_BITS - 1; i >= 0; i--) {
+        word index = 0;
+        for (int j = 0; j < WORDS; j++)
+            index |= (bits[j] >> i & 1) << j;
+        word negative = (index >> (WORDS - 1)) - 1;
+        look_up(&entry, comb, COMB_POINTS, sizeof comb[0], (index ^ negative) & (COMB_POINTS - 1));
+        negate(entry.y, negative);
+        if (i == WORD_BITS - 1) {
+            *d = entry;
+            continue;
         }
+        point_double(d, d);
+        if (i == 0)
+            point_add_or_double(d, &entry);
+        else
+            point_add_affine(d, &entry);
     }
     bytes_wipe(bits, sizeof bits);
     bytes_wipe(&entry, sizeof entry);
-    bytes_wipe(&last, sizeof last);
 }
 
 /* ---- The interface (bearssl_ec.h) ---- */
@@ -663,7 +643,7 @@ static uint32_t multiply(unsigned char *point, size_t point_length, const unsign
     word k[WORDS];
 
     (void)curve;
-    if (point_decode(&a, point, point_length) == 0)
+    if (!point_decode(&a, point, point_length))
         return 0;
     scalar_decode(k, scalar, scalar_length);
     point_multiply(&product, &a, k);
@@ -671,7 +651,7 @@ static uint32_t multiply(unsigned char *point, size_t point_length, const unsign
     word infinity = field_mask_if_zero(product.z);
     bytes_wipe(k, sizeof k);
     bytes_wipe(&product, sizeof product);
-    return 1 + (uint32_t)infinity;
+    return (uint32_t)(~infinity & 1);
 }
 
 static size_t multiply_generator(unsigned char *point, const unsigned char *scalar,
@@ -686,37 +666,36 @@ static size_t multiply_generator(unsigned char *point, const unsigned char *scal
     point_encode(point, &product);
     bytes_wipe(k, sizeof k);
     bytes_wipe(&product, sizeof product);
-    return 1 + 2 * BYTES;
+    return POINT_BYTES;
 }
 
-/* What is called c and y here is called B and y there; without c it is the generator. */
-static uint32_t multiply_add_points(unsigned char *a, const unsigned char *c, size_t length,
-                                    const unsigned char *x, size_t x_length,
-                                    const unsigned char *y, size_t y_length, int curve)
+/* Without b it is the generator. */
+static uint32_t multiply_add_points(unsigned char *a, const unsigned char *b, size_t length,
+                                    const unsigned char *x, size_t x_length, const unsigned char *y,
+                                    size_t y_length, int curve)
 {
     struct point first, second, product;
     word k[WORDS];
 
     (void)curve;
-    if (point_decode(&first, a, length) == 0 ||
-        (c != NULL && point_decode(&second, c, length) == 0))
+    if (!point_decode(&first, a, length) || (b != NULL && !point_decode(&second, b, length)))
         return 0;
     scalar_decode(k, x, x_length);
     point_multiply(&product, &first, k);
     scalar_decode(k, y, y_length);
-    if (c != NULL)
+    if (b != NULL)
         point_multiply(&first, &second, k);
     else
         point_multiply_generator(&first, k);
-    /* Neither may be infinity, so says bearssl_ec.h. */
+    /* A scalar of 0 is an error, so neither has to be infinity in a sum that counts. */
     word infinity = field_mask_if_zero(product.z) | field_mask_if_zero(first.z);
-    point_add_any(&product, &first);
+    point_add_or_double(&product, &first);
     infinity |= field_mask_if_zero(product.z);
     point_encode(a, &product);
     bytes_wipe(k, sizeof k);
     bytes_wipe(&first, sizeof first);
     bytes_wipe(&product, sizeof product);
-    return 1 + (uint32_t)infinity;
+    return (uint32_t)(~infinity & 1);
 }
 
 const br_ec_impl ec_p384_m64 = {
