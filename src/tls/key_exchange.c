@@ -22,8 +22,8 @@ void tls_key_exchange_start(struct tls_key_exchange *exchange, uint16_t group,
         exchange->private_key[0] &= 0x7f;
         exchange->private_key[exchange->private_length - 1] |= 1;
     }
-    exchange->share_length = ec_all.mulgen(exchange->share, exchange->private_key,
-                                                  exchange->private_length, group);
+    exchange->share_length =
+        ec_all.mulgen(exchange->share, exchange->private_key, exchange->private_length, group);
 }
 
 size_t tls_key_exchange_finish(const struct tls_key_exchange *exchange, const uint8_t *share,
@@ -37,8 +37,8 @@ size_t tls_key_exchange_finish(const struct tls_key_exchange *exchange, const ui
     if (length != exchange->share_length)
         return 0;
     memcpy(point, share, length);
-    uint32_t valid = ec_all.mul(point, length, exchange->private_key,
-                                       exchange->private_length, exchange->group);
+    uint32_t valid =
+        ec_all.mul(point, length, exchange->private_key, exchange->private_length, exchange->group);
     size_t offset = ec_all.xoff(exchange->group, &secret_length);
     memcpy(secret, point + offset, secret_length);
     bytes_wipe(point, sizeof point);

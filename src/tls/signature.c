@@ -131,8 +131,8 @@ static bool ecdsa_verify(const struct scheme *scheme, const br_ec_public_key *ke
 
     ec_all.order(key->curve, &order_length);
     return tls_ecdsa_signature_is_der(signature, length, order_length) &&
-           br_ecdsa_i31_vrfy_asn1(&ec_all, digest, tls_hash_length(scheme->hash), key,
-                                  signature, length) == 1;
+           br_ecdsa_i31_vrfy_asn1(&ec_all, digest, tls_hash_length(scheme->hash), key, signature,
+                                  length) == 1;
 }
 
 bool tls_signature_verify(uint16_t scheme, const br_x509_pkey *key, bool by_server,

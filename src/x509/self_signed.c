@@ -183,8 +183,7 @@ static void make_key(struct key *key)
 
     random_bytes(seed, sizeof seed);
     br_hmac_drbg_init(&random, &br_sha384_vtable, seed, sizeof seed);
-    br_ec_keygen(&random.vtable, &ec_all, &key->private, key->private_bytes,
-                 BR_EC_secp384r1);
+    br_ec_keygen(&random.vtable, &ec_all, &key->private, key->private_bytes, BR_EC_secp384r1);
     br_ec_compute_pub(&ec_all, &key->public, key->public_bytes, &key->private);
     bytes_wipe(seed, sizeof seed);
     bytes_wipe(&random, sizeof random);
