@@ -213,23 +213,31 @@ static void test_large_scalars(void **unused)
     assert_int_equal(ec_all.mul(point, POINT, scalar, sizeof scalar, CURVE), 0);
 }
 
+/* An error, but for mulgen, which cannot tell. (BearSSL's code does not tell in mul and muladd.) */
 static void test_zero(void **unused)
 {
-    static const uint8_t infinity[POINT] = {4};
-    uint8_t scalars[2][BYTES] = {{0}}, point[POINT];
+    static const uint8_t infinity[POINT] = {4}, one[] = {1};
+    uint8_t scalars[2][BYTES] = {{0}}, point[POINT], b[POINT];
 
     (void)unused;
     order(scalars[1]);
-    for (size_t length = 0; length <= BYTES; length += BYTES) {
-        for (int i = 0; i < 2; i++) {
-            assert_int_equal(ec_all.mulgen(point, scalars[i], length, CURVE), POINT);
-            assert_memory_equal(point, infinity, POINT);
+    some_point(b);
+    for (int i = 0; i < 4; i++) {
+        const uint8_t *scalar = scalars[i / 2];
+        size_t length = i % 2 == 0 ? BYTES : 0;
+        assert_int_equal(ec_all.mulgen(point, scalar, length, CURVE), POINT);
+        assert_memory_equal(point, infinity, POINT);
+        some_point(point);
+        assert_int_equal(ec_all.mul(point, POINT, scalar, length, CURVE), 0);
+        for (int j = 0; j < 2; j++) {
+            const uint8_t *other = j == 0 ? b : NULL;
             some_point(point);
-            assert_int_equal(ec_all.mul(point, POINT, scalars[i], length, CURVE), 0);
+            assert_int_equal(ec_all.muladd(point, other, POINT, scalar, length, one, 1, CURVE), 0);
+            some_point(point);
+            assert_int_equal(ec_all.muladd(point, other, POINT, one, 1, scalar, length, CURVE), 0);
             some_point(point);
             assert_int_equal(
-                ec_all.muladd(point, NULL, POINT, scalars[i], length, scalars[i], length, CURVE),
-                0);
+                ec_all.muladd(point, other, POINT, scalar, length, scalar, length, CURVE), 0);
         }
     }
 }
@@ -251,7 +259,7 @@ static void check_sum(const uint8_t x[BYTES], const uint8_t y[BYTES], const uint
 
 static void test_sums(void **unused)
 {
-    uint8_t zero[BYTES] = {0}, x[BYTES], y[BYTES], b[POINT];
+    uint8_t x[BYTES], y[BYTES], b[POINT];
 
     (void)unused;
     some_point(b);
@@ -266,9 +274,6 @@ static void test_sums(void **unused)
         add_small(y, 1);
         check_sum(x, y, b, 1);
         check_sum(x, y, NULL, 1);
-        check_sum(x, zero, b, 0);
-        check_sum(zero, x, b, 0);
-        check_sum(zero, x, NULL, 0);
     }
     /* With A = 0x123456 G: the same, for a B that is G. */
     memset(x, 0, BYTES);
