@@ -31,7 +31,9 @@ usage: ./build.sh [--arch ARCH] [--bases RELEASES] [VERB [ARGUMENT...]]
   test                  all tests
   test unit [NAME]      unit tests, or one of them
   test bogo [ARGUMENT]  BoringSSL's TLS tests; arguments go to its runner
-  test wycheproof       Wycheproof's test vectors
+  test wycheproof       Wycheproof's and NIST's test vectors
+  test p384 [STEPS [SEED [BEARSSL_STEPS]]]
+                        P-384 against OpenSSL's; see tests/p384/README.md
   test peers            the TLS client against OpenSSL, GnuTLS and Go
   test fuzz [TARGET [SECONDS]]
                         fuzzing, briefly, or of one target for longer; see tests/fuzz/README.md

@@ -2,11 +2,12 @@
 # The test suites: a function suite_NAME each, run by "./build.sh test NAME [ARGUMENT...]". Read by build.sh.
 
 # What "./build.sh test" runs, and what of it on a charm for another machine than this.
-suites=(unit bogo wycheproof peers fuzz constant_time lint e2e sources reproduce emulated)
+suites=(unit bogo wycheproof p384 peers fuzz constant_time lint e2e sources reproduce emulated)
 foreign_suites=(unit e2e)
 
 unit_packages=("${build_packages[@]}" libc6-dev libcmocka-dev)
 bogo_packages=("${unit_packages[@]}" golang-go golang-golang-x-crypto-dev)
+p384_packages=("${unit_packages[@]}" libssl-dev)
 peers_packages=("${unit_packages[@]}" gnutls-bin golang-go openssl python3)
 constant_time_packages=("${unit_packages[@]}" valgrind)
 fuzz_packages=("${unit_packages[@]}" clang libclang-rt-dev python3)
@@ -129,6 +130,11 @@ suite_bogo() { # [ARGUMENT...]
 suite_wycheproof() {
     need_packages "${unit_packages[@]}"
     run_with_test_library tests/wycheproof/run
+}
+
+suite_p384() { # [STEPS [SEED [BEARSSL_STEPS]]]
+    need_packages "${p384_packages[@]}"
+    run_with_test_library tests/p384/run "$@"
 }
 
 run_with_test_library() { # SCRIPT [ARGUMENT...]

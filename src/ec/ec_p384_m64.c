@@ -472,13 +472,15 @@ static uint32_t multiply_add_points(unsigned char *a, const unsigned char *b, si
         point_multiply(&first, &second, k);
     else
         point_multiply_generator(&first, k);
-    /* A scalar of 0 is an error, so neither has to be infinity in a sum that counts. */
-    word infinity = field_mask_if_zero(product.z) | field_mask_if_zero(first.z);
+    word infinity = field_mask_if_zero(product.z);
+    second = product;
     point_add_or_double(&product, &first);
+    point_select(&product, &second, field_mask_if_zero(first.z));
     infinity |= field_mask_if_zero(product.z);
     point_encode(a, &product);
     bytes_wipe(k, sizeof k);
     bytes_wipe(&first, sizeof first);
+    bytes_wipe(&second, sizeof second);
     bytes_wipe(&product, sizeof product);
     return (uint32_t)(~infinity & 1);
 }

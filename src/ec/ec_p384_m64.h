@@ -17,7 +17,9 @@
  *             ones as 0
  *   mul       0 where the scalar is 0 modulo n: the result has no encoding
  *   mulgen    97 always; for a scalar of 0 modulo n what follows the first byte is zeros
- *   muladd    0 where a scalar is 0 modulo n, or where the sum is the point at infinity
+ *   muladd    0 where A's scalar x is 0 modulo n or the sum is the point at infinity. B's may be 0:
+ *             so is ECDSA's for a digest of 0, and the signature may be good. x is 0 where the
+ *             signature's r is, which must be refused.
  *
  * The time depends on lengths, and on whether a point is valid; on no scalar, and on no coordinate
  * of a valid point.
