@@ -12,7 +12,7 @@ peers_packages=("${unit_packages[@]}" gnutls-bin golang-go openssl python3)
 constant_time_packages=("${unit_packages[@]}" valgrind)
 fuzz_packages=("${unit_packages[@]}" clang libclang-rt-dev python3)
 e2e_packages=("${build_packages[@]}" libc6-dev golang-go iproute2 lxd lxd-client openssl python3 python3-cryptography python3-pylxd python3-pytest python3-yaml strace)
-bench_packages=("${e2e_packages[@]}" curl valgrind)
+bench_packages=("${e2e_packages[@]}" curl libssl-dev valgrind)
 lint_packages=("${build_packages[@]}" clang-format clang-tidy cppcheck libc6-dev)
 
 # ---------------------------------------------------------------- unit
@@ -253,6 +253,9 @@ build_bench() {
     # Tells where its time goes.
     metered=(tls_{start,input_done,read,write,close,wipe} socket connect send recv poll close)
     link_with_musl "$folder/metered" "${ours[@]}" "$folder/tests/bench/meter.o" "${metered[@]/#/-Wl,--wrap=}"
+    # The binary's P-384 and BearSSL's beside OpenSSL's, which needs glibc.
+    "$CC" -std=c11 -O2 -D_GNU_SOURCE -Isrc -idirafter "$libraries/include" -o "$folder/p384_speed" tests/p384/speed.c \
+        "$folder"/src/ec/*.o "$libraries/lib/libbearssl.a" -lcrypto || die "tests/p384/speed.c does not compile"
 }
 
 # ---------------------------------------------------------------- end to end
