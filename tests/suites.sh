@@ -2,16 +2,17 @@
 # The test suites: a function suite_NAME each, run by "./build.sh test NAME [ARGUMENT...]". Read by build.sh.
 
 # What "./build.sh test" runs, and what of it on a charm for another machine than this.
-suites=(unit bogo wycheproof peers fuzz constant_time lint e2e sources reproduce emulated)
+suites=(unit bogo wycheproof p384 peers fuzz constant_time lint e2e sources reproduce emulated)
 foreign_suites=(unit e2e)
 
 unit_packages=("${build_packages[@]}" libc6-dev libcmocka-dev)
 bogo_packages=("${unit_packages[@]}" golang-go golang-golang-x-crypto-dev)
+p384_packages=("${unit_packages[@]}" libssl-dev)
 peers_packages=("${unit_packages[@]}" gnutls-bin golang-go openssl python3)
 constant_time_packages=("${unit_packages[@]}" valgrind)
 fuzz_packages=("${unit_packages[@]}" clang libclang-rt-dev python3)
 e2e_packages=("${build_packages[@]}" libc6-dev golang-go iproute2 lxd lxd-client openssl python3 python3-cryptography python3-pylxd python3-pytest python3-yaml strace)
-bench_packages=("${e2e_packages[@]}" curl valgrind)
+bench_packages=("${e2e_packages[@]}" curl libssl-dev valgrind)
 lint_packages=("${build_packages[@]}" clang-format clang-tidy cppcheck libc6-dev)
 
 # ---------------------------------------------------------------- unit
@@ -131,6 +132,11 @@ suite_wycheproof() {
     run_with_test_library tests/wycheproof/run
 }
 
+suite_p384() { # [STEPS [SEED [BEARSSL_STEPS]]]
+    need_packages "${p384_packages[@]}"
+    run_with_test_library tests/p384/run "$@"
+}
+
 run_with_test_library() { # SCRIPT [ARGUMENT...]
     build_test_library || die "compilation failed"
     CC=$CC TEST_FLAGS=build/unit/flags TEST_LIBRARIES="${test_libraries[*]}" LXD_INTEGRATOR_CACHE=$cache "$@"
@@ -247,6 +253,9 @@ build_bench() {
     # Tells where its time goes.
     metered=(tls_{start,input_done,read,write,close,wipe} socket connect send recv poll close)
     link_with_musl "$folder/metered" "${ours[@]}" "$folder/tests/bench/meter.o" "${metered[@]/#/-Wl,--wrap=}"
+    # The binary's P-384 and BearSSL's beside OpenSSL's, which needs glibc.
+    "$CC" -std=c11 -O2 -D_GNU_SOURCE -Isrc -idirafter "$libraries/include" -o "$folder/p384_speed" tests/p384/speed.c \
+        "$folder"/src/ec/*.o "$libraries/lib/libbearssl.a" -lcrypto || die "tests/p384/speed.c does not compile"
 }
 
 # ---------------------------------------------------------------- end to end

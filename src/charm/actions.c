@@ -86,13 +86,19 @@ static void add_changes(struct action *action)
 
 /* ---- who may ---- */
 
-/* The leader alone changes LXD. */
+/* The leader alone changes LXD, and nothing while it is leaving and others stay. */
 static int require_leader(const struct action *action, struct error *error)
 {
-    const char *application = action->pass.event->application;
+    const struct pass *pass = &action->pass;
+    const char *application = pass->event->application;
 
-    if (action->pass.leader)
+    if (pass_may_change(pass))
         return 0;
+    if (pass->leader)
+        return error_set(error, ERROR_WAITING,
+                         "%s is leaving, and changes nothing: wait for the "
+                         "next leader",
+                         pass->event->unit);
     return error_set(error, ERROR_INPUT,
                      "only the leader changes LXD: run \"juju run %s/leader %s\"", application,
                      action->pass.event->name);
@@ -113,9 +119,11 @@ static void apply(struct action *action)
     add_changes(action);
 }
 
-/* Did LXD refuse one of the steps? */
-static int find_refusal(const struct pass *pass, struct error *error)
+/* Did LXD refuse one of the steps, or could a server not be asked, or not to the end? */
+static int find_failure(const struct pass *pass, struct error *error)
 {
+    const struct error *trouble = servers_trouble(&pass->servers);
+
     for (size_t i = 0; i < pass->servers.count; i++) {
         const struct server *server = &pass->servers.items[i];
 
@@ -127,7 +135,10 @@ static int find_refusal(const struct pass *pass, struct error *error)
                                  step->fingerprint, server->endpoint.url, step->reason);
         }
     }
-    return 0;
+    if (trouble == NULL)
+        return 0;
+    *error = *trouble;
+    return -1;
 }
 
 /* ---- get-connection-info ---- */
@@ -372,7 +383,7 @@ static int remove_trusted_client(struct action *action, struct error *error)
     }
     apply(action);
     warn_of_return(action, fingerprint);
-    return find_refusal(pass, error);
+    return find_failure(pass, error);
 }
 
 /* ---- adopt-trusted-clients ---- */
@@ -410,7 +421,7 @@ static int adopt_trusted_clients(struct action *action, struct error *error)
     if (dry_run)
         return 0;
     apply(action);
-    return find_refusal(pass, error);
+    return find_failure(pass, error);
 }
 
 /* ---- check ---- */

@@ -73,9 +73,10 @@ static char *join_projects(const char *value)
     }
     cJSON_Delete(list);
     if (usable)
-        return mem_string(buffer_string(&names));
-    buffer_free(&names);
-    return NULL;
+        buffer_reserve(&names, 0);
+    else
+        buffer_free(&names);
+    return names.data;
 }
 
 /* names may come out of a JSON value. */
@@ -107,7 +108,7 @@ static bool read_projects(struct member *member, const cJSON *settings)
 
         if (*start == '[')
             names = join_projects(start);
-        if (strcmp(start, "null") == 0)
+        if (strncmp(start, "null", 4) == 0 && start[4 + strspn(start + 4, BLANKS)] == '\0')
             refuse(member,
                    "projects is null: name projects, or delete the key to ask for all of LXD");
         else if (*start == '[' && names == NULL)

@@ -21,7 +21,7 @@
  */
 #define DATABAG_VERSION "1.0"
 #define DATABAG_MAX_ENTRIES 1000           /* of one relation, whatever they hold */
-#define DATABAG_MAX_TEXT (1024 * 1024)     /* bytes of all of them */
+#define DATABAG_MAX_TEXT (1024 * 1024)     /* bytes of all of them, as JSON prints them */
 #define DATABAG_MAX_REASON 200             /* bytes of one reason */
 #define DATABAG_MAX_REJECTIONS 1000        /* that are listed */
 

@@ -273,7 +273,7 @@ static bool names_remote(const struct goal *goal, const char *unit)
 }
 
 bool goal_is_complete(const struct goal *goal, const char *application,
-                      const struct strings *listed)
+                      const struct strings *listed, const char *leaving)
 {
     size_t length = strlen(application), named = 0;
     const cJSON *endpoint, *item;
@@ -284,7 +284,7 @@ bool goal_is_complete(const struct goal *goal, const char *application,
         {
             if (strncmp(item->string, application, length) != 0 || item->string[length] != '/')
                 continue;
-            if (!strings_contain(listed, item->string))
+            if (!strings_contain(listed, item->string) && strcmp(item->string, leaving) != 0)
                 return false;
             named++;
         }
@@ -299,12 +299,28 @@ static unsigned long unit_number(const char *unit)
     return slash != NULL ? strtoul(slash + 1, NULL, 10) : 0;
 }
 
-void goal_find_left(struct goal *goal, unsigned long relation, const struct strings *listed,
-                    struct strings *left)
+/* Without the memory nothing is known of what goal-state does not name. */
+static int check_named(const struct goal *goal, const struct strings *listed, struct error *error)
+{
+    for (size_t i = 0; i < listed->count && goal->memory == NULL; i++) {
+        if (!names_remote(goal, listed->items[i]))
+            return error_set(
+                error, ERROR_HOOK,
+                "%s may have left: goal-state does not name it, and what earlier hooks "
+                "have kept cannot be read",
+                listed->items[i]);
+    }
+    return 0;
+}
+
+int goal_find_left(struct goal *goal, unsigned long relation, const struct strings *listed,
+                   struct strings *left, struct error *error)
 {
     struct numbers shown = {0}, lost = {0}, shown_of_listed = {0}, lost_of_listed = {0};
     char shown_key[KEY_SIZE], left_key[KEY_SIZE];
 
+    if (check_named(goal, listed, error) != 0)
+        return -1;
     snprintf(shown_key, sizeof shown_key, "shown-%lu", relation);
     snprintf(left_key, sizeof left_key, "left-%lu", relation);
     recall_numbers(goal, shown_key, &shown);
@@ -327,4 +343,5 @@ void goal_find_left(struct goal *goal, unsigned long relation, const struct stri
     free(lost.items);
     free(shown_of_listed.items);
     free(lost_of_listed.items);
+    return 0;
 }

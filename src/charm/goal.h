@@ -54,14 +54,18 @@ bool goal_names_our(const struct goal *goal, const char *unit);
 /* Does it say that this unit of our own application is dying? */
 bool goal_is_dying(const struct goal *goal, const char *unit);
 
-/* Does it name at least one unit of a related application, and are all that it names listed? */
+/* Does it name at least one unit of a related application, and are all that it names listed, but
+ * for the one that leaves with this event ("" for none), which it may name still? */
 bool goal_is_complete(const struct goal *goal, const char *application,
-                      const struct strings *listed);
+                      const struct strings *listed, const char *leaving);
 
-/* Which of the units that relation-list names have left? What it shows now is kept, and what it
- * has shown of them before. */
-void goal_find_left(struct goal *goal, unsigned long relation, const struct strings *listed,
-                    struct strings *left);
+/*
+ * Which of the units that relation-list names have left? What it shows now is kept, and what it
+ * has shown of them before. ERROR_HOOK where one is not named, and the memory could not be had: it
+ * may have left, and is not to be let in again for that.
+ */
+int goal_find_left(struct goal *goal, unsigned long relation, const struct strings *listed,
+                   struct strings *left, struct error *error);
 
 /* A set of numbers as it is kept: "0-4,7". Zero-initialise; owned by the caller (free). */
 struct numbers {

@@ -205,8 +205,8 @@ static void note_left(struct pass *pass, size_t count, const char *url, enum lxd
     const char *prefix = pass->terms.owner.prefix;
 
     add_left(pass,
-             mem_printf("%zu entr%s named %s* may stay in LXD at %s", count,
-                        count != 1 ? "ies" : "y", prefix, url),
+             mem_printf("%zu %s named %s* may stay in LXD at %s", count,
+                        count == 1 ? "entry" : "entries", prefix, url),
              mem_printf("%s config trust list --format csv | grep ,%s | cut -d, -f4 | xargs -n1 "
                         "%s config trust remove",
                         program, prefix, program));

@@ -55,6 +55,12 @@ static bool find_union(struct projects *all, const struct terms *terms, size_t f
     return !opens_nothing(all) && can_hold(all, surroundings);
 }
 
+/* The certificate that we log in with; where LXD has it as an identity no list shows it. */
+static bool is_own(const struct owner *owner, const char *fingerprint)
+{
+    return strcmp(owner->fingerprint, fingerprint) == 0;
+}
+
 /* ---- steps ---- */
 
 static struct step *add_step(struct plan *plan, enum step_kind kind, const char *fingerprint,
@@ -68,13 +74,16 @@ static struct step *add_step(struct plan *plan, enum step_kind kind, const char 
     return step;
 }
 
-/* Have an entry of ours open what it is to open, if it does not. Taking away goes before giving. */
+/* Have an entry of ours open what it is to open, if it does not. Taking away goes before giving;
+ * what LXD could not hold is not there. */
 static void plan_change(struct plan *plan, const struct lxd_certificate *entry,
-                        const struct projects *target)
+                        const struct projects *target, const struct surroundings *surroundings)
 {
-    if (opens_nothing(target) && !opens_nothing(&entry->projects)) {
+    if (projects_equal(target, &entry->projects))
+        return;
+    if (opens_nothing(target) || !can_hold(target, surroundings)) {
         add_step(plan, STEP_REMOVE, entry->fingerprint, entry->name);
-    } else if (!projects_equal(target, &entry->projects)) {
+    } else {
         bool takes = !projects_cover(target, &entry->projects);
         struct step *step = add_step(plan, takes ? STEP_NARROW : STEP_WIDEN, entry->fingerprint,
                                      entry->name);
@@ -85,11 +94,12 @@ static void plan_change(struct plan *plan, const struct lxd_certificate *entry,
 
 /* What an entry of ours opens now, cut by the operator's limit, where we may take away. */
 static void find_rest(struct projects *rest, const struct lxd_certificate *entry,
-                      const struct terms *terms)
+                      const struct terms *terms, const struct surroundings *surroundings)
 {
-    projects_copy(rest, &entry->projects);
     if (terms->may_take)
-        projects_narrow(rest, &terms->limit);
+        find_effect(rest, &entry->projects, &terms->limit, surroundings);
+    else
+        projects_copy(rest, &entry->projects);
 }
 
 static enum relations_claim claim_of(const struct terms *terms,
@@ -101,6 +111,18 @@ static enum relations_claim claim_of(const struct terms *terms,
                            entry->fingerprint);
 }
 
+/* Is all that is asked of an entry known, so that it may open less than it does? The relation that
+ * its name bears may not have been shown to us yet. */
+static bool may_narrow(const struct terms *terms, const struct lxd_certificate *entry)
+{
+    const struct relations *relations = terms->relations;
+
+    return terms->may_take && relations_are_complete(relations) &&
+           (relations->everything ||
+            relations_find(relations, owner_relation(&terms->owner, entry)) != NULL) &&
+           claim_of(terms, entry) != CLAIM_UNKNOWN;
+}
+
 static void plan_wished(struct plan *plan, const struct terms *terms, size_t first, size_t next,
                         const struct surroundings *surroundings, const struct store *store)
 {
@@ -109,7 +131,7 @@ static void plan_wished(struct plan *plan, const struct terms *terms, size_t fir
     struct projects want, rest;
     bool wanted = find_union(&want, terms, first, next, surroundings);
 
-    if (entry == NULL && wanted) {
+    if (entry == NULL && wanted && !is_own(&terms->owner, wish_fingerprint(wish))) {
         char *name = owner_name(&terms->owner, wish->relation->application, wish->relation->number,
                                 wish_fingerprint(wish));
         struct step *step = add_step(plan, STEP_ADD, wish_fingerprint(wish), name);
@@ -118,24 +140,27 @@ static void plan_wished(struct plan *plan, const struct terms *terms, size_t fir
         projects_copy(&step->projects, &want);
         free(name);
     } else if (entry != NULL && owner_has(&terms->owner, entry)) {
-        bool exactly = terms->may_take && relations_are_complete(terms->relations) &&
-                       claim_of(terms, entry) != CLAIM_UNKNOWN;
+        bool exactly = may_narrow(terms, entry);
 
         if (!wanted) {
             projects_free(&want);
             want = (struct projects){.restricted = true};
         }
         if (!exactly) {
-            find_rest(&rest, entry, terms);
+            find_rest(&rest, entry, terms, surroundings);
             projects_union(&want, &rest);
             projects_free(&rest);
         }
-        plan_change(plan, entry, &want);
+        if (exactly && opens_nothing(&want))
+            add_step(plan, STEP_REMOVE, entry->fingerprint, entry->name);
+        else
+            plan_change(plan, entry, &want, surroundings);
     }
     projects_free(&want);
 }
 
 static void plan_unwished(struct plan *plan, const struct terms *terms,
+                          const struct surroundings *surroundings,
                           const struct lxd_certificate *entry)
 {
     struct projects rest;
@@ -144,8 +169,8 @@ static void plan_unwished(struct plan *plan, const struct terms *terms,
         add_step(plan, STEP_REMOVE, entry->fingerprint, entry->name);
         return;
     }
-    find_rest(&rest, entry, terms);
-    plan_change(plan, entry, &rest);
+    find_rest(&rest, entry, terms, surroundings);
+    plan_change(plan, entry, &rest, surroundings);
     projects_free(&rest);
 }
 
@@ -199,7 +224,7 @@ void plan_make(struct plan *plan, const struct terms *terms,
         const struct lxd_certificate *entry = &store->items[i];
 
         if (owner_has(&terms->owner, entry) && !is_wished(wishes, entry->fingerprint))
-            plan_unwished(plan, terms, entry);
+            plan_unwished(plan, terms, surroundings, entry);
     }
     if (plan->count != 0)
         qsort(plan->steps, plan->count, sizeof *plan->steps, compare_steps);
@@ -278,7 +303,7 @@ void plan_adopt(struct plan *plan, const struct terms *terms, const struct store
         if (entry == NULL || owner_has(&terms->owner, entry) || *entry->name == '\0' ||
             strcmp(entry->type, "client") != 0 || entry->projects.restricted ||
             strcmp(entry->name, wish->entry->certificate.common_name) != 0 ||
-            strcmp(entry->fingerprint, terms->owner.fingerprint) == 0)
+            is_own(&terms->owner, entry->fingerprint))
             continue;
         char *name = owner_name(&terms->owner, wish->relation->application, wish->relation->number,
                                 entry->fingerprint);
@@ -411,6 +436,8 @@ static void judge(struct judgement *judgement, const struct wish *wish, const st
                                      surroundings->version));
     } else if (entry != NULL) {
         judge_entry(judgement, entry, &effect, step, terms);
+    } else if (is_own(&terms->owner, wish_fingerprint(wish))) {
+        reject(judgement, mem_string("it is the integrator's own certificate"));
     } else if (step != NULL && step->outcome == STEP_REFUSED) {
         reject(judgement, mem_string(step->reason));
     }

@@ -221,20 +221,29 @@ static void note_ended(struct relation *relation, const char *unit, const struct
     member_free(&member);
 }
 
+/* Who leaves this relation with this event, or "". */
+static const char *leaving(const struct relation *relation, const struct reader *reader)
+{
+    const char *unit = reader->event->remote_unit;
+
+    return event_departs(reader->event, relation->id, unit) ? unit : "";
+}
+
 static int read_members(struct relation *relation, const struct strings *units,
                         const struct reader *reader, struct error *error)
 {
-    const struct event *event = reader->event;
+    const char *departing = leaving(relation, reader);
     struct strings left = {0};
     int result = 0;
 
-    goal_find_left(reader->goal, relation->number, units, &left);
+    if (goal_find_left(reader->goal, relation->number, units, &left, error) != 0)
+        return -1;
     relation->members = mem_alloc((units->count + 1) * sizeof *relation->members);
     for (size_t i = 0; i <= units->count && result >= 0; i++) {
         bool unit = i < units->count;
         const char *name = unit ? units->items[i] : relation->application;
 
-        if (unit && event_departs(event, relation->id, name))
+        if (unit && strcmp(name, departing) == 0)
             continue;
         if (unit && strings_contain(&left, name)) {
             note_ended(relation, name, reader);
@@ -244,8 +253,8 @@ static int read_members(struct relation *relation, const struct strings *units,
                              unit ? JUJU_UNIT : JUJU_APPLICATION, reader, error);
         relation->member_count += result == 0;
     }
-    if (event->kind == EVENT_RELATION_DEPARTED && strcmp(event->relation_id, relation->id) == 0)
-        note_ended(relation, event->remote_unit, reader);
+    if (*departing != '\0')
+        note_ended(relation, departing, reader);
     strings_free(&left);
     return result < 0 ? -1 : 0;
 }
@@ -282,8 +291,9 @@ static void read_databags(struct relation *relation, const struct strings *units
     if (relation->state != RELATION_LIVING && relation->state != RELATION_ENDING)
         return;
     if (relation->state == RELATION_LIVING) {
-        relation->complete = relations->everything ||
-                             goal_is_complete(reader->goal, relation->application, units);
+        relation->complete =
+            relations->everything ||
+            goal_is_complete(reader->goal, relation->application, units, leaving(relation, reader));
         if (read_members(relation, units, reader, &error) != 0 ||
             read_application_published(relation, reader, &error) != 0) {
             relation->state = RELATION_UNKNOWN;

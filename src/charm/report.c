@@ -206,12 +206,13 @@ static void append_foreign(struct buffer *out, const struct findings *findings)
     if (beyond != 0) {
         begin_part(out);
         append_count(out, beyond, "certificate");
-        buffer_append_string(out, " of others open more than the option projects");
+        buffer_printf(out, " of others open%s more than the option projects",
+                      beyond == 1 ? "s" : "");
     }
     if (strangers != 0) {
         begin_part(out);
-        append_count(out, strangers, "entry of no client");
-        buffer_append_string(out, " with a name of ours");
+        buffer_printf(out, "%zu %s of no client with a name of ours", strangers,
+                      strangers == 1 ? "entry" : "entries");
     }
     if (filtered) {
         begin_part(out);

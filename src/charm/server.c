@@ -30,7 +30,8 @@ void server_start(struct server *server, const struct endpoint *endpoint,
     server->endpoint = *endpoint;
     server->credentials = credentials;
     server->interest = interest;
-    server->client = lxd_start(endpoint, credentials, deadline);
+    server->client = interest->start != NULL ? interest->start(endpoint, credentials, deadline)
+                                             : lxd_start(endpoint, credentials, deadline);
     ask(server, READ_SERVER);
     ask(server, READ_CERTIFICATES);
     if (interest->projects)

@@ -15,6 +15,9 @@ struct interest {
     const struct strings *wanted; /* fingerprints, sorted */
     bool projects;                /* some are named: which does LXD have? */
     const char *remedies[2];      /* by software: what helps where LXD does not trust us */
+    /* How a server is reached; NULL: lxd_start. Tests bring servers of their own. */
+    struct lxd_client *(*start)(const struct endpoint *endpoint,
+                                const struct lxd_credentials *credentials, int64_t deadline);
 };
 
 enum server_state {

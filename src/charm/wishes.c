@@ -40,9 +40,10 @@ struct placing {
 
 static const struct member *find_application(const struct relation *relation)
 {
+    if (relation->member_count == 0)
+        return NULL;
     const struct member *last = &relation->members[relation->member_count - 1];
-
-    return relation->member_count != 0 && last->is_application ? last : NULL;
+    return last->is_application ? last : NULL;
 }
 
 static void add_wish(struct placing *placing, const struct member *member,
@@ -58,11 +59,24 @@ static void add_wish(struct placing *placing, const struct member *member,
         (struct wish){placing->relation, member, entry, &source->projects};
 }
 
+/* As the JSON string that is published: what is escaped grows, and is to be read back. */
+static size_t printed_length(const char *text)
+{
+    size_t length = 0;
+
+    for (; *text != '\0'; text++) {
+        bool escaped = strchr("\"\\\b\f\n\r\t", *text) != NULL;
+
+        length += escaped ? 2 : (unsigned char)*text < ' ' ? 6 : 1;
+    }
+    return length;
+}
+
 static void place(struct placing *placing, size_t member_number, size_t entry_number)
 {
     const struct member *member = &placing->relation->members[member_number];
     const struct entry *entry = &member->entries[entry_number];
-    size_t length = strlen(entry->text);
+    size_t length = printed_length(entry->text);
 
     if (placing->count == DATABAG_MAX_ENTRIES || placing->text + length > DATABAG_MAX_TEXT) {
         placing->unplaced[member_number]++;

@@ -12,10 +12,10 @@
  * for, with the projects that it names, or all of LXD. No I/O.
  *
  * A relation has places for DATABAG_MAX_ENTRIES entries, whatever they hold, of DATABAG_MAX_TEXT
- * bytes together. They are given in rounds: each member's first entry, then each one's second, and
- * so on; within a round first those that a server has already, or that our own databag names, then
- * units by number, the application last. So nobody's first entry falls to somebody's many. What
- * finds no place is one rejection per member, with the count.
+ * bytes together (as JSON prints them). They are given in rounds: each member's first entry, then
+ * each one's second, and so on; within a round first those that a server has already, or that our
+ * own databag names, then units by number, the application last. So nobody's first entry falls to
+ * somebody's many. What finds no place is one rejection per member, with the count.
  */
 struct wish {
     const struct relation *relation;

@@ -2,6 +2,7 @@
 #include "tls/tls_internal.h"
 
 #include "base/bytes.h"
+#include "ec/ec_all.h"
 
 /* BearSSL's curve numbers are TLS's NamedGroup numbers. */
 bool tls_group_supported(uint16_t group)
@@ -21,8 +22,8 @@ void tls_key_exchange_start(struct tls_key_exchange *exchange, uint16_t group,
         exchange->private_key[0] &= 0x7f;
         exchange->private_key[exchange->private_length - 1] |= 1;
     }
-    exchange->share_length = br_ec_all_m31.mulgen(exchange->share, exchange->private_key,
-                                                  exchange->private_length, group);
+    exchange->share_length =
+        ec_all.mulgen(exchange->share, exchange->private_key, exchange->private_length, group);
 }
 
 size_t tls_key_exchange_finish(const struct tls_key_exchange *exchange, const uint8_t *share,
@@ -36,9 +37,9 @@ size_t tls_key_exchange_finish(const struct tls_key_exchange *exchange, const ui
     if (length != exchange->share_length)
         return 0;
     memcpy(point, share, length);
-    uint32_t valid = br_ec_all_m31.mul(point, length, exchange->private_key,
-                                       exchange->private_length, exchange->group);
-    size_t offset = br_ec_all_m31.xoff(exchange->group, &secret_length);
+    uint32_t valid =
+        ec_all.mul(point, length, exchange->private_key, exchange->private_length, exchange->group);
+    size_t offset = ec_all.xoff(exchange->group, &secret_length);
     memcpy(secret, point + offset, secret_length);
     bytes_wipe(point, sizeof point);
     /* An all-zero X25519 result means a share of small order (RFC 9846 7.4.2). */

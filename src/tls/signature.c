@@ -2,6 +2,7 @@
 #include "tls/tls_internal.h"
 
 #include "base/bytes.h"
+#include "ec/ec_all.h"
 
 /* Signature schemes (RFC 9846 4.3.3). curve 0: rsa_pss_rsae. */
 static const struct scheme {
@@ -128,10 +129,10 @@ static bool ecdsa_verify(const struct scheme *scheme, const br_ec_public_key *ke
 {
     size_t order_length;
 
-    br_ec_all_m31.order(key->curve, &order_length);
+    ec_all.order(key->curve, &order_length);
     return tls_ecdsa_signature_is_der(signature, length, order_length) &&
-           br_ecdsa_i31_vrfy_asn1(&br_ec_all_m31, digest, tls_hash_length(scheme->hash), key,
-                                  signature, length) == 1;
+           br_ecdsa_i31_vrfy_asn1(&ec_all, digest, tls_hash_length(scheme->hash), key, signature,
+                                  length) == 1;
 }
 
 bool tls_signature_verify(uint16_t scheme, const br_x509_pkey *key, bool by_server,
@@ -193,5 +194,5 @@ size_t tls_signature_sign(uint16_t scheme, const struct tls_configuration *confi
     hash_content(found, false, transcript_hash, hash_length, digest);
     if (found->curve == 0)
         return rsa_sign(configuration, found, digest, out);
-    return br_ecdsa_i31_sign_asn1(&br_ec_all_m31, found->hash, digest, configuration->ec_key, out);
+    return br_ecdsa_i31_sign_asn1(&ec_all, found->hash, digest, configuration->ec_key, out);
 }

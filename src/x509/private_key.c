@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "ec/ec_all.h"
 #include "x509/der.h"
 #include "x509/pem.h"
 
@@ -123,7 +124,7 @@ static bool is_scalar(const unsigned char *x, const unsigned char *order, size_t
 static int store_scalar(struct private_key *key, int curve, struct der scalar, struct error *error)
 {
     size_t length;
-    const unsigned char *order = br_ec_all_m31.order(curve, &length);
+    const unsigned char *order = ec_all.order(curve, &length);
 
     while (scalar.length > length && scalar.data[0] == 0) {
         scalar.data++;
@@ -245,7 +246,7 @@ static bool matches_ec(const struct private_key *key, const br_ec_public_key *pu
     if (key->public[0] == 0 && public->qlen < sizeof key->public &&
         memcmp(key->public + 1, public->q, public->qlen) == 0)
         return true;
-    return br_ec_compute_pub(&br_ec_all_m31, NULL, point, &key->ec) == public->qlen &&
+    return br_ec_compute_pub(&ec_all, NULL, point, &key->ec) == public->qlen &&
            memcmp(point, public->q, public->qlen) == 0;
 }
 

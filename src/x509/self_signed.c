@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/random.h"
+#include "ec/ec_all.h"
 #include "x509/der.h"
 #include "x509/pem.h"
 
@@ -150,7 +151,7 @@ static void append_signature(struct buffer *out, const struct key *key,
     br_sha384_update(&context, signed_->data, signed_->length);
     br_sha384_out(&context, digest);
     size_t length =
-        br_ecdsa_i31_sign_asn1(&br_ec_all_m31, &br_sha384_vtable, digest, &key->private, signature);
+        br_ecdsa_i31_sign_asn1(&ec_all, &br_sha384_vtable, digest, &key->private, signature);
     append_bits(out, signature, length);
 }
 
@@ -182,9 +183,8 @@ static void make_key(struct key *key)
 
     random_bytes(seed, sizeof seed);
     br_hmac_drbg_init(&random, &br_sha384_vtable, seed, sizeof seed);
-    br_ec_keygen(&random.vtable, &br_ec_all_m31, &key->private, key->private_bytes,
-                 BR_EC_secp384r1);
-    br_ec_compute_pub(&br_ec_all_m31, &key->public, key->public_bytes, &key->private);
+    br_ec_keygen(&random.vtable, &ec_all, &key->private, key->private_bytes, BR_EC_secp384r1);
+    br_ec_compute_pub(&ec_all, &key->public, key->public_bytes, &key->private);
     bytes_wipe(seed, sizeof seed);
     bytes_wipe(&random, sizeof random);
 }

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/buffer.h"
+#include "ec/ec_all.h"
 #include "x509/pem.h"
 
 /* Days from 0 January of year 0, where BearSSL begins to count, to 1970. */
@@ -114,7 +115,7 @@ static unsigned run_validation(const br_x509_trust_anchor *trust, size_t count,
     br_x509_minimal_set_hash(&context, br_sha384_ID, &br_sha384_vtable);
     br_x509_minimal_set_hash(&context, br_sha512_ID, &br_sha512_vtable);
     br_x509_minimal_set_rsa(&context, br_rsa_pkcs1_vrfy_get_default());
-    br_x509_minimal_set_ecdsa(&context, &br_ec_all_m31, br_ecdsa_i31_vrfy_asn1);
+    br_x509_minimal_set_ecdsa(&context, &ec_all, br_ecdsa_i31_vrfy_asn1);
     br_x509_minimal_set_minrsa(&context, 2048 / 8);
     br_x509_minimal_set_time(&context, (uint32_t)(now / 86400) + DAYS_TO_1970,
                              (uint32_t)(now % 86400));

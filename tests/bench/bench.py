@@ -8,6 +8,7 @@ import json
 from fleet import measure_fleet
 from hooks import measure_crowd, measure_hooks, measure_instructions
 from measure import ROOT
+from p384 import measure_p384
 from scale import measure_scale
 
 from pki import shared_identity
@@ -18,6 +19,7 @@ PARTS = {
     "instructions": measure_instructions,
     "scale": measure_scale,
     "fleet": measure_fleet,
+    "p384": measure_p384,
 }
 OUTPUT = ROOT / "build" / "bench.json"
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "ec/ec_all.h"
 #include "tls_server.h"
 #include "x509/pem.h"
 #include "x509_files.h"
@@ -253,6 +254,45 @@ static void client_authentication(void)
     demand(server.client_finished && server.client_certificate_length != 0, "authentication");
 }
 
+/* ---- P-384: every operation on the curve, also with scalars that ECDSA keeps public ---- */
+
+static void multiply_by_secret(const uint8_t secret[48])
+{
+    uint8_t x[48], y[48], generator[97], point[97];
+    size_t length;
+
+    memcpy(generator, ec_all.generator(BR_EC_secp384r1, &length), sizeof generator);
+    memcpy(x, secret, sizeof x);
+    memcpy(y, secret, sizeof y);
+    MAKE_SECRET(x, sizeof x);
+    MAKE_SECRET(y, sizeof y);
+    demand(ec_all.mulgen(point, x, sizeof x, BR_EC_secp384r1) == sizeof point, "mulgen");
+    for (int i = 0; i < 3; i++) {
+        memcpy(point, generator, sizeof point);
+        if (i == 0)
+            sink = ec_all.mul(point, sizeof point, x, sizeof x, BR_EC_secp384r1) & 0;
+        else
+            sink = ec_all.muladd(point, i == 1 ? NULL : generator, sizeof point, x, sizeof x, y,
+                                 sizeof y, BR_EC_secp384r1) &
+                   0;
+    }
+}
+
+/* Ordinary ones, 0, n, and one at which the generator's last addition is a doubling. */
+static void secret_scalars(void)
+{
+    static const uint8_t doubling[48] = {[7] = 2, [15] = 2, [23] = 2, [31] = 2, [39] = 2, [47] = 2};
+    uint8_t scalar[48] = {0};
+    size_t length;
+
+    multiply_by_secret(scalar);
+    multiply_by_secret(doubling);
+    multiply_by_secret(ec_all.order(BR_EC_secp384r1, &length));
+    for (size_t i = 0; i < sizeof scalar; i++)
+        scalar[i] = (uint8_t)(151 * i + 7);
+    multiply_by_secret(scalar);
+}
+
 /* ---- Base64 ---- */
 
 static void digits(void)
@@ -316,6 +356,7 @@ static const struct {
     {"wrong tag", wrong_tag, false},
     {"private keys and signatures", keys_and_signatures, false},
     {"client authentication", client_authentication, false},
+    {"scalars of P-384", secret_scalars, false},
     {"digits of base64", digits, false},
     {"base64", base64, false},
     {"PEM", pem, false},

@@ -11,7 +11,7 @@
 #include "base/base64.h"
 #include "base/buffer.h"
 #include "base/json.h"
-#include "charm/remover.h"
+#include "charm/goal.h"
 #include "charm/sources.h"
 #include "juju/hook_tools.h"
 
@@ -54,26 +54,54 @@ static int strings(const struct juju_transport *juju, struct error *error)
 
 static int settings(const struct juju_transport *juju, struct error *error)
 {
+    enum juju_refusal refusal;
     cJSON *values;
-    int result = juju_relation_get(juju, "api:1", "builder/0", false, &values, error);
+    int result = juju_relation_get(juju, "api:1", "builder/0", JUJU_UNIT, &values, &refusal, error);
 
     MUST((result == 0) == (values != NULL));
     MUST(result != 0 || cJSON_IsObject(values));
     if (result == 0)
-        result = juju_relation_set(juju, "api:1", false, values, error);
+        result = juju_relation_set(juju, "api:1", JUJU_UNIT, values, error);
     cJSON_Delete(values);
     return result;
 }
 
+static int call_of_leader(void *context, const char *const arguments[], const void *data,
+                          size_t length, struct juju_reply *reply, struct error *error)
+{
+    (void)context, (void)data, (void)length, (void)error;
+    if (strcmp(arguments[0], "is-leader") == 0)
+        buffer_append_string(&reply->output, "true");
+    return 0;
+}
+
+/* The same text is goal-state and what earlier hooks have kept. */
 static int goal_state(const struct juju_transport *juju, struct error *error)
 {
-    cJSON *state;
-    int result = juju_goal_state(juju, &state, error);
+    const struct event event = {
+        .kind = EVENT_RELATION_BROKEN, .unit = "integrator/0", .departing_unit = ""};
+    const struct juju_transport mute = {.call = call_of_leader};
+    struct strings listed = {0}, left = {0};
+    struct numbers gone = {0};
+    struct goal goal;
 
-    if (result == 0)
-        remover_judge(state, "integrator/0");
-    cJSON_Delete(state);
-    return result;
+    goal_read(&goal, juju);
+    goal_fate(&goal, &event);
+    strings_add(&listed, "builder/0");
+    strings_add(&listed, "builder/18446744073709551615");
+    goal_is_complete(&goal, "builder", &listed, "");
+    if (goal_find_left(&goal, 3, &listed, &left, error) == 0)
+        MUST(left.count <= listed.count);
+    goal_recall_gone(&goal, &gone);
+    goal_keep_relations(&goal, &gone, &gone);
+    for (size_t i = 1; i < gone.count; i++)
+        MUST(gone.items[i - 1] < gone.items[i]);
+    goal_write(&goal, &mute);
+    goal_free(&goal);
+    free(gone.items);
+    strings_free(&listed);
+    strings_free(&left);
+    return 0;
 }
 
 static int credentials(const struct juju_transport *juju, struct error *error)
@@ -97,15 +125,6 @@ static int credentials(const struct juju_transport *juju, struct error *error)
     MUST((result == 0) == (found.source != NULL));
     credentials_wipe(&found);
     return result;
-}
-
-static int call_of_leader(void *context, const char *const arguments[], const void *data,
-                          size_t length, struct juju_reply *reply, struct error *error)
-{
-    (void)context, (void)data, (void)length, (void)error;
-    if (strcmp(arguments[0], "is-leader") == 0)
-        buffer_append_string(&reply->output, "true");
-    return 0;
 }
 
 /* The option lxd_trust_token: base64 of what the command prints. Nothing can be written. */

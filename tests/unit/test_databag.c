@@ -13,25 +13,31 @@
 #include "charm/databag.h"
 #include "x509_files.h"
 
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
 /* Any 64 hex digits where nothing is parsed. */
 #define LOWER "0153ffb9a21668f3b1dfbecc57eca07887f9aeabb893fa7581f85d0aff5c4b4b"
 #define HIGHER "c362931ebb0dbd0c101668efdea69d4bcefb01661f0688e075a99d0f358de8dc"
+#define JUNK "holds no PEM block, expected \"-----BEGIN CERTIFICATE-----\""
 
-/* Read one member's settings: client_certificates is this text. */
-static void read_value(struct request *request, const char *value)
+/* Read one member's settings: this text under this key, and a list of two that are no certificates
+ * where the key is another one. */
+static void read_setting(struct member *member, const char *key, const char *value)
 {
     cJSON *settings = cJSON_CreateObject();
 
-    cJSON_AddStringToObject(settings, "client_certificates", value);
-    request_read(request, "client/0", settings);
+    cJSON_AddStringToObject(settings, key, value);
+    if (strcmp(key, "client_certificates") != 0)
+        cJSON_AddStringToObject(settings, "client_certificates", "[\"junk\", \"junk\"]");
+    member_read(member, "client/0", false, settings, DATABAG_LXD);
     cJSON_Delete(settings);
 }
 
-static void read_list(struct request *request, cJSON *list)
+static void read_list(struct member *member, cJSON *list)
 {
     char *value = json_print(list);
 
-    read_value(request, value);
+    read_setting(member, "client_certificates", value);
     free(value);
     cJSON_Delete(list);
 }
@@ -44,26 +50,16 @@ static void add_file(cJSON *list, const char *name)
     free(text);
 }
 
-static bool is_file(const struct wish *wish, const char *name)
+static void assert_is_file(const struct entry *entry, const char *name)
 {
     struct certificate certificate = x509_certificate(name);
-    bool same = strcmp(wish->certificate.fingerprint, certificate.fingerprint) == 0;
+    char *text = x509_file(name);
 
+    assert_null(entry->reason);
+    assert_string_equal(entry->certificate.fingerprint, certificate.fingerprint);
+    assert_string_equal(entry->text, text);
+    free(text);
     certificate_free(&certificate);
-    return same;
-}
-
-/* The one reason for which all of a value is rejected. */
-static void assert_value_rejected(const char *value, const char *reason)
-{
-    struct request request = {0};
-
-    read_value(&request, value);
-    assert_int_equal(request.count, 0);
-    assert_int_equal(request.rejections.count, 1);
-    assert_string_equal(request.rejections.items[0].reason, reason);
-    assert_string_equal(request.rejections.items[0].fingerprint, "");
-    request_free(&request);
 }
 
 static void test_nothing_is_wanted(void **state)
@@ -72,179 +68,173 @@ static void test_nothing_is_wanted(void **state)
                                            "{\"version\":\"1.0\",\"other\":\"x\"}"};
 
     (void)state;
-    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
-        struct request request = {0};
+    for (size_t i = 0; i < COUNT(settings); i++) {
+        struct member member;
         cJSON *value = cJSON_Parse(settings[i]);
 
-        request_read(&request, "client/0", value);
-        request_sort(&request);
-        assert_int_equal(request.count, 0);
-        assert_int_equal(request.rejections.count, 0);
-        request_free(&request);
+        member_read(&member, "client", true, value, DATABAG_LXD);
+        assert_string_equal(member.name, "client");
+        assert_true(member.is_application);
+        assert_int_equal(member.count, 0);
+        assert_null(member.reason);
+        assert_false(member.names_projects);
+        assert_false(member.projects.restricted);
+        member_free(&member);
         cJSON_Delete(value);
     }
 }
 
+/* As they stand in the list, each with its place there. */
 static void test_certificates(void **state)
 {
     static const char *const names[] = {"ec-p384.crt", "ed25519.crt", "ec-p256.crt", "ec-p384.crt"};
-    struct request request = {0};
+    struct member member;
     cJSON *list = cJSON_CreateArray();
 
     (void)state;
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < COUNT(names); i++)
         add_file(list, names[i]);
-    read_list(&request, list);
-    request_sort(&request);
-    assert_int_equal(request.rejections.count, 0);
-    assert_int_equal(request.count, 3);
-    for (size_t i = 0; i < 3; i++) {
-        const struct wish *wish = &request.wishes[i];
-        size_t name = 0;
-
-        while (name < 3 && !is_file(wish, names[name]))
-            name++;
-        assert_true(name < 3);
-        char *text = x509_file(names[name]);
-        assert_string_equal(wish->text, text);
-        assert_true(i == 0 ||
-                    strcmp(wish[-1].certificate.fingerprint, wish->certificate.fingerprint) < 0);
-        free(text);
+    read_list(&member, list);
+    assert_int_equal(member.count, COUNT(names));
+    for (size_t i = 0; i < COUNT(names); i++) {
+        assert_is_file(&member.entries[i], names[i]);
+        assert_int_equal(member.entries[i].index, i);
     }
-    request_free(&request);
+    member_free(&member);
 }
 
-/* Each of two units shall find its own text again. */
-static void test_one_certificate_as_two_texts(void **state)
+/* The one reason for which all of a value is rejected. */
+static void assert_value_rejected(const char *value, const char *reason)
 {
-    struct request request = {0};
-    char *text = x509_file("ec-p256.crt");
-    cJSON *list = cJSON_CreateArray();
-    struct buffer crlf = {0};
+    struct member member;
 
-    (void)state;
-    for (const char *c = text; *c != '\0'; c++) {
-        if (*c == '\n')
-            buffer_append(&crlf, "\r", 1);
-        buffer_append(&crlf, c, 1);
-    }
-    cJSON_AddItemToArray(list, cJSON_CreateString(crlf.data));
-    read_list(&request, list);
-    list = cJSON_CreateArray();
-    add_file(list, "ec-p256.crt");
-    read_list(&request, list);
-    request_sort(&request);
-    assert_int_equal(request.count, 2);
-    assert_string_equal(request.wishes[0].text, text);
-    assert_string_equal(request.wishes[1].text, crlf.data);
-    request_free(&request);
-    buffer_free(&crlf);
-    free(text);
+    read_setting(&member, "client_certificates", value);
+    assert_int_equal(member.count, 0);
+    assert_non_null(member.reason);
+    assert_string_equal(member.reason, reason);
+    member_free(&member);
 }
+
+#define NO_LIST "client_certificates is no JSON list of PEM certificates"
 
 static void test_bad_values(void **state)
 {
-    char *deep = malloc(201);
+    char deep[201] = "";
 
     (void)state;
-    assert_value_rejected("", "client/0: client_certificates is empty, not JSON");
-    assert_value_rejected("-----BEGIN", "client/0: client_certificates is not JSON (near byte 1)");
-    assert_value_rejected("null",
-                          "client/0: client_certificates is no JSON list of PEM certificates");
-    assert_value_rejected("{\"a\":[]}",
-                          "client/0: client_certificates is no JSON list of PEM certificates");
-    assert_value_rejected("\"[]\"",
-                          "client/0: client_certificates is no JSON list of PEM certificates");
+    assert_value_rejected("", "client_certificates is empty, not JSON");
+    assert_value_rejected("-----BEGIN", "client_certificates is not JSON (near byte 1)");
+    assert_value_rejected("null", NO_LIST);
+    assert_value_rejected("{\"a\":[]}", NO_LIST);
     memset(deep, '[', 100);
     memset(deep + 100, ']', 100);
-    deep[200] = '\0';
-    assert_value_rejected(deep, "client/0: client_certificates is not JSON (near byte 32)");
-    free(deep);
+    assert_value_rejected(deep, "client_certificates is not JSON (near byte 32)");
+}
+
+/* ops' Relation.save() encodes every field as JSON. */
+static void test_values_that_are_json_strings(void **state)
+{
+    cJSON *list = cJSON_CreateArray();
+    struct member member;
+
+    (void)state;
+    add_file(list, "ec-p256.crt");
+    char *value = json_print(list);
+    cJSON *string = cJSON_CreateString(value);
+    char *twice = json_print(string);
+    read_setting(&member, "client_certificates", twice);
+    assert_int_equal(member.count, 1);
+    assert_is_file(&member.entries[0], "ec-p256.crt");
+    member_free(&member);
+    free(value);
+    free(twice);
+    cJSON_Delete(list);
+    cJSON_Delete(string);
+    read_setting(&member, "version", "\"1.0\"");
+    assert_null(member.reason);
+    member_free(&member);
+    read_setting(&member, "version", "\"2.0\"");
+    assert_non_null(member.reason);
+    member_free(&member);
+    assert_value_rejected("\"{}\"", NO_LIST);
 }
 
 static void test_bad_entries_beside_a_good_one(void **state)
 {
-    struct request request = {0};
+    static const char *const reasons[] = {"not a string", "not a string", "not a string", JUNK,
+                                          JUNK};
+    struct member member;
     cJSON *list = cJSON_Parse("[null,[\"x\"],7,\"\",\"junk\"]");
 
     (void)state;
     add_file(list, "ec-p256.crt");
-    read_list(&request, list);
-    assert_int_equal(request.count, 1);
-    assert_true(is_file(&request.wishes[0], "ec-p256.crt"));
-    assert_int_equal(request.rejections.count, 5);
-    assert_string_equal(request.rejections.items[0].reason,
-                        "client/0: certificate 1: not a string");
-    assert_string_equal(request.rejections.items[1].reason,
-                        "client/0: certificate 2: not a string");
-    for (size_t i = 0; i < 5; i++)
-        assert_string_equal(request.rejections.items[i].fingerprint, "");
-    request_free(&request);
+    read_list(&member, list);
+    assert_null(member.reason);
+    assert_int_equal(member.count, 6);
+    for (size_t i = 0; i < COUNT(reasons); i++)
+        assert_string_equal(member.entries[i].reason, reasons[i]);
+    assert_is_file(&member.entries[5], "ec-p256.crt");
+    assert_int_equal(member.entries[5].index, 5);
+    member_free(&member);
 }
 
+/* Nothing of it is quoted. */
 static void test_private_key(void **state)
 {
-    struct request request = {0};
+    struct member member;
     cJSON *list = cJSON_CreateArray();
 
     (void)state;
     add_file(list, "ec-p256-pkcs8.key");
-    read_list(&request, list);
-    assert_int_equal(request.count, 0);
-    assert_int_equal(request.rejections.count, 1);
-    assert_non_null(strstr(request.rejections.items[0].reason, "private key"));
-    request_free(&request);
+    read_list(&member, list);
+    assert_int_equal(member.count, 1);
+    assert_string_equal(member.entries[0].reason, "holds a private key, expected a certificate");
+    member_free(&member);
 }
 
+static char *repeat(char c, size_t count)
+{
+    char *text = mem_alloc(count + 1);
+
+    memset(text, c, count);
+    return text;
+}
+
+/* An entry has 64 KiB at most; what is larger is not kept either. */
 static void test_entry_over_the_limit(void **state)
 {
-    struct request request = {0};
+    char *largest = repeat('x', 64 * 1024), *larger = repeat('x', 64 * 1024 + 1);
+    struct member member;
     cJSON *list = cJSON_CreateArray();
-    char *junk = calloc(1, 200 * 1024 + 1);
 
     (void)state;
-    memset(junk, 'x', 200 * 1024);
-    cJSON_AddItemToArray(list, cJSON_CreateString(junk));
+    cJSON_AddItemToArray(list, cJSON_CreateString(larger));
+    cJSON_AddItemToArray(list, cJSON_CreateString(largest));
     add_file(list, "ec-p256.crt");
-    read_list(&request, list);
-    assert_int_equal(request.count, 1);
-    assert_int_equal(request.rejections.count, 1);
-    assert_string_equal(request.rejections.items[0].reason,
-                        "client/0: certificate 1: 204800 bytes, more than the 64 KiB allowed");
-    request_free(&request);
-    free(junk);
+    read_list(&member, list);
+    assert_int_equal(member.count, 3);
+    assert_string_equal(member.entries[0].reason, "65537 bytes, more than the 64 KiB allowed");
+    assert_string_equal(member.entries[0].text, "");
+    assert_string_equal(member.entries[1].reason, JUNK);
+    assert_is_file(&member.entries[2], "ec-p256.crt");
+    member_free(&member);
+    free(larger);
+    free(largest);
 }
 
-static void test_value_over_the_limit(void **state)
+static void test_entries_over_the_limit(void **state)
 {
-    size_t size = DATABAG_MAX_VALUE + 1;
-    char *value = malloc(size + 1);
-
-    (void)state;
-    memset(value, ' ', size);
-    value[size] = '\0';
-    assert_value_rejected(
-        value, "client/0: client_certificates has 4194305 bytes, more than the 4 MiB allowed");
-    free(value);
-}
-
-static void test_certificates_over_the_limit(void **state)
-{
-    struct request request = {0};
+    struct member member;
     cJSON *list = cJSON_CreateArray();
 
     (void)state;
-    for (int i = 0; i < DATABAG_MAX_CERTIFICATES + 2; i++)
-        add_file(list, i < DATABAG_MAX_CERTIFICATES ? "ec-p256.crt" : "ec-p384.crt");
-    read_list(&request, list);
-    request_sort(&request);
-    assert_int_equal(request.count, 1);
-    assert_true(is_file(&request.wishes[0], "ec-p256.crt"));
-    assert_int_equal(request.rejections.count, 1);
-    assert_string_equal(request.rejections.items[0].reason,
-                        "client/0: 1002 certificates, more than the 1000 allowed: "
-                        "the last 2 are left out");
-    request_free(&request);
+    for (int i = 0; i < DATABAG_MAX_ENTRIES + 2; i++)
+        cJSON_AddItemToArray(list, cJSON_CreateString("junk"));
+    read_list(&member, list);
+    assert_int_equal(member.count, DATABAG_MAX_ENTRIES);
+    assert_int_equal(member.beyond, 2);
+    assert_null(member.reason);
+    member_free(&member);
 }
 
 static void test_versions(void **state)
@@ -253,23 +243,156 @@ static void test_versions(void **state)
         const char *version;
         bool ours;
     } versions[] = {{"1.0", true},   {"1", true},    {"1.7", true},  {"2.0", false},
-                    {"10.0", false}, {"0.9", false}, {"one", false}, {"", false}};
+                    {"10.0", false}, {"0.9", false}, {"one", false}, {"", true},
+                    {"null", true},  {"\"\"", true}, {"[1]", false}};
 
     (void)state;
-    for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
-        struct request request = {0};
-        cJSON *settings = cJSON_CreateObject();
+    for (size_t i = 0; i < COUNT(versions); i++) {
+        struct member member;
 
-        cJSON_AddStringToObject(settings, "version", versions[i].version);
-        cJSON_AddStringToObject(settings, "client_certificates", "[\"junk\", \"junk\"]");
-        request_read(&request, "client/0", settings);
-        assert_int_equal(request.rejections.count, versions[i].ours ? 2 : 1);
+        read_setting(&member, "version", versions[i].version);
+        assert_int_equal(member.count, versions[i].ours ? 2 : 0);
+        assert_int_equal(member.reason == NULL, versions[i].ours);
         if (!versions[i].ours)
-            assert_non_null(strstr(request.rejections.items[0].reason, "is not supported"));
-        request_free(&request);
-        cJSON_Delete(settings);
+            assert_non_null(strstr(member.reason, "is not supported, only 1.x"));
+        member_free(&member);
     }
 }
+
+/* ---- projects ---- */
+
+static void test_projects(void **state)
+{
+    static const struct {
+        const char *value, *opens, *reason;
+    } cases[] = {
+        {"b, a", "projects a, b", NULL},
+        {"", "all of LXD", NULL},
+        {"\"\"", "all of LXD", NULL},
+        {"\"a,b\"", "projects a, b", NULL},
+        {"[\"b\",\"a\"]", "projects a, b", NULL},
+        {" [ \"a\" ]", "project a", NULL},
+        {"\"[\\\"a\\\"]\"", "project a", NULL},
+        {" , ", NULL,
+         "projects is \" , \", which names no project: name one, or delete the key to ask "
+         "for all of LXD"},
+        {"[]", NULL,
+         "projects is \"[]\", which names no project: name one, or delete the key to ask "
+         "for all of LXD"},
+        {"[\"\"]", NULL,
+         "projects is \"[\"\"]\", which names no project: name one, or delete the key "
+         "to ask for all of LXD"},
+        {"[1]", NULL, "projects is \"[1]\", which is no list of names"},
+        {"[\"a,b\"]", NULL, "projects is \"[\"a,b\"]\", which is no list of names"},
+        {"[\"a\"", NULL, "projects is \"[\"a\"\", which is no list of names"},
+        {"null", NULL, "projects is null: name projects, or delete the key to ask for all of LXD"},
+        {"null ", NULL, "projects is null: name projects, or delete the key to ask for all of LXD"},
+        {"\"null\"", NULL,
+         "projects is null: name projects, or delete the key to ask for all of LXD"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct member member;
+
+        read_setting(&member, "projects", cases[i].value);
+        if ((member.reason == NULL) != (cases[i].reason == NULL))
+            print_message("case %zu: %s\n", i, member.reason);
+        if (cases[i].reason != NULL) {
+            assert_non_null(member.reason);
+            assert_string_equal(member.reason, cases[i].reason);
+            assert_true(member.names_projects); /* it does not mean all, for units without one */
+        } else {
+            char *opens = projects_describe(&member.projects);
+
+            assert_null(member.reason);
+            assert_string_equal(opens, cases[i].opens);
+            assert_int_equal(member.names_projects, strcmp(opens, "all of LXD") != 0);
+            free(opens);
+        }
+        member_free(&member);
+    }
+}
+
+static void test_projects_over_the_limit(void **state)
+{
+    char *large = repeat('x', PROJECTS_MAX_TEXT + 1);
+    struct buffer many = {0};
+    struct member member;
+
+    (void)state;
+    for (int i = 0; i < PROJECTS_MAX + 1; i++)
+        buffer_printf(&many, "p%d,", i);
+    read_setting(&member, "projects", many.data);
+    assert_string_equal(member.reason,
+                        "projects names more than the 256 projects or 64 KiB allowed");
+    assert_int_equal(member.count, 0);
+    member_free(&member);
+    read_setting(&member, "projects", large);
+    assert_non_null(member.reason);
+    member_free(&member);
+    buffer_free(&many);
+    free(large);
+}
+
+/* ---- lxd-https ---- */
+
+static void assert_https(const char *certificate, const char *version, const char *refusal,
+                         const char *reason)
+{
+    cJSON *settings = cJSON_CreateObject();
+    struct member member;
+
+    if (certificate != NULL)
+        cJSON_AddStringToObject(settings, "certificate", certificate);
+    if (version != NULL)
+        cJSON_AddStringToObject(settings, "version", version);
+    cJSON_AddStringToObject(settings, "client_certificates", "is of the other interface");
+    cJSON_AddStringToObject(settings, "autoremove", "True");
+    cJSON_AddStringToObject(settings, "projects", "foo, bar");
+    member_read(&member, "client/0", false, settings, DATABAG_HTTPS);
+    assert_int_equal(member.reason != NULL, refusal != NULL);
+    if (refusal != NULL)
+        assert_string_equal(member.reason, refusal);
+    assert_int_equal(member.count, certificate != NULL && refusal == NULL);
+    if (reason != NULL)
+        assert_string_equal(member.entries[0].reason, reason);
+    else if (member.count != 0)
+        assert_is_file(&member.entries[0], "ec-p256.crt");
+    assert_int_equal(member.projects.names.count, 2);
+    member_free(&member);
+    cJSON_Delete(settings);
+}
+
+static void test_https(void **state)
+{
+    char *good = x509_file("ec-p256.crt"), *key = x509_file("ec-p256-pkcs8.key");
+
+    (void)state;
+    assert_https(NULL, "1.0", NULL, NULL);
+    assert_https(good, "1.0", NULL, NULL);
+    assert_https(good, NULL, NULL, NULL);
+    assert_https(good, "2.0", "version \"2.0\" of the interface is not supported, only 1.x", NULL);
+    assert_https("junk", "1.0", NULL, JUNK);
+    assert_https("[]", "1.0", NULL, JUNK);
+    assert_https(key, "1.0", NULL, "holds a private key, expected a certificate");
+    free(key);
+    free(good);
+}
+
+static void test_settings_that_cannot_be_read(void **state)
+{
+    struct member member;
+
+    (void)state;
+    member_refuse(&member, "client", true, "relation-get answers 100% nonsense");
+    assert_string_equal(member.reason, "relation-get answers 100% nonsense");
+    assert_true(member.names_projects); /* perhaps: so its units are not let in to all of LXD */
+    assert_int_equal(member.count, 0);
+    member_free(&member);
+}
+
+/* ---- what we answer ---- */
 
 static void assert_nodes(struct nodes *nodes, const char *text)
 {
@@ -281,22 +404,26 @@ static void assert_nodes(struct nodes *nodes, const char *text)
 
 static void test_nodes(void **state)
 {
-    struct strings fingerprints = {0};
+    struct strings fingerprints = {0}, read = {0};
     struct nodes nodes = {0};
 
     (void)state;
     assert_nodes(&nodes, "[]");
-    nodes_add(&nodes, "https://[fe80::1]:8443", "node \"2\"", &fingerprints);
+    nodes_add(&nodes, "https://[fe80::1]:8443", "node \"2\"", &fingerprints, "pem\n");
     strings_add(&fingerprints, LOWER);
     strings_add(&fingerprints, HIGHER);
-    nodes_add(&nodes, "https://10.0.0.1:8443", "node-1", &fingerprints);
+    nodes_add(&nodes, "https://10.0.0.1:8443", "node-1", &fingerprints, "pem");
     /* Sorted by endpoint, whatever the order in which they were found. */
-    assert_nodes(&nodes, "[{\"endpoint\":\"https://10.0.0.1:8443\",\"name\":\"node-1\","
-                         "\"trusted_certs_fp\":[\"" LOWER "\",\"" HIGHER "\"]},"
-                         "{\"endpoint\":\"https://[fe80::1]:8443\",\"name\":\"node \\\"2\\\"\","
-                         "\"trusted_certs_fp\":[]}]");
+    assert_nodes(&nodes, "[{\"certificate\":\"pem\",\"endpoint\":\"https://10.0.0.1:8443\","
+                         "\"name\":\"node-1\",\"trusted_certs_fp\":[\"" LOWER "\",\"" HIGHER "\"]},"
+                         "{\"certificate\":\"pem\\n\",\"endpoint\":\"https://[fe80::1]:8443\","
+                         "\"name\":\"node \\\"2\\\"\",\"trusted_certs_fp\":[]}]");
+    node_fingerprints(nodes.items[0], &read);
+    assert_int_equal(read.count, 2);
+    assert_string_equal(node_certificate(nodes.items[0]), "pem");
     nodes_free(&nodes);
     strings_free(&fingerprints);
+    strings_free(&read);
 }
 
 /* What we have published is read and written again to the same bytes. */
@@ -317,7 +444,7 @@ static void test_nodes_published_before(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < COUNT(cases); i++) {
         cJSON *settings = cJSON_CreateObject();
         struct nodes nodes = {0};
 
@@ -327,6 +454,25 @@ static void test_nodes_published_before(void **state)
         assert_nodes(&nodes, cases[i].read);
         nodes_free(&nodes);
         cJSON_Delete(settings);
+    }
+}
+
+/* Only what is a fingerprint is believed to be one. */
+static void test_fingerprints_of_nodes(void **state)
+{
+    static const char *const odd[] = {
+        "{\"endpoint\":\"e\"}", "{\"endpoint\":\"e\",\"trusted_certs_fp\":7}",
+        "{\"endpoint\":\"e\",\"trusted_certs_fp\":[\"x\",null,1,\"" LOWER "0\"]}"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(odd); i++) {
+        struct strings fingerprints = {0};
+        cJSON *node = cJSON_Parse(odd[i]);
+
+        node_fingerprints(node, &fingerprints);
+        assert_int_equal(fingerprints.count, 0);
+        assert_null(node_certificate(node));
+        cJSON_Delete(node);
     }
 }
 
@@ -345,143 +491,86 @@ static void test_registered(void **state)
     strings_free(&texts);
 }
 
-/* Sorted, without doubles, and without a fingerprint where there is none. */
+/* Sorted; without fingerprint, unit and index where there is none. */
 static void test_rejected(void **state)
 {
+    struct member unit = {.name = (char[]){"client/0"}},
+                  application = {.name = (char[]){"client"}, .is_application = true};
+    struct entry lower = {.index = 2, .certificate.fingerprint = LOWER},
+                 higher = {.index = 0, .certificate.fingerprint = HIGHER},
+                 junk = {.index = 1, .reason = (char[]){"junk"}};
     struct rejections rejections = {0};
 
     (void)state;
     char *text = databag_rejected(&rejections);
     assert_string_equal(text, "");
     free(text);
-    rejections_add(&rejections, HIGHER, "expired");
-    rejections_add(&rejections, LOWER, "weak");
-    rejections_add(&rejections, NULL, "junk");
-    rejections_add(&rejections, HIGHER, "expired");
+    rejections_add(&rejections, &unit, &higher, "expired");
+    rejections_add(&rejections, &application, &lower, "weak");
+    rejections_add(&rejections, &unit, NULL, "too many");
+    rejections_add(&rejections, &unit, &junk, "junk");
     rejections_sort(&rejections);
     text = databag_rejected(&rejections);
-    assert_string_equal(text, "[{\"reason\":\"junk\"},"
-                              "{\"fingerprint\":\"" LOWER "\",\"reason\":\"weak\"},"
-                              "{\"fingerprint\":\"" HIGHER "\",\"reason\":\"expired\"}]");
-    assert_int_equal(rejections.count, 3);
+    assert_string_equal(text, "[{\"reason\":\"too many\",\"unit\":\"client/0\"},"
+                              "{\"index\":1,\"reason\":\"junk\",\"unit\":\"client/0\"},"
+                              "{\"fingerprint\":\"" LOWER "\",\"index\":2,\"reason\":\"weak\"},"
+                              "{\"fingerprint\":\"" HIGHER
+                              "\",\"index\":0,\"reason\":\"expired\",\"unit\":\"client/0\"}]");
     free(text);
     rejections_free(&rejections);
 }
 
-/* Of two members that want the same certificate, each for its projects. */
-static void test_projects(void **state)
+/* At most 1,000 are listed, of 200 bytes each; the last says how many more. */
+static void test_bounds_of_rejections(void **state)
 {
-    cJSON *settings = cJSON_CreateObject();
-    struct request request = {0};
+    struct member unit = {.name = (char[]){"client/0"}};
+    struct rejections rejections = {0};
+    char *reason = repeat('r', 1000);
 
     (void)state;
-    char *text = x509_file("ec-p256.crt");
-    cJSON *list = cJSON_CreateArray();
-    cJSON_AddItemToArray(list, cJSON_CreateString(text));
-    char *value = json_print(list);
-    cJSON_AddStringToObject(settings, "client_certificates", value);
-    cJSON_AddStringToObject(settings, "projects", "a, b");
-    request_read(&request, "client/0", settings);
-    cJSON_DeleteItemFromObject(settings, "projects");
-    request_read(&request, "client/1", settings);
-    assert_true(request.wishes[0].projects.restricted);
-    assert_false(request.wishes[1].projects.restricted);
-    cJSON_AddStringToObject(settings, "projects", "b");
-    request_read(&request, "client/2", settings);
-    request_sort(&request);
-    assert_int_equal(request.count, 1);
-    assert_int_equal(request.wishes[0].projects.names.count, 1);
-    assert_string_equal(request.wishes[0].projects.names.items[0], "b");
-    request_free(&request);
-    free(value);
-    free(text);
+    for (size_t i = 0; i < 1000; i++)
+        rejections_add(&rejections, &unit, &(struct entry){.index = i, .reason = reason}, reason);
+    char *text = databag_rejected(&rejections);
+    cJSON *list = cJSON_Parse(text);
+    assert_int_equal(cJSON_GetArraySize(list), 1000);
+    assert_int_equal(strlen(json_string(list->child, "reason")), DATABAG_MAX_REASON);
     cJSON_Delete(list);
-    cJSON_Delete(settings);
-}
-
-/* The reasons that one member's settings for lxd-https give; NULL where all is well. */
-static void assert_https(const char *certificate, const char *version, const char *reason)
-{
-    cJSON *settings = cJSON_CreateObject();
-    struct request request = {0};
-
-    if (certificate != NULL)
-        cJSON_AddStringToObject(settings, "certificate", certificate);
-    if (version != NULL)
-        cJSON_AddStringToObject(settings, "version", version);
-    cJSON_AddStringToObject(settings, "client_certificates", "is of the other interface");
-    cJSON_AddStringToObject(settings, "autoremove", "True");
-    request_read_https(&request, "client/0", settings);
-    assert_int_equal(request.rejections.count, reason != NULL);
-    if (reason != NULL)
-        assert_string_equal(request.rejections.items[0].reason, reason);
-    assert_int_equal(request.count, certificate != NULL && reason == NULL);
-    request_free(&request);
-    cJSON_Delete(settings);
-}
-
-static void test_https(void **state)
-{
-    char *good = x509_file("ec-p256.crt"), *key = x509_file("ec-p256-pkcs8.key");
-    char *two = mem_printf("%s%s", good, good);
-
-    (void)state;
-    assert_https(NULL, "1.0", NULL);
-    assert_https(good, "1.0", NULL);
-    assert_https(good, NULL, NULL);
-    assert_https(good, "2.0",
-                 "client/0: version \"2.0\" of the interface is not supported, only 1.x");
-    assert_https("junk", "1.0",
-                 "client/0: certificate: holds no PEM block, expected "
-                 "\"-----BEGIN CERTIFICATE-----\"");
-    assert_https("[]", "1.0",
-                 "client/0: certificate: holds no PEM block, expected "
-                 "\"-----BEGIN CERTIFICATE-----\"");
-    assert_https(two, "1.0", "client/0: certificate: holds 2 PEM blocks, expected one certificate");
-    assert_https(key, "1.0", "client/0: certificate: holds a private key, expected a certificate");
-    free(two);
-    free(key);
-    free(good);
-}
-
-static void test_https_projects(void **state)
-{
-    cJSON *settings = cJSON_CreateObject();
-    struct request request = {0};
-
-    (void)state;
-    char *text = x509_file("ec-p256.crt");
-    cJSON_AddStringToObject(settings, "certificate", text);
-    cJSON_AddStringToObject(settings, "projects", "foo, bar");
-    request_read_https(&request, "client/0", settings);
-    assert_true(request.wishes[0].projects.restricted);
-    assert_int_equal(request.wishes[0].projects.names.count, 2);
-    assert_string_equal(request.wishes[0].projects.names.items[1], "bar");
-    request_free(&request);
     free(text);
-    cJSON_Delete(settings);
+    for (size_t i = 1000; i < 1234; i++)
+        rejections_add(&rejections, &unit, &(struct entry){.index = i, .reason = reason}, reason);
+    text = databag_rejected(&rejections);
+    list = cJSON_Parse(text);
+    assert_int_equal(cJSON_GetArraySize(list), 1000);
+    assert_string_equal(json_string(cJSON_GetArrayItem(list, 999), "reason"),
+                        "235 more are rejected");
+    cJSON_Delete(list);
+    free(text);
+    free(reason);
+    rejections_free(&rejections);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_projects),
-        cmocka_unit_test(test_https),
-        cmocka_unit_test(test_https_projects),
         cmocka_unit_test(test_nothing_is_wanted),
         cmocka_unit_test(test_certificates),
-        cmocka_unit_test(test_one_certificate_as_two_texts),
         cmocka_unit_test(test_bad_values),
+        cmocka_unit_test(test_values_that_are_json_strings),
         cmocka_unit_test(test_bad_entries_beside_a_good_one),
         cmocka_unit_test(test_private_key),
         cmocka_unit_test(test_entry_over_the_limit),
-        cmocka_unit_test(test_value_over_the_limit),
-        cmocka_unit_test(test_certificates_over_the_limit),
+        cmocka_unit_test(test_entries_over_the_limit),
         cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_projects),
+        cmocka_unit_test(test_projects_over_the_limit),
+        cmocka_unit_test(test_https),
+        cmocka_unit_test(test_settings_that_cannot_be_read),
         cmocka_unit_test(test_nodes),
         cmocka_unit_test(test_nodes_published_before),
+        cmocka_unit_test(test_fingerprints_of_nodes),
         cmocka_unit_test(test_registered),
         cmocka_unit_test(test_rejected),
+        cmocka_unit_test(test_bounds_of_rejections),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

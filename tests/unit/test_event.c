@@ -99,21 +99,20 @@ static void test_kinds(void **state)
     static const struct {
         const char *name;
         enum event_kind kind;
-        bool farewell;
     } hooks[] = {
-        {"install", EVENT_OTHER, false},
-        {"update-status", EVENT_OTHER, false},
-        {"api-relation-joined", EVENT_OTHER, false},
-        {"api-relation-departed", EVENT_RELATION_DEPARTED, true},
-        {"api-relation-broken", EVENT_RELATION_BROKEN, true},
-        {"https-relation-changed", EVENT_OTHER, false},
-        {"https-relation-departed", EVENT_RELATION_DEPARTED, true},
-        {"https-relation-broken", EVENT_RELATION_BROKEN, true},
-        {"stop", EVENT_STOP, true},
-        {"remove", EVENT_STOP, true},
-        {"stopped", EVENT_OTHER, false},
-        {"relation-broken", EVENT_OTHER, false},
-        {"something-nobody-knows", EVENT_OTHER, false},
+        {"install", EVENT_OTHER},
+        {"update-status", EVENT_UPDATE_STATUS},
+        {"api-relation-joined", EVENT_OTHER},
+        {"api-relation-departed", EVENT_RELATION_DEPARTED},
+        {"api-relation-broken", EVENT_RELATION_BROKEN},
+        {"https-relation-changed", EVENT_OTHER},
+        {"https-relation-departed", EVENT_RELATION_DEPARTED},
+        {"https-relation-broken", EVENT_RELATION_BROKEN},
+        {"stop", EVENT_STOP},
+        {"remove", EVENT_STOP},
+        {"stopped", EVENT_OTHER},
+        {"relation-broken", EVENT_OTHER},
+        {"something-nobody-knows", EVENT_OTHER},
     };
 
     (void)state;
@@ -122,7 +121,6 @@ static void test_kinds(void **state)
 
         read_hook(&event, hooks[i].name);
         assert_int_equal(event.kind, hooks[i].kind);
-        assert_int_equal(event_is_farewell(&event), hooks[i].farewell);
         event_free(&event);
     }
 }

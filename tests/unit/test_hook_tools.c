@@ -91,11 +91,14 @@ static void test_answer_over_the_limit(void **state)
 {
     struct fake_juju fake = {.cut = true};
     struct juju_transport juju = fake_juju_transport(&fake);
+    enum juju_refusal refusal;
     struct error error;
     cJSON *settings;
 
     (void)state;
-    assert_int_equal(juju_relation_get(&juju, "api:3", "a/0", false, &settings, &error), -1);
+    assert_int_equal(
+        juju_relation_get(&juju, "api:3", "a/0", JUJU_UNIT, &settings, &refusal, &error), -1);
+    assert_int_equal(refusal, JUJU_REFUSAL_OTHER);
     assert_int_equal(error.kind, ERROR_INPUT);
     assert_string_equal(error.text, "relation-get answers more than the 8 MiB that are read");
     fake_juju_free(&fake);
@@ -257,17 +260,56 @@ static void test_settings_of_a_unit_and_of_an_application(void **state)
         {0}};
     struct fake_juju fake = {.answers = answers};
     struct juju_transport juju = fake_juju_transport(&fake);
+    enum juju_refusal refusal;
     struct error error;
     cJSON *settings;
 
     (void)state;
-    assert_int_equal(juju_relation_get(&juju, "api:7", "client/0", false, &settings, &error), 0);
+    assert_int_equal(
+        juju_relation_get(&juju, "api:7", "client/0", JUJU_UNIT, &settings, &refusal, &error), 0);
     assert_string_equal(json_string(settings, "a"), "<b>");
     cJSON_Delete(settings);
-    assert_int_equal(juju_relation_get(&juju, "api:7", "client", true, &settings, &error), 0);
+    assert_int_equal(
+        juju_relation_get(&juju, "api:7", "client", JUJU_APPLICATION, &settings, &refusal, &error),
+        0);
     assert_string_equal(json_string(settings, "c"), "d");
     cJSON_Delete(settings);
     fake_juju_free(&fake);
+}
+
+/* Only the whole of what Juju says means something. */
+static void test_refusals(void **state)
+{
+    static const struct {
+        const char *message;
+        enum juju_refusal refusal;
+    } cases[] = {
+        {"ERROR permission denied\n", JUJU_REFUSAL_DENIED},
+        {"WARNING slow\nERROR permission denied\n", JUJU_REFUSAL_DENIED},
+        {"ERROR relation unit not found\n", JUJU_REFUSAL_NO_UNIT},
+        {"ERROR cannot read: permission denied\n", JUJU_REFUSAL_OTHER},
+        {"ERROR permission denied (again)\n", JUJU_REFUSAL_OTHER},
+        {"ERROR relation not found\n", JUJU_REFUSAL_OTHER},
+        {"", JUJU_REFUSAL_OTHER},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct fake_answer answers[] = {
+            {"relation-get --format=json -r api:7 - i/0", 1, NULL, cases[i].message}, {0}};
+        struct fake_juju fake = {.answers = answers};
+        struct juju_transport juju = fake_juju_transport(&fake);
+        enum juju_refusal refusal;
+        struct error error;
+        cJSON *settings;
+
+        assert_int_equal(
+            juju_relation_get(&juju, "api:7", "i/0", JUJU_UNIT, &settings, &refusal, &error), -1);
+        assert_int_equal(refusal, cases[i].refusal);
+        assert_int_equal(error.kind, ERROR_HOOK);
+        assert_null(settings);
+        fake_juju_free(&fake);
+    }
 }
 
 /* What relation-set reads for one value. */
@@ -480,6 +522,7 @@ int main(void)
         cmocka_unit_test(test_relations),
         cmocka_unit_test(test_list_with_more_than_strings),
         cmocka_unit_test(test_settings_of_a_unit_and_of_an_application),
+        cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_settings_go_through_stdin),
         cmocka_unit_test(test_settings_of_the_application),
         cmocka_unit_test(test_what_yaml_would_not_take),

@@ -8,14 +8,10 @@
 
 #include <cmocka.h>
 
+#include "base/json.h"
+#include "charm/relations.h"
 #include "fake_juju.h"
-#include "lxd/client.h"
 #include "x509_files.h"
-
-static const struct certificate *presented_to(const struct lxd_client *client);
-
-#define lxd_presented presented_to
-#include "charm/relations.c"
 
 #define IDS "relation-ids --format=json api"
 #define HTTPS_IDS "relation-ids --format=json https"
@@ -23,755 +19,673 @@ static const struct certificate *presented_to(const struct lxd_client *client);
 #define APPLICATION "relation-list --format=json --app -r "
 #define GET "relation-get --format=json -r "
 #define GET_APPLICATION "relation-get --format=json --app -r "
-#define NO_HTTPS                 \
-    {                            \
-        HTTPS_IDS, 0, "[]", NULL \
-    }
+#define GOAL "goal-state --format=json"
+#define MEMORY "state-get --format=json"
 #define DENIED "ERROR permission denied\n"
+#define NO_UNIT "ERROR relation unit not found\n"
+#define MAX_ANSWERS 40
 
-/* What every server presents. */
-static struct certificate server_certificate;
+#define FP_A "63d52a6743358b17b2cbc8884520ebf6a639146a6ff0ee4f71f5114ce9ddb77a" /* ec-p256.crt */
+#define FP_B "b148ac225ae7e054bb307ac77674c3401eb87e8ac0499919242b72099986a59e" /* ec-p384.crt */
+#define FP_C "904aacfa3ef5250c5abe33ab0852303321bd7a8d95012ad134d61f912e4e3438" /* ed25519.crt */
 
-static const struct certificate *presented_to(const struct lxd_client *client)
-{
-    (void)client;
-    return &server_certificate;
-}
-
-static char our_application[] = "integrator";
-
-/* What one pass reads. */
+/* What one pass reads. Two relations, with x (api:3) and with y (api:4), are there unless a test
+ * says otherwise; x has x/0, who asks for A, and x/1, who asks for B. */
 struct setting {
     struct fake_juju fake;
     struct juju_transport juju;
+    struct fake_answer answers[MAX_ANSWERS];
+    size_t count;
     struct event event;
+    bool leader;
+    struct goal goal;
     struct relations relations;
     struct error error;
+    char *asking[2]; /* settings */
 };
 
-static int read_all(struct setting *setting, const struct fake_answer *answers)
-{
-    setting->fake.answers = answers;
-    setting->juju = fake_juju_transport(&setting->fake);
-    setting->event.unit = "integrator/0";
-    setting->event.application = our_application;
-    if (setting->event.relation_id == NULL)
-        setting->event.relation_id = setting->event.remote_unit = "";
-    return relations_read(&setting->relations, &setting->juju, &setting->event, &setting->error);
-}
-
-static void setting_free(struct setting *setting)
-{
-    relations_free(&setting->relations);
-    fake_juju_free(&setting->fake);
-}
-
-/* The settings of a member that asks for these certificates, as relation-get prints them. */
-static char *settings_asking(const char *name, const char *other)
+/* The settings of a member that asks for a certificate, as relation-get prints them. */
+static char *settings_asking(const char *name)
 {
     cJSON *list = cJSON_CreateArray(), *settings = cJSON_CreateObject();
-    const char *const names[] = {name, other};
+    char *pem = x509_file(name);
 
-    for (size_t i = 0; i < 2 && names[i] != NULL; i++) {
-        char *text = x509_file(names[i]);
-
-        cJSON_AddItemToArray(list, cJSON_CreateString(text));
-        free(text);
-    }
+    cJSON_AddItemToArray(list, cJSON_CreateString(pem));
     char *value = json_print(list);
     cJSON_AddStringToObject(settings, "client_certificates", value);
     char *text = json_print(settings);
     cJSON_Delete(list);
     cJSON_Delete(settings);
     free(value);
+    free(pem);
     return text;
+}
+
+/* The first answer to a command counts: what a test says goes before the rest. */
+static void answer(struct setting *setting, const char *command, const char *output)
+{
+    assert_in_range(setting->count, 0, MAX_ANSWERS - 2);
+    setting->answers[setting->count++] = (struct fake_answer){command, 0, output, NULL};
+}
+
+static void refuse(struct setting *setting, const char *command, const char *message)
+{
+    assert_in_range(setting->count, 0, MAX_ANSWERS - 2);
+    setting->answers[setting->count++] = (struct fake_answer){command, 1, NULL, message};
+}
+
+#define STAYS "\"units\":{\"i/0\":{\"status\":\"active\"}}"
+#define GOAL_OF(units) "{" STAYS ",\"relations\":{\"api\":{\"x\":{}" units "}}}"
+
+static int set_up(void **state)
+{
+    struct setting *setting = mem_alloc(sizeof *setting);
+
+    setting->asking[0] = settings_asking("ec-p256.crt");
+    setting->asking[1] = settings_asking("ec-p384.crt");
+    setting->event = (struct event){.name = "config-changed",
+                                    .unit = "i/0",
+                                    .application = mem_string("i"),
+                                    .model_uuid = "",
+                                    .relation_id = "",
+                                    .remote_unit = "",
+                                    .remote_application = "",
+                                    .departing_unit = ""};
+    *state = setting;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct setting *setting = *state;
+
+    relations_free(&setting->relations);
+    goal_free(&setting->goal);
+    fake_juju_free(&setting->fake);
+    free(setting->event.application);
+    free(setting->asking[0]);
+    free(setting->asking[1]);
+    free(setting);
+    return 0;
+}
+
+static int read_all(struct setting *setting)
+{
+    answer(setting, IDS, "[\"api:4\",\"api:3\"]");
+    answer(setting, HTTPS_IDS, "[]");
+    answer(setting, LIST "api:3", "[\"x/1\",\"x/0\"]");
+    answer(setting, LIST "api:4", "[]");
+    answer(setting, APPLICATION "api:4", "\"y\"");
+    answer(setting, GET "api:3 - i/0", "{\"a\":\"b\"}");
+    answer(setting, GET "api:4 - i/0", "{}");
+    answer(setting, GET "api:3 - x/0", setting->asking[0]);
+    answer(setting, GET "api:3 - x/1", setting->asking[1]);
+    answer(setting, GET_APPLICATION "api:3 - x", "{}");
+    answer(setting, GET_APPLICATION "api:4 - y", "{}");
+    answer(setting, GOAL, GOAL_OF(",\"x/0\":{},\"x/1\":{}"));
+    answer(setting, MEMORY, "{}");
+    setting->fake.answers = setting->answers;
+    setting->juju = fake_juju_transport(&setting->fake);
+    goal_read(&setting->goal, &setting->juju);
+    return relations_read(&setting->relations, &setting->juju, &setting->event, &setting->goal,
+                          setting->leader, &setting->error);
+}
+
+static bool was_called(const struct setting *setting, const char *command)
+{
+    return strings_contain(&setting->fake.calls, command);
+}
+
+/* The one with this number. */
+static const struct relation *of(const struct setting *setting, unsigned long number)
+{
+    const struct relation *relation = relations_find(&setting->relations, number);
+
+    assert_non_null(relation);
+    return relation;
+}
+
+static void assert_claims(const struct setting *setting, unsigned long number,
+                          const char *fingerprint, enum relations_claim claim)
+{
+    assert_int_equal(relations_claim(&setting->relations, number, fingerprint), claim);
 }
 
 static void test_no_relation(void **state)
 {
-    static const struct fake_answer answers[] = {{IDS, 0, "[]", NULL}, NO_HTTPS, {0}};
-    struct setting setting = {0};
+    struct setting *setting = *state;
 
-    (void)state;
-    assert_int_equal(read_all(&setting, answers), 0);
-    assert_int_equal(setting.relations.count, 0);
-    setting_free(&setting);
+    answer(setting, IDS, "[]");
+    assert_int_equal(read_all(setting), 0);
+    assert_int_equal(setting->relations.count, 0);
+    assert_true(relations_are_complete(&setting->relations));
+    assert_claims(setting, 3, FP_A, CLAIM_PERHAPS);
 }
 
 static void test_no_list(void **state)
 {
-    static const struct fake_answer answers[] = {{IDS, 1, NULL, DENIED}, {0}};
-    struct setting setting = {0};
+    struct setting *setting = *state;
 
-    (void)state;
-    assert_int_equal(read_all(&setting, answers), -1);
-    assert_int_equal(setting.error.kind, ERROR_HOOK);
-    setting_free(&setting);
+    refuse(setting, IDS, DENIED);
+    assert_int_equal(read_all(setting), -1);
+    assert_int_equal(setting->error.kind, ERROR_HOOK);
 }
 
-/* The union over units and the application, of relations in the order of their numbers. */
-static void test_union_and_order(void **state)
+/* Ascending, lists before databags, units before the application. */
+static void test_what_is_read(void **state)
 {
-    char *first = settings_asking("ec-p256.crt", "ec-p384.crt");
-    char *second = settings_asking("ec-p384.crt", "ed25519.crt");
-    char *third = settings_asking("leaf.crt", NULL);
-    const struct fake_answer answers[] = {{IDS, 0, "[\"api:10\",\"api:9\"]", NULL},
-                                          {LIST "api:10", 0, "[\"x/0\",\"x/1\"]", NULL},
-                                          {GET "api:10 - x/0", 0, first, NULL},
-                                          {GET "api:10 - x/1", 0, second, NULL},
-                                          {GET_APPLICATION "api:10 - x", 0, third, NULL},
-                                          {GET "api:10 - integrator/0", 0, "{\"a\":\"b\"}", NULL},
-                                          {LIST "api:9", 0, "[]", NULL},
-                                          {APPLICATION "api:9", 0, "\"y\"", NULL},
-                                          {GET_APPLICATION "api:9 - y", 0, "{}", NULL},
-                                          {GET "api:9 - integrator/0", 0, "null", NULL},
-                                          NO_HTTPS,
-                                          {0}};
-    struct setting setting = {0};
+    struct setting *setting = *state;
 
-    (void)state;
-    assert_int_equal(read_all(&setting, answers), 0);
-    assert_int_equal(setting.relations.count, 2);
-    const struct relation *relation = &setting.relations.items[0];
-    assert_string_equal(relation->id, "api:9");
-    assert_int_equal(relation->number, 9);
-    assert_string_equal(relation->application, "y");
-    assert_true(relation->readable);
-    assert_int_equal(relation->request.count, 0);
-    relation = &setting.relations.items[1];
+    answer(setting, GET_APPLICATION "api:3 - x", setting->asking[0]);
+    assert_int_equal(read_all(setting), 0);
+    assert_int_equal(setting->relations.count, 2);
+    const struct relation *relation = &setting->relations.items[0];
+    assert_string_equal(relation->id, "api:3");
+    assert_int_equal(relation->number, 3);
+    assert_int_equal(relation->state, RELATION_LIVING);
     assert_string_equal(relation->application, "x");
-    assert_int_equal(relation->request.count, 4);
     assert_string_equal(json_string(relation->published, "a"), "b");
-    setting_free(&setting);
-    free(first);
-    free(second);
-    free(third);
+    assert_int_equal(relation->member_count, 3);
+    assert_string_equal(relation->members[0].name, "x/0");
+    assert_string_equal(relation->members[0].entries[0].certificate.fingerprint, FP_A);
+    assert_string_equal(relation->members[1].name, "x/1");
+    assert_string_equal(relation->members[2].name, "x");
+    assert_true(relation->members[2].is_application);
+    assert_true(relation->complete);
+    assert_string_equal(setting->relations.items[1].application, "y");
+    assert_false(setting->relations.items[1].complete); /* goal-state names no unit of it */
+    assert_false(relations_are_complete(&setting->relations));
+    bool databag = false;
+    for (size_t i = 0; i < setting->fake.calls.count; i++) {
+        const char *call = setting->fake.calls.items[i];
+
+        databag = databag || strncmp(call, "relation-get", 12) == 0;
+        assert_false(databag && strncmp(call, "relation-list", 13) == 0);
+    }
+    char *name = relation_describe(relation);
+    assert_string_equal(name, "x (api:3)");
+    free(name);
+    assert_null(relations_find(&setting->relations, 5));
 }
 
-/* Older Jujus still list the relation that ends; nothing of it is touched. */
+/* ---- the table, row by row ---- */
+
+/* "the relation of relation-broken: over", whether Juju still lists it or not. */
+static void check_broken(struct setting *setting, const char *ids)
+{
+    setting->event.kind = EVENT_RELATION_BROKEN;
+    setting->event.relation_id = "api:3";
+    setting->event.remote_application = "x";
+    answer(setting, IDS, ids);
+    answer(setting, GET "api:3 - i/0",
+           "{\"nodes\":\"[{\\\"endpoint\\\":\\\"https://h:8443\\\",\\\"trusted_certs_fp\\\":"
+           "[\\\"" FP_B "\\\"]}]\"}");
+    assert_int_equal(read_all(setting), 0);
+    assert_int_equal(setting->relations.count, 2);
+    assert_int_equal(of(setting, 3)->state, RELATION_ENDING);
+    assert_int_equal(of(setting, 3)->member_count, 0);
+    assert_claims(setting, 3, FP_A, CLAIM_OVER);
+    assert_claims(setting, 9, FP_B, CLAIM_OVER); /* another relation named the entry */
+    assert_claims(setting, 9, FP_A, CLAIM_PERHAPS);
+    assert_false(was_called(setting, LIST "api:3"));
+    assert_false(was_called(setting, GET "api:3 - x/0"));
+}
+
 static void test_relation_that_ends(void **state)
 {
-    static const struct fake_answer answers[] = {{IDS, 0, "[\"api:3\"]", NULL}, NO_HTTPS, {0}};
-    struct setting setting = {
-        .event = {.kind = EVENT_RELATION_BROKEN, .relation_id = "api:3", .remote_unit = ""}};
-
-    (void)state;
-    assert_int_equal(read_all(&setting, answers), 0);
-    assert_int_equal(setting.relations.count, 0);
-    assert_int_equal(setting.fake.calls.count, 2);
-    setting_free(&setting);
+    check_broken(*state, "[\"api:3\",\"api:4\"]");
 }
 
-/* Older Jujus still list the unit that departs. */
-static void test_unit_that_departs(void **state)
+static void test_relation_that_ends_and_is_not_listed(void **state)
 {
-    char *asking = settings_asking("ec-p256.crt", NULL);
-    const struct fake_answer answers[] = {{IDS, 0, "[\"api:3\"]", NULL},
-                                          {LIST "api:3", 0, "[\"x/0\",\"x/1\"]", NULL},
-                                          {GET "api:3 - x/0", 0, asking, NULL},
-                                          {GET "api:3 - x/1", 0, "{}", NULL},
-                                          {GET_APPLICATION "api:3 - x", 0, "{}", NULL},
-                                          {GET "api:3 - integrator/0", 0, "{}", NULL},
-                                          NO_HTTPS,
-                                          {0}};
-    struct setting setting = {
-        .event = {.kind = EVENT_RELATION_DEPARTED, .relation_id = "api:3", .remote_unit = "x/0"}};
-
-    (void)state;
-    assert_int_equal(read_all(&setting, answers), 0);
-    assert_true(setting.relations.items[0].readable);
-    assert_int_equal(setting.relations.items[0].request.count, 0);
-    setting_free(&setting);
-    free(asking);
+    check_broken(*state, "[\"api:4\"]");
 }
 
-/* One that cannot be read is known as such, and does not keep the next from being read. */
-static void test_unreadable_relation(void **state)
+/* "not in relation-ids: over, for update-status; elsewhere perhaps not seen yet" */
+static void test_relation_that_is_not_listed(void **state)
 {
-    static const struct fake_answer answers[] = {{IDS, 0, "[\"api:3\",\"api:4\"]", NULL},
-                                                 {LIST "api:3", 0, "[\"x/0\"]", NULL},
-                                                 {GET "api:3 - x/0", 1, NULL, DENIED},
-                                                 {LIST "api:4", 0, "[]", NULL},
-                                                 {APPLICATION "api:4", 0, "\"y\"", NULL},
-                                                 {GET_APPLICATION "api:4 - y", 0, "{}", NULL},
-                                                 {GET "api:4 - integrator/0", 0, "{}", NULL},
-                                                 NO_HTTPS,
-                                                 {0}};
-    struct setting setting = {0};
+    struct setting *setting = *state;
 
-    (void)state;
-    assert_int_equal(read_all(&setting, answers), 0);
-    assert_int_equal(setting.relations.count, 2);
-    assert_false(setting.relations.items[0].readable);
-    assert_true(setting.relations.items[1].readable);
-    setting_free(&setting);
+    assert_int_equal(read_all(setting), 0);
+    assert_claims(setting, 9, FP_C, CLAIM_PERHAPS);
+    assert_claims(setting, 0, FP_C, CLAIM_PERHAPS);
 }
 
-/* Settings that no parser takes are not a failure to read: else they could stop all removals. */
+static void test_relation_that_is_not_listed_in_update_status(void **state)
+{
+    struct setting *setting = *state;
+
+    setting->event.kind = EVENT_UPDATE_STATUS;
+    assert_int_equal(read_all(setting), 0);
+    assert_true(relations_are_complete(&setting->relations));
+    assert_claims(setting, 9, FP_C, CLAIM_OVER);
+    assert_claims(setting, 0, FP_C, CLAIM_OVER);
+}
+
+/* "our own databag is readable: living": what is over is what is known to be. */
+static void test_claims_on_a_living_relation(void **state)
+{
+    struct setting *setting = *state;
+
+    answer(setting, GET "api:4 - i/0",
+           "{\"nodes\":\"[{\\\"endpoint\\\":\\\"https://h:8443\\\",\\\"trusted_certs_fp\\\":"
+           "[\\\"" FP_C "\\\"]}]\"}");
+    assert_int_equal(read_all(setting), 0);
+    assert_claims(setting, 3, FP_C, CLAIM_OVER);    /* it is complete */
+    assert_claims(setting, 4, FP_B, CLAIM_PERHAPS); /* it is not */
+    assert_claims(setting, 4, FP_C, CLAIM_OVER);    /* but our databag holds it */
+}
+
+/* "another, higher number has the same endpoint and remote application: the lower is gone" */
+static void test_relation_that_is_replaced(void **state)
+{
+    struct setting *setting = *state;
+
+    answer(setting, IDS, "[\"api:3\",\"api:12\"]");
+    answer(setting, LIST "api:12", "[\"x/0\"]");
+    answer(setting, GET "api:12 - i/0", "{}");
+    answer(setting, GET "api:12 - x/0", setting->asking[0]);
+    answer(setting, GET_APPLICATION "api:12 - x", "{}");
+    assert_int_equal(read_all(setting), 0);
+    assert_int_equal(of(setting, 3)->state, RELATION_REPLACED);
+    assert_int_equal(of(setting, 12)->state, RELATION_LIVING);
+    assert_int_equal(of(setting, 12)->member_count, 2);
+    /* A hook that touches one databag by both numbers fails for ever. */
+    for (size_t i = 0; i < setting->fake.calls.count; i++)
+        assert_int_not_equal(strncmp(setting->fake.calls.items[i], GET "api:3 ", sizeof GET + 5),
+                             0);
+    assert_claims(setting, 3, FP_A, CLAIM_OVER);
+    assert_string_equal(json_string(setting->goal.kept, "gone"), "3");
+}
+
+/* The same application at our other endpoint, or another one at the same, is no such thing. */
+static void test_relations_that_are_not_replaced(void **state)
+{
+    struct setting *setting = *state;
+
+    answer(setting, HTTPS_IDS, "[\"https:12\"]");
+    answer(setting, LIST "https:12", "[\"x/0\"]");
+    answer(setting, GET "https:12 - i/0", "{}");
+    answer(setting, GET "https:12 - x/0", "{}");
+    answer(setting, GET_APPLICATION "https:12 - x", "{}");
+    assert_int_equal(read_all(setting), 0);
+    assert_int_equal(of(setting, 3)->state, RELATION_LIVING);
+    assert_int_equal(of(setting, 12)->state, RELATION_LIVING);
+}
+
+/* "The number of relation-broken still counts as the higher." */
+static void test_higher_one_that_ends(void **state)
+{
+    struct setting *setting = *state;
+
+    setting->event.kind = EVENT_RELATION_BROKEN;
+    setting->event.relation_id = "api:12";
+    setting->event.remote_application = "x";
+    answer(setting, GET "api:12 - i/0", "{}");
+    assert_int_equal(read_all(setting), 0);
+    assert_int_equal(of(setting, 3)->state, RELATION_REPLACED);
+    assert_int_equal(of(setting, 12)->state, RELATION_ENDING);
+}
+
+/* "our own databag is refused, and goal-state names our unit: gone" */
+static void test_relation_that_is_gone(void **state)
+{
+    struct setting *setting = *state;
+
+    refuse(setting, GET "api:3 - i/0", DENIED);
+    assert_int_equal(read_all(setting), 0);
+    assert_int_equal(of(setting, 3)->state, RELATION_GONE);
+    assert_int_equal(of(setting, 4)->state, RELATION_LIVING);
+    assert_claims(setting, 3, FP_A, CLAIM_OVER);
+    assert_string_equal(json_string(setting->goal.kept, "gone"), "3");
+    assert_false(was_called(setting, GET "api:3 - x/0"));
+}
+
+/* "... or, in update-status, another own databag is readable" */
+static void test_relation_that_is_gone_without_goal_state(void **state)
+{
+    struct setting *setting = *state;
+
+    setting->event.kind = EVENT_UPDATE_STATUS;
+    refuse(setting, GOAL, "ERROR timeout\n");
+    refuse(setting, GET "api:3 - i/0", DENIED);
+    assert_int_equal(read_all(setting), 0);
+    assert_int_equal(of(setting, 3)->state, RELATION_GONE);
+}
+
+/* Neither of them: Juju may deny everything to everybody just now. */
+static void test_denied_without_proof(void **state)
+{
+    struct setting *setting = *state;
+
+    refuse(setting, GOAL, "ERROR timeout\n");
+    refuse(setting, GET "api:3 - i/0", DENIED);
+    assert_int_equal(read_all(setting), 0);
+    assert_int_equal(of(setting, 3)->state, RELATION_UNKNOWN);
+    assert_claims(setting, 3, FP_A, CLAIM_UNKNOWN);
+    assert_false(relations_are_complete(&setting->relations));
+}
+
+static void test_all_denied_in_update_status(void **state)
+{
+    struct setting *setting = *state;
+
+    setting->event.kind = EVENT_UPDATE_STATUS;
+    refuse(setting, GOAL, "ERROR timeout\n");
+    refuse(setting, GET "api:3 - i/0", DENIED);
+    refuse(setting, GET "api:4 - i/0", DENIED);
+    assert_int_equal(read_all(setting), 0);
+    assert_int_equal(of(setting, 3)->state, RELATION_UNKNOWN);
+    assert_int_equal(of(setting, 4)->state, RELATION_UNKNOWN);
+    assert_claims(setting, 3, FP_A, CLAIM_UNKNOWN);
+}
+
+/* Only the whole line means it. */
+static void test_other_denials(void **state)
+{
+    struct setting *setting = *state;
+
+    refuse(setting, GET "api:3 - i/0", "ERROR cannot read: permission denied\n");
+    refuse(setting, GET "api:4 - i/0", NO_UNIT);
+    assert_int_equal(read_all(setting), 0);
+    assert_int_equal(of(setting, 3)->state, RELATION_UNKNOWN);
+    assert_int_equal(of(setting, 4)->state, RELATION_UNKNOWN);
+}
+
+/* "once found gone: stays gone while it is listed, whatever can be read of it later" */
+static void test_relation_that_was_gone(void **state)
+{
+    struct setting *setting = *state;
+
+    answer(setting, MEMORY, "{\"gone\":\"3,7\"}");
+    assert_int_equal(read_all(setting), 0);
+    assert_int_equal(of(setting, 3)->state, RELATION_GONE);
+    assert_false(was_called(setting, GET "api:3 - i/0"));
+    assert_false(was_called(setting, GET "api:3 - x/0"));
+    assert_string_equal(json_string(setting->goal.kept, "gone"), "3"); /* api:7 is listed no more */
+}
+
+/* "a member, relation unit not found, while our own databag is readable: has left" */
+static void test_member_that_juju_does_not_have(void **state)
+{
+    struct setting *setting = *state;
+
+    refuse(setting, GET "api:3 - x/0", NO_UNIT);
+    assert_int_equal(read_all(setting), 0);
+    assert_int_equal(of(setting, 3)->state, RELATION_LIVING);
+    assert_int_equal(of(setting, 3)->member_count, 2);
+    assert_string_equal(of(setting, 3)->members[0].name, "x/1");
+}
+
+static void test_nobody_whom_juju_has(void **state)
+{
+    struct setting *setting = *state;
+
+    refuse(setting, GET_APPLICATION "api:4 - y", NO_UNIT);
+    assert_int_equal(read_all(setting), 0);
+    assert_int_equal(of(setting, 4)->state, RELATION_LIVING);
+    assert_int_equal(of(setting, 4)->member_count, 0);
+}
+
+/* "a member that goal-state has once shown to this unit, and does not show now: has left" */
+static void test_member_that_was_removed_by_force(void **state)
+{
+    struct setting *setting = *state;
+
+    answer(setting, GOAL, GOAL_OF(",\"x/1\":{}"));
+    answer(setting, MEMORY, "{\"shown-3\":\"0-1\"}");
+    assert_int_equal(read_all(setting), 0);
+    const struct relation *relation = of(setting, 3);
+    assert_int_equal(relation->member_count, 2);
+    assert_string_equal(relation->members[0].name, "x/1");
+    assert_true(strings_contain(&relation->ended, FP_A));
+    assert_claims(setting, 9, FP_A, CLAIM_OVER);
+    assert_string_equal(json_string(setting->goal.kept, "left-3"), "0");
+}
+
+/* Goal-state fails in the next hook: who has left does not come back for that. */
+static void test_member_that_has_left_stays_away(void **state)
+{
+    struct setting *setting = *state;
+
+    refuse(setting, GOAL, "ERROR timeout\n");
+    answer(setting, MEMORY, "{\"shown-3\":\"0-1\",\"left-3\":\"0\"}");
+    assert_int_equal(read_all(setting), 0);
+    assert_int_equal(of(setting, 3)->member_count, 2);
+    assert_string_equal(of(setting, 3)->members[0].name, "x/1");
+}
+
+/* Nor does one whom nobody remembers: the relation is left as it is. */
+static void test_members_without_the_memory(void **state)
+{
+    struct setting *setting = *state;
+
+    answer(setting, GOAL, GOAL_OF(",\"x/1\":{}"));
+    refuse(setting, MEMORY, "ERROR timeout\n");
+    assert_int_equal(read_all(setting), 0);
+    assert_int_equal(of(setting, 3)->state, RELATION_UNKNOWN);
+    assert_int_equal(of(setting, 4)->state, RELATION_LIVING);
+}
+
+static void test_member_that_was_never_shown(void **state)
+{
+    struct setting *setting = *state;
+
+    answer(setting, GOAL, GOAL_OF(""));
+    assert_int_equal(read_all(setting), 0);
+    assert_int_equal(of(setting, 3)->member_count, 3);
+    assert_false(of(setting, 3)->complete);
+}
+
+/* "anything else that fails: unknown, of that relation alone" */
+static void check_unknown(struct setting *setting, const char *command)
+{
+    refuse(setting, command, "ERROR connection is shut down\n");
+    answer(setting, GET "api:3 - i/0",
+           "{\"nodes\":\"[{\\\"endpoint\\\":\\\"https://h:8443\\\",\\\"trusted_certs_fp\\\":"
+           "[\\\"" FP_B "\\\"]}]\"}");
+    assert_int_equal(read_all(setting), 0);
+    assert_int_equal(of(setting, 3)->state, RELATION_UNKNOWN);
+    assert_int_equal(of(setting, 4)->state, RELATION_LIVING);
+    assert_claims(setting, 3, FP_C, CLAIM_UNKNOWN);
+    assert_claims(setting, 9, FP_A, CLAIM_PERHAPS);
+    assert_false(relations_are_complete(&setting->relations));
+}
+
+static void test_unknown_own_databag(void **state)
+{
+    check_unknown(*state, GET "api:3 - i/0");
+}
+
+static void test_unknown_list(void **state)
+{
+    check_unknown(*state, LIST "api:3");
+}
+
+static void test_unknown_member(void **state)
+{
+    struct setting *setting = *state;
+
+    check_unknown(setting, GET "api:3 - x/1");
+    assert_claims(setting, 9, FP_B, CLAIM_UNKNOWN); /* it stands in our own databag */
+}
+
+static void test_unknown_application_databag(void **state)
+{
+    check_unknown(*state, GET_APPLICATION "api:3 - x");
+}
+
+/* In update-status too: an unknown relation keeps its entries. */
+static void test_unknown_in_update_status(void **state)
+{
+    struct setting *setting = *state;
+
+    setting->event.kind = EVENT_UPDATE_STATUS;
+    refuse(setting, GET "api:3 - x/1", "ERROR timeout\n");
+    assert_int_equal(read_all(setting), 0);
+    assert_claims(setting, 3, FP_A, CLAIM_UNKNOWN);
+    assert_claims(setting, 9, FP_A, CLAIM_OVER);
+}
+
+/* "what the other side wrote is no JSON, ...: that member has no wishes, and is rejected" */
 static void test_poisoned_settings(void **state)
 {
-    static const struct fake_answer answers[] = {
-        {IDS, 0, "[\"api:3\"]", NULL},
-        {LIST "api:3", 0, "[\"x/0\"]", NULL},
-        {GET "api:3 - x/0", 0, "{\"a\":\"\\u0000\"}", NULL},
-        {GET_APPLICATION "api:3 - x", 0, "{}", NULL},
-        {GET "api:3 - integrator/0", 0, "{}", NULL},
-        NO_HTTPS,
-        {0}};
-    struct setting setting = {0};
+    struct setting *setting = *state;
 
-    (void)state;
-    assert_int_equal(read_all(&setting, answers), 0);
-    const struct relation *relation = &setting.relations.items[0];
-    assert_true(relation->readable);
-    assert_int_equal(relation->request.rejections.count, 1);
-    assert_string_equal(relation->request.rejections.items[0].reason,
-                        "x/0: unusable settings: relation-get is not JSON (near byte 7)");
-    setting_free(&setting);
+    answer(setting, GET "api:3 - x/0", "{\"a\":\"\\u0000\"}");
+    answer(setting, GET_APPLICATION "api:3 - x", "[");
+    assert_int_equal(read_all(setting), 0);
+    const struct relation *relation = of(setting, 3);
+    assert_int_equal(relation->state, RELATION_LIVING);
+    assert_int_equal(relation->member_count, 3);
+    assert_string_equal(relation->members[0].reason, "relation-get is not JSON (near byte 7)");
+    assert_int_equal(relation->members[0].count, 0);
+    assert_int_equal(relation->members[1].count, 1);
+    assert_non_null(relation->members[2].reason);
 }
 
-/* A standalone server with its plan, or one that could not be asked. */
-static void open_server(struct server *server, const char *url, bool observed)
-{
-    struct error error;
+/* ---- who departs ---- */
 
-    *server = (struct server){.observed = observed};
-    assert_int_equal(endpoint_parse(&server->endpoint, url, &error), 0);
-    server->info.name = mem_string("node-1");
+/* Its databag may still be read, and tells what is over; goal-state may name it still. */
+static void check_departed(struct setting *setting, const char *list)
+{
+    setting->event.kind = EVENT_RELATION_DEPARTED;
+    setting->event.relation_id = "api:3";
+    setting->event.remote_unit = "x/0";
+    setting->event.departing_unit = "x/0";
+    answer(setting, LIST "api:3", list);
+    assert_int_equal(read_all(setting), 0);
+    const struct relation *relation = of(setting, 3);
+    assert_int_equal(relation->member_count, 2);
+    assert_string_equal(relation->members[0].name, "x/1");
+    assert_true(relation->complete);
+    assert_claims(setting, 9, FP_A, CLAIM_OVER);
+    assert_claims(setting, 9, FP_B, CLAIM_PERHAPS);
 }
 
-static void plan_server(struct server *server, const struct relation *relation)
+static void test_unit_that_departs(void **state)
 {
-    struct plan_self self = {"9f1c1ab0-1d2e-4f3a-8b4c-5d6e7f801234", "integrator", "own", {0}};
-    struct plan_demand demand = {relation->number, relation->application, &relation->request};
-
-    plan_make(&server->plan, &self, &demand, 1, &server->info, &server->store);
-    if (server->plan.count > 0)
-        server->plan.certificates[0].state = PLAN_PRESENT;
-    if (server->plan.count > 1)
-        plan_refuse(&server->plan.certificates[1], "too weak");
+    check_departed(*state, "[\"x/1\"]");
 }
 
-/* One relation with one unit is read. */
-static void read_one(struct setting *setting, const char *asking, const char *published)
+static void test_unit_that_departs_and_is_listed(void **state)
 {
-    const struct fake_answer answers[] = {{IDS, 0, "[\"api:3\"]", NULL},
-                                          {LIST "api:3", 0, "[\"x/0\"]", NULL},
-                                          {GET "api:3 - x/0", 0, asking, NULL},
-                                          {GET_APPLICATION "api:3 - x", 0, "{}", NULL},
-                                          {GET "api:3 - integrator/0", 0, published, NULL},
-                                          NO_HTTPS,
-                                          {0}};
-
-    assert_int_equal(read_all(setting, answers), 0);
-    setting->fake.answers = NULL;
+    check_departed(*state, "[\"x/0\",\"x/1\"]");
 }
 
-static void publish_to(struct setting *setting, const struct servers *servers)
+/* The last one: the application's name comes from elsewhere. */
+static void test_last_unit_that_departs(void **state)
 {
-    assert_int_equal(
-        relation_publish(&setting->relations.items[0], &setting->juju, servers, &setting->error),
-        0);
-}
+    struct setting *setting = *state;
 
-/* One relation with one unit; its first certificate is trusted, its second one refused. */
-static void publish(struct setting *setting, const char *asking, const char *published)
-{
-    struct server server;
-    struct servers servers = {.items = &server, .count = 1};
-
-    read_one(setting, asking, published);
-    open_server(&server, "10.0.0.1", true);
-    plan_server(&server, &setting->relations.items[0]);
-    publish_to(setting, &servers);
-    server_free(&server);
-}
-
-/* What relation-set got as its input; NULL where it was not called. */
-static const char *written(const struct setting *setting)
-{
-    for (size_t i = 0; i < setting->fake.calls.count; i++) {
-        if (strcmp(setting->fake.calls.items[i], "relation-set -r api:3 --file -") == 0)
-            return setting->fake.inputs.items[i];
-    }
-    return NULL;
-}
-
-static void test_answer_to_one_that_asks_nothing(void **state)
-{
-    struct setting setting = {0};
-
-    (void)state;
-    publish(&setting, "{}", "{}");
-    assert_string_equal(written(&setting),
-                        "{\"version\":\"1.0\",\"nodes\":\"[{\\\"endpoint\\\":"
-                        "\\\"https://10.0.0.1:8443\\\",\\\"name\\\":\\\"node-1\\\","
-                        "\\\"trusted_certs_fp\\\":[]}]\",\"registered_certificates\":\"[]\"}");
-    assert_int_equal(setting.relations.items[0].rejected, 0);
-    setting_free(&setting);
-}
-
-/* What was written once is not written again, and a rejection is gone when its cause is. */
-static void test_only_changes_are_written(void **state)
-{
-    char *asking = settings_asking("ec-p256.crt", "ec-p384.crt");
-    struct setting first = {0}, second = {0}, third = {0};
-
-    (void)state;
-    publish(&first, asking, "{}");
-    const char *published = written(&first);
-    assert_non_null(published);
-    assert_non_null(strstr(published, "too weak"));
-    assert_int_equal(first.relations.items[0].rejected, 1);
-
-    publish(&second, asking, published);
-    assert_null(written(&second));
-    assert_int_equal(second.relations.items[0].rejected, 1);
-
-    publish(&third, "{}", published);
-    cJSON *changes = cJSON_Parse(written(&third));
-    assert_int_equal(cJSON_GetArraySize(changes), 3);
-    assert_null(json_string(changes, "version"));
-    assert_string_equal(json_string(changes, "rejected_certificates"), "");
-    cJSON_Delete(changes);
-
-    setting_free(&first);
-    setting_free(&second);
-    setting_free(&third);
-    free(asking);
-}
-
-/* ---- several servers ---- */
-
-static void assert_written(const struct setting *setting, const char *key, const char *value)
-{
-    cJSON *settings = cJSON_Parse(written(setting));
-
-    assert_string_equal(json_string(settings, key), value);
-    cJSON_Delete(settings);
-}
-
-#define NODE(number, trusted)                                                         \
-    "{\"endpoint\":\"https://10.0.0." number ":8443\",\"name\":\"node-1\",\"trusted_" \
-    "certs_fp\":[" trusted "]}"
-
-/* Each node has what its own server trusts; registered is what all trust. */
-static void test_two_servers(void **state)
-{
-    char *asking = settings_asking("ec-p256.crt", "ec-p384.crt");
-    struct server items[2];
-    struct servers servers = {.items = items, .count = 2};
-    struct setting setting = {0};
-
-    (void)state;
-    read_one(&setting, asking, "{}");
-    const struct relation *relation = &setting.relations.items[0];
-    const char *first = relation->request.wishes[0].certificate.fingerprint;
-    const char *second = relation->request.wishes[1].certificate.fingerprint;
-    for (int i = 0; i < 2; i++) {
-        open_server(&items[i], i == 0 ? "10.0.0.2" : "10.0.0.1", true);
-        plan_server(&items[i], relation);
-    }
-    items[1].plan.certificates[1].state = PLAN_PRESENT;
-    publish_to(&setting, &servers);
-
-    char *nodes = mem_printf("[" NODE("1", "\"%s\",\"%s\"") "," NODE("2", "\"%s\"") "]", first,
-                             second, first);
-    char *rejected = mem_printf(
-        "[{\"fingerprint\":\"%s\",\"reason\":\"LXD at https://10.0.0.2:8443: too weak\"}]", second);
-    cJSON *list = cJSON_CreateArray();
-    cJSON_AddItemToArray(list, cJSON_CreateString(relation->request.wishes[0].text));
-    char *registered = json_print(list);
-    assert_written(&setting, "nodes", nodes);
-    assert_written(&setting, "registered_certificates", registered);
-    assert_written(&setting, "rejected_certificates", rejected);
-    assert_int_equal(relation->rejected, 1);
-    cJSON_Delete(list);
-    free(registered);
-    free(rejected);
-    free(nodes);
-    server_free(&items[0]);
-    server_free(&items[1]);
-    setting_free(&setting);
-    free(asking);
-}
-
-#define PUBLISHED                                                                              \
-    "{\"nodes\":\"[{\\\"endpoint\\\":\\\"https://10.0.0.2:8443\\\",\\\"trusted_certs_fp\\\":[" \
-    "\\\"f\\\"]},{\\\"endpoint\\\":\\\"https://10.0.0.9:8443\\\"}]\"}"
-
-/* What was said of a server that cannot be asked stays; what is new waits. */
-static void test_server_that_cannot_be_asked(void **state)
-{
-    struct server items[2];
-    struct servers servers = {.items = items, .count = 2};
-    struct setting setting = {0};
-
-    (void)state;
-    read_one(&setting, "{}", PUBLISHED);
-    open_server(&items[0], "10.0.0.1", true);
-    open_server(&items[1], "10.0.0.2", false);
-    publish_to(&setting, &servers);
-    assert_written(&setting, "nodes",
-                   "[" NODE("1", "") ",{\"endpoint\":\"https://10.0.0.2:8443\",\"trusted_certs_"
-                                     "fp\":[\"f\"]},{\"endpoint\":\"https://10.0.0.9:8443\"}]");
-    assert_written(&setting, "registered_certificates", "[]");
-    server_free(&items[0]);
-    server_free(&items[1]);
-    setting_free(&setting);
-}
-
-/* Only active members are nodes; one that is not is no reason to keep what was said of it. */
-static void test_cluster(void **state)
-{
-    static const char *const urls[] = {"10.0.0.9", "10.0.0.1", "10.0.0.2"};
-    struct server items[2];
-    struct servers servers = {.items = items, .count = 2};
-    struct setting setting = {0};
-
-    (void)state;
-    read_one(&setting, "{}", PUBLISHED);
-    open_server(&items[0], "10.0.0.1", true);
-    open_server(&items[1], "10.0.0.3", false);
-    items[0].info.clustered = true;
-    items[0].members.items = mem_alloc(3 * sizeof *items[0].members.items);
-    for (; items[0].members.count < 3; items[0].members.count++) {
-        struct lxd_member *member = &items[0].members.items[items[0].members.count];
-
-        member->name = mem_string("node-1");
-        member->active = items[0].members.count != 2;
-        endpoint_parse(&member->endpoint, urls[items[0].members.count], &setting.error);
-    }
-    publish_to(&setting, &servers);
-    assert_written(&setting, "nodes", "[" NODE("1", "") "," NODE("9", "") "]");
-    server_free(&items[0]);
-    server_free(&items[1]);
-    setting_free(&setting);
+    setting->event.kind = EVENT_RELATION_DEPARTED;
+    setting->event.relation_id = "api:3";
+    setting->event.remote_unit = "x/0";
+    answer(setting, LIST "api:3", "[]");
+    answer(setting, APPLICATION "api:3", "\"x\"");
+    refuse(setting, GET "api:3 - x/0", NO_UNIT);
+    assert_int_equal(read_all(setting), 0);
+    assert_int_equal(of(setting, 3)->state, RELATION_LIVING);
+    assert_int_equal(of(setting, 3)->member_count, 1);
+    assert_false(of(setting, 3)->complete);
 }
 
 /* ---- lxd-https ---- */
 
-#define LEADER "is-leader --format=json"
-#define UNIT_SET "relation-set -r https:4 --file -"
-#define APPLICATION_SET "relation-set -r https:4 --file - --app"
-
-/* One server, or a cluster of three of which one is away; its relation has one unit. */
-struct https_setting {
-    struct setting setting;
-    struct endpoints endpoints;
-    struct server server;
-    struct servers servers;
-    const char *published;             /* by our unit, "{}" */
-    const char *application_published; /* NULL: we do not lead */
-};
-
-static void https_read(struct https_setting *https, const char *asking)
+static void read_https(struct setting *setting, bool leader, const char *ours)
 {
-    bool leads = https->application_published != NULL;
-    const struct fake_answer answers[] = {
-        {IDS, 0, "[]", NULL},
-        {HTTPS_IDS, 0, "[\"https:4\"]", NULL},
-        {LIST "https:4", 0, "[\"x/0\"]", NULL},
-        {GET "https:4 - x/0", 0, asking, NULL},
-        {GET_APPLICATION "https:4 - x", 0, "{}", NULL},
-        {GET "https:4 - integrator/0", 0, https->published, NULL},
-        {GET_APPLICATION "https:4 - integrator", !leads, https->application_published, DENIED},
-        {LEADER, 0, leads ? "true" : "false", NULL},
-        {0}};
-
-    assert_int_equal(read_all(&https->setting, answers), 0);
-    assert_true(https->setting.relations.items[0].readable);
-    https->setting.fake.answers = NULL;
+    setting->leader = leader;
+    answer(setting, IDS, "[]");
+    answer(setting, HTTPS_IDS, "[\"https:5\"]");
+    answer(setting, LIST "https:5", "[\"x/0\"]");
+    answer(setting, GET "https:5 - i/0",
+           "{\"addresses\":\"10.0.0.1:8443,h:1\",\"certificate\":\"pem\"}");
+    answer(setting, GET "https:5 - x/0", "{\"certificate\":\"junk\"}");
+    answer(setting, GET_APPLICATION "https:5 - x", "{}");
+    if (ours != NULL)
+        answer(setting, GET_APPLICATION "https:5 - i", ours);
+    else
+        refuse(setting, GET_APPLICATION "https:5 - i", DENIED);
+    assert_int_equal(read_all(setting), 0);
 }
 
-static void https_serve(struct https_setting *https, const char *members)
+static void test_https(void **state)
 {
-    struct server *server = &https->server;
-    struct endpoints listed = {0};
+    struct setting *setting = *state;
+    struct nodes known = {0};
 
-    if (https->endpoints.count == 0)
-        endpoints_add(&https->endpoints, "lxd.example:8443", &https->setting.error);
-    open_server(server, "lxd.example", true);
-    endpoints_parse(&server->info.addresses, "10.0.0.1:8443,[fd00::1]:8443", &https->setting.error);
-    if (members != NULL) {
-        endpoints_parse(&listed, members, &https->setting.error);
-        server->info.clustered = true;
-        server->members.items = mem_alloc(listed.count * sizeof *server->members.items);
-        for (; server->members.count < listed.count; server->members.count++)
-            server->members.items[server->members.count] =
-                (struct lxd_member){mem_string("node"), listed.items[server->members.count],
-                                    server->members.count != 1};
-        endpoints_free(&listed);
-    }
-    server_certificate = x509_certificate("leaf.crt");
-    plan_server(server, &https->setting.relations.items[0]);
-    https->servers = (struct servers){.items = server, .count = 1, .endpoints = &https->endpoints};
-    publish_to(&https->setting, &https->servers);
-}
-
-static void https_free(struct https_setting *https)
-{
-    server_free(&https->server);
-    endpoints_free(&https->endpoints);
-    certificate_free(&server_certificate);
-    setting_free(&https->setting);
-}
-
-/* What this command got as its input; the caller deletes it. NULL where it was not called. */
-static cJSON *input_of(const struct https_setting *https, const char *command)
-{
-    const struct fake_juju *fake = &https->setting.fake;
-
-    for (size_t i = 0; i < fake->calls.count; i++) {
-        if (strcmp(fake->calls.items[i], command) == 0)
-            return cJSON_Parse(fake->inputs.items[i]);
-    }
-    return NULL;
-}
-
-static char *asking_https(const char *name)
-{
-    cJSON *settings = cJSON_CreateObject();
-    char *text = x509_file(name);
-
-    cJSON_AddStringToObject(settings, "certificate", text);
-    char *printed = json_print(settings);
-    cJSON_Delete(settings);
-    free(text);
-    return printed;
-}
-
-static char *print_and_delete(cJSON *settings)
-{
-    char *text = json_print(settings);
-
-    cJSON_Delete(settings);
-    return text;
-}
-
-static void assert_bag(const cJSON *bag, const char *addresses)
-{
-    struct certificate expected = x509_certificate("leaf.crt"), found;
-    struct error error;
-
-    assert_int_equal(cJSON_GetArraySize(bag), 4);
-    assert_string_equal(json_string(bag, "version"), "1.0");
-    assert_string_equal(json_string(bag, "addresses"), addresses);
-    assert_string_equal(json_string(bag, "certificate_fingerprint"), expected.fingerprint);
-    assert_int_equal(certificate_from_pem(&found, json_string(bag, "certificate"), &error), 0);
-    assert_string_equal(found.fingerprint, expected.fingerprint);
-    certificate_free(&expected);
-    certificate_free(&found);
-}
-
-static void assert_emptied(const cJSON *bag)
-{
-    const cJSON *item;
-
-    assert_int_equal(cJSON_GetArraySize(bag), 4);
-    cJSON_ArrayForEach(item, bag)
-    {
-        assert_string_equal(item->valuestring, "");
-    }
-}
-
-/* The address that was configured comes first, then those that LXD knows of itself. */
-static void test_https_standalone(void **state)
-{
-    char *asking = asking_https("ec-p256.crt");
-    struct https_setting first = {.published = "{}", .application_published = "{}"};
-    struct https_setting again = {.application_published = "{}"};
-
-    (void)state;
-    https_read(&first, asking);
-    assert_int_equal(first.setting.relations.items[0].request.count, 1);
-    https_serve(&first, NULL);
-    cJSON *bag = input_of(&first, UNIT_SET);
-    assert_bag(bag, "lxd.example:8443,10.0.0.1:8443,[fd00::1]:8443");
-    assert_null(input_of(&first, APPLICATION_SET));
-    https_free(&first);
-
-    char *published = print_and_delete(bag);
-    again.published = published;
-    https_read(&again, asking);
-    https_serve(&again, NULL);
-    assert_null(input_of(&again, UNIT_SET));
-    https_free(&again);
-    free(published);
-    free(asking);
-}
-
-/* The leader alone writes, for all units; what was there before LXD was clustered goes. */
-static void test_https_cluster(void **state)
-{
-    char *asking = asking_https("ec-p256.crt");
-    struct https_setting leader = {.application_published = "{}"}, follower = {.published = "{}"};
-
-    (void)state;
-    leader.published = "{\"version\":\"1.0\",\"certificate\":\"c\",\"addresses\":\"a\","
-                       "\"certificate_fingerprint\":\"f\"}";
-    https_read(&leader, asking);
-    https_serve(&leader, "10.0.0.9,10.0.0.1,10.0.0.2");
-    cJSON *bag = input_of(&leader, APPLICATION_SET);
-    assert_bag(bag, "lxd.example:8443,10.0.0.2:8443,10.0.0.9:8443");
-    cJSON_Delete(bag);
-    bag = input_of(&leader, UNIT_SET);
-    assert_emptied(bag);
-    cJSON_Delete(bag);
-    https_free(&leader);
-
-    https_read(&follower, asking);
-    https_serve(&follower, "10.0.0.9,10.0.0.1,10.0.0.2");
-    assert_null(input_of(&follower, APPLICATION_SET));
-    assert_null(input_of(&follower, UNIT_SET));
-    https_free(&follower);
-    free(asking);
-}
-
-/* That it is there says that a certificate of the relation is trusted. */
-static void test_https_without_a_trusted_certificate(void **state)
-{
-    struct https_setting nothing = {.published = "{}"}, withdrawn = {0}, rejected = {0};
-
-    (void)state;
-    https_read(&nothing, "{}");
-    https_serve(&nothing, NULL);
-    assert_null(input_of(&nothing, UNIT_SET));
-    https_free(&nothing);
-
-    withdrawn.published = rejected.published =
-        "{\"version\":\"1.0\",\"certificate\":\"c\",\"addresses\":\"a\","
-        "\"certificate_fingerprint\":\"f\"}";
-    https_read(&withdrawn, "{\"version\":\"1.0\"}");
-    https_serve(&withdrawn, NULL);
-    cJSON *bag = input_of(&withdrawn, UNIT_SET);
-    assert_emptied(bag);
-    cJSON_Delete(bag);
-    https_free(&withdrawn);
-
-    https_read(&rejected, "{\"certificate\":\"junk\"}");
-    https_serve(&rejected, NULL);
-    bag = input_of(&rejected, UNIT_SET);
-    assert_emptied(bag);
-    cJSON_Delete(bag);
-    assert_int_equal(rejected.setting.relations.items[0].rejected, 1);
-    https_free(&rejected);
-}
-
-/* Only the first server is told of. */
-static void test_https_first_server_cannot_be_asked(void **state)
-{
-    struct https_setting https = {.published = "{\"addresses\":\"a\"}"};
-    char *asking = asking_https("ec-p256.crt");
-
-    (void)state;
-    https_read(&https, asking);
-    endpoints_add(&https.endpoints, "first.example", &https.setting.error);
-    endpoints_add(&https.endpoints, "lxd.example", &https.setting.error);
-    https_serve(&https, NULL);
-    assert_null(input_of(&https, UNIT_SET));
-    https_free(&https);
-    free(asking);
-}
-
-/* Whether we lead decides what we may know, so it is a reason to leave the relation alone. */
-static void test_https_leadership_in_doubt(void **state)
-{
-    static const struct fake_answer answers[] = {{IDS, 0, "[]", NULL},
-                                                 {HTTPS_IDS, 0, "[\"https:4\"]", NULL},
-                                                 {LIST "https:4", 0, "[\"x/0\"]", NULL},
-                                                 {GET "https:4 - x/0", 0, "{}", NULL},
-                                                 {GET_APPLICATION "https:4 - x", 0, "{}", NULL},
-                                                 {GET "https:4 - integrator/0", 0, "{}", NULL},
-                                                 {LEADER, 1, NULL, "ERROR lost the controller\n"},
-                                                 {0}};
-    struct setting setting = {0};
-
-    (void)state;
-    assert_int_equal(read_all(&setting, answers), 0);
-    assert_false(setting.relations.items[0].readable);
-    setting_free(&setting);
-}
-
-static void test_both_endpoints(void **state)
-{
-    static const struct fake_answer answers[] = {
-        {IDS, 0, "[\"api:5\",\"api:3\"]", NULL}, {HTTPS_IDS, 0, "[\"https:4\"]", NULL}, {0}};
-    static const struct fake_answer half[] = {
-        {IDS, 0, "[\"api:5\"]", NULL}, {HTTPS_IDS, 1, NULL, DENIED}, {0}};
-    struct setting setting = {0}, failing = {0};
-
-    (void)state;
-    assert_int_equal(read_all(&setting, answers), 0);
-    assert_int_equal(setting.relations.count, 3);
-    for (size_t i = 0; i < 3; i++) {
-        assert_int_equal(setting.relations.items[i].number, 3 + i);
-        assert_int_equal(setting.relations.items[i].https, i == 1);
-    }
-    setting_free(&setting);
-    assert_int_equal(read_all(&failing, half), -1);
-    assert_int_equal(failing.error.kind, ERROR_HOOK);
-    setting_free(&failing);
-}
-
-/* ---- known nodes ---- */
-
-static void test_known_nodes(void **state)
-{
-    static const struct fake_answer answers[] = {
-        {GET "api:4 - integrator/0", 0,
-         "{\"nodes\":\"[{\\\"endpoint\\\":\\\"https://10.0.0.3:8443\\\"}]\"}", NULL},
-        {GET "https:6 - integrator/0", 0, "{\"addresses\":\"10.0.0.4:8443\"}", NULL},
-        {GET_APPLICATION "https:6 - integrator", 0,
-         "{\"addresses\":\"10.0.0.4:8443,10.0.0.5:8443\"}", NULL},
-        {0}};
-    struct endpoints known = {0};
-    struct setting setting = {0};
-
-    (void)state;
-    read_one(&setting, "{}", PUBLISHED);
-    setting.fake.answers = answers;
-    relations_known_nodes(&setting.relations, &setting.juju, &setting.event, &known);
+    read_https(setting, true, "{}");
+    const struct relation *relation = of(setting, 5);
+    assert_true(relation->https);
+    assert_int_equal(relation->state, RELATION_LIVING);
+    assert_non_null(relation->application_published);
+    assert_int_equal(relation->members[0].count, 1);
+    assert_non_null(relation->members[0].entries[0].reason);
+    relations_known_nodes(&setting->relations, &known);
     assert_int_equal(known.count, 2);
-    assert_string_equal(known.items[0].url, "https://10.0.0.2:8443");
-    assert_string_equal(known.items[1].url, "https://10.0.0.9:8443");
-    /* The databag of a relation that ends can still be read. */
-    setting.event.kind = EVENT_RELATION_BROKEN;
-    setting.event.relation_id = "api:4";
-    relations_known_nodes(&setting.relations, &setting.juju, &setting.event, &known);
-    assert_int_equal(known.count, 3);
-    assert_string_equal(known.items[2].url, "https://10.0.0.3:8443");
-    setting.event.relation_id = "https:6";
-    relations_known_nodes(&setting.relations, &setting.juju, &setting.event, &known);
-    assert_int_equal(known.count, 5);
-    assert_string_equal(known.items[3].url, "https://10.0.0.4:8443");
-    assert_string_equal(known.items[4].url, "https://10.0.0.5:8443");
-    endpoints_free(&known);
-    setting_free(&setting);
+    assert_string_equal(node_endpoint(known.items[0]), "https://10.0.0.1:8443");
+    assert_string_equal(node_certificate(known.items[1]), "pem");
+    nodes_free(&known);
+}
+
+/* Only the leader may read its application's databag. */
+static void test_https_follower(void **state)
+{
+    struct setting *setting = *state;
+
+    read_https(setting, false, NULL);
+    assert_int_equal(of(setting, 5)->state, RELATION_LIVING);
+    assert_null(of(setting, 5)->application_published);
+    assert_false(was_called(setting, GET_APPLICATION "https:5 - i"));
+}
+
+static void test_https_unknown(void **state)
+{
+    struct setting *setting = *state;
+
+    read_https(setting, true, NULL);
+    assert_int_equal(of(setting, 5)->state, RELATION_UNKNOWN);
 }
 
 int main(void)
 {
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_no_relation),
-        cmocka_unit_test(test_no_list),
-        cmocka_unit_test(test_union_and_order),
-        cmocka_unit_test(test_relation_that_ends),
-        cmocka_unit_test(test_unit_that_departs),
-        cmocka_unit_test(test_unreadable_relation),
-        cmocka_unit_test(test_poisoned_settings),
-        cmocka_unit_test(test_answer_to_one_that_asks_nothing),
-        cmocka_unit_test(test_only_changes_are_written),
-        cmocka_unit_test(test_two_servers),
-        cmocka_unit_test(test_server_that_cannot_be_asked),
-        cmocka_unit_test(test_cluster),
-        cmocka_unit_test(test_https_standalone),
-        cmocka_unit_test(test_https_cluster),
-        cmocka_unit_test(test_https_without_a_trusted_certificate),
-        cmocka_unit_test(test_https_first_server_cannot_be_asked),
-        cmocka_unit_test(test_https_leadership_in_doubt),
-        cmocka_unit_test(test_both_endpoints),
-        cmocka_unit_test(test_known_nodes),
+        TEST(test_no_relation),
+        TEST(test_no_list),
+        TEST(test_what_is_read),
+        TEST(test_relation_that_ends),
+        TEST(test_relation_that_ends_and_is_not_listed),
+        TEST(test_relation_that_is_not_listed),
+        TEST(test_relation_that_is_not_listed_in_update_status),
+        TEST(test_claims_on_a_living_relation),
+        TEST(test_relation_that_is_replaced),
+        TEST(test_relations_that_are_not_replaced),
+        TEST(test_higher_one_that_ends),
+        TEST(test_relation_that_is_gone),
+        TEST(test_relation_that_is_gone_without_goal_state),
+        TEST(test_denied_without_proof),
+        TEST(test_all_denied_in_update_status),
+        TEST(test_other_denials),
+        TEST(test_relation_that_was_gone),
+        TEST(test_member_that_juju_does_not_have),
+        TEST(test_nobody_whom_juju_has),
+        TEST(test_member_that_was_removed_by_force),
+        TEST(test_member_that_has_left_stays_away),
+        TEST(test_members_without_the_memory),
+        TEST(test_member_that_was_never_shown),
+        TEST(test_unknown_own_databag),
+        TEST(test_unknown_list),
+        TEST(test_unknown_member),
+        TEST(test_unknown_application_databag),
+        TEST(test_unknown_in_update_status),
+        TEST(test_poisoned_settings),
+        TEST(test_unit_that_departs),
+        TEST(test_unit_that_departs_and_is_listed),
+        TEST(test_last_unit_that_departs),
+        TEST(test_https),
+        TEST(test_https_follower),
+        TEST(test_https_unknown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

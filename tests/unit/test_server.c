@@ -8,617 +8,685 @@
 
 #include <cmocka.h>
 
+#include "base/net.h"
 #include "charm/server.h"
+#include "fake_lxd.h"
+#include "world.h"
 
-#define lxd_start fake_start
-#define lxd_connect fake_connect
-#define lxd_opened fake_opened
-#define lxd_wait fake_wait
-#define lxd_ahead_get fake_ahead_get
-#define lxd_ahead_add fake_ahead_add
-#define lxd_ahead_remove fake_ahead_remove
-#define lxd_ahead_change fake_ahead_change
-#define lxd_close fake_close
-#define lxd_get_server fake_get_server
-#define lxd_list_members fake_list_members
-#define lxd_list_certificates fake_list_certificates
-#define lxd_add_certificate fake_add_certificate
-#define lxd_remove_certificate fake_remove_certificate
-#define lxd_change_certificate fake_change_certificate
-#define lxd_set_deadline fake_set_deadline
-#define lxd_is_connected fake_is_connected
-#define lxd_warning fake_warning
+#define URL "https://10.0.0.1:8443"
+#define AT "LXD at " URL " "
+#define OURS WORLD_PREFIX "client.5"
+#define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* An LXD as the client shows it: what it answers, and a word for each request. */
-struct lxd_client {
-    bool untrusted, clustered, restricted, gone;
-    bool hangs;         /* the others answer first */
-    const char *faulty; /* the request that fails, ... */
-    enum error_kind fault;
-    bool breaks;         /* ... and takes the connection with it */
-    struct buffer ahead; /* requests that were sent ahead, a blank behind each */
-    struct buffer requests;
+/* One LXD, and a world whose first relation has two members: client/0 asks for all of LXD,
+ * client/1 for the projects a and b. */
+struct fixture {
+    struct fake_lxd lxd;
+    struct world world;
+    struct member *all, *some;
+    struct certificate ours;
+    struct lxd_credentials credentials;
+    struct interest interest;
+    struct strings wanted;
+    struct server server;
 };
 
-static struct lxd_client lxd, other;
-static struct lxd_client second; /* another connection to host "many" */
-static struct buffer journal;    /* of all; "other" has a colon, the second connection a 2 */
-
-static void note_in_journal(const struct lxd_client *client, char sign, const char *request)
+static int set_up(void **state)
 {
-    const char *name = client == &other ? ":" : client == &second ? "2" : "";
+    struct fixture *fixture = mem_alloc(sizeof *fixture);
 
-    buffer_printf(&journal, "%s%c%s ", name, sign, request);
-}
-
-static void ahead(struct lxd_client *client, const char *request)
-{
-    note_in_journal(client, '?', request);
-    buffer_printf(&client->ahead, "%s ", request);
-}
-
-/* What was sent ahead is asked for in the same order. */
-static void collect_ahead(struct lxd_client *client, const char *request)
-{
-    char *rest = client->ahead.data;
-    size_t length = strlen(request);
-
-    if (client->ahead.length == 0)
-        return;
-    assert_memory_equal(rest, request, length);
-    assert_int_equal(rest[length], ' ');
-    memmove(rest, rest + length + 1, client->ahead.length - length);
-    client->ahead.length -= length + 1;
-}
-
-static int ask_lxd(struct lxd_client *client, const char *request, struct error *error)
-{
-    collect_ahead(client, request);
-    note_in_journal(client, '!', request);
-    buffer_printf(&client->requests, "%s ", request);
-    if (client->faulty == NULL || strcmp(client->faulty, request) != 0)
-        return 0;
-    client->gone = client->breaks;
-    return error_set(error, client->fault, "%s fails", request);
-}
-
-static int ask_change(struct lxd_client *client, char sign, const char *fingerprint,
-                      struct error *error)
-{
-    const char request[] = {sign, fingerprint[0], '\0'};
-
-    return ask_lxd(client, request, error);
-}
-
-static void ahead_change(struct lxd_client *client, char sign, const char *fingerprint)
-{
-    const char request[] = {sign, fingerprint[0], '\0'};
-
-    ahead(client, request);
-}
-
-static struct lxd_client *fake_start(const struct endpoint *endpoint,
-                                     const struct lxd_credentials *credentials, int64_t deadline)
-{
-    (void)credentials;
-    (void)deadline;
-    if (strcmp(endpoint->host, "many") == 0)
-        return &second;
-    return strcmp(endpoint->host, "other") == 0 ? &other : &lxd;
-}
-
-static void fake_connect(struct lxd_client *const clients[], size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        assert_non_null(clients[i]);
-}
-
-static int fake_opened(struct lxd_client **client, struct error *error)
-{
-    struct buffer sent = (*client)->ahead;
-
-    (*client)->ahead = (struct buffer){0};
-    int result = ask_lxd(*client, "open", error);
-    (*client)->ahead = sent;
-    if (result != 0) {
-        buffer_free(&(*client)->ahead);
-        *client = NULL;
-    }
-    return result;
-}
-
-static size_t fake_wait(struct lxd_client *const clients[], size_t count)
-{
-    size_t next = count;
-
-    for (size_t i = 0; i < count; i++) {
-        if (clients[i] == NULL)
-            continue;
-        if (clients[i]->ahead.length == 0)
-            return i;
-        if (next == count || clients[next]->hangs)
-            next = i;
-    }
-    return next;
-}
-
-static void fake_ahead_get(struct lxd_client *client, enum lxd_resource resource)
-{
-    static const char *const names[] = {"server", "members", "certificates"};
-
-    ahead(client, names[resource]);
-}
-
-static void fake_ahead_add(struct lxd_client *client, const struct certificate *certificate,
-                           const char *name, const struct projects *projects)
-{
-    (void)name;
-    (void)projects;
-    ahead_change(client, '+', certificate->fingerprint);
-}
-
-static void fake_ahead_remove(struct lxd_client *client, const char *fingerprint)
-{
-    ahead_change(client, '-', fingerprint);
-}
-
-static void fake_ahead_change(struct lxd_client *client, const char *fingerprint, const char *name,
-                              const struct projects *projects)
-{
-    (void)name;
-    (void)projects;
-    ahead_change(client, '=', fingerprint);
-}
-
-static void fake_close(struct lxd_client *client)
-{
-    (void)client;
-}
-
-static void fake_set_deadline(struct lxd_client *client, int64_t deadline)
-{
-    (void)client;
-    (void)deadline;
-}
-
-static bool fake_is_connected(const struct lxd_client *client)
-{
-    return !client->gone;
-}
-
-static const char *fake_warning(const struct lxd_client *client)
-{
-    (void)client;
-    return "old";
-}
-
-static int fake_get_server(struct lxd_client *client, struct lxd_server *server,
-                           struct error *error)
-{
-    if (ask_lxd(client, "server", error) != 0)
-        return -1;
-    *server = (struct lxd_server){.trusted = !client->untrusted, .clustered = client->clustered};
+    fixture->lxd.url = URL;
+    fixture->lxd.projects = "default a b";
+    fake_lxds[0] = &fixture->lxd;
+    fake_lxd_put(&fixture->lxd, WORLD_OWN, "juju", "client", "");
+    world_open(&fixture->world);
+    struct relation *relation = world_relate(&fixture->world, 5, "client");
+    fixture->all = world_join(relation, "client/0");
+    fixture->some = world_join(relation, "client/1");
+    world_name_projects(fixture->some, "a,b");
+    world_fingerprint(fixture->ours.fingerprint, WORLD_OWN);
+    fixture->credentials.certificate = &fixture->ours;
+    fixture->interest = (struct interest){.owner = &fixture->world.terms.owner,
+                                          .wanted = &fixture->wanted,
+                                          .remedies = {"tell LXD", "tell Incus"},
+                                          .start = fake_lxd_start};
+    *state = fixture;
     return 0;
 }
 
-static int fake_list_members(struct lxd_client *client, struct lxd_members *list,
-                             struct error *error)
+static int tear_down(void **state)
 {
-    (void)list;
-    return ask_lxd(client, "members", error);
-}
+    struct fixture *fixture = *state;
 
-static int fake_list_certificates(struct lxd_client *client, struct lxd_certificates *list,
-                                  struct error *error)
-{
-    if (ask_lxd(client, "certificates", error) != 0)
-        return -1;
-    list->items = mem_alloc(sizeof *list->items);
-    list->count = 1;
-    list->items[0] = (struct lxd_certificate){.fingerprint = "own",
-                                              .name = mem_string("juju"),
-                                              .type = mem_string("client"),
-                                              .projects.restricted = client->restricted};
+    server_free(&fixture->server);
+    strings_free(&fixture->wanted);
+    world_close(&fixture->world);
+    fake_lxd_free(&fixture->lxd);
+    fake_lxds[0] = NULL;
+    free(fixture);
     return 0;
-}
-
-static int fake_add_certificate(struct lxd_client *client, const struct certificate *certificate,
-                                const char *name, const struct projects *projects,
-                                struct lxd_certificate *entry, struct error *error)
-{
-    (void)projects;
-    if (ask_change(client, '+', certificate->fingerprint, error) != 0)
-        return -1;
-    *entry = (struct lxd_certificate){.name = mem_string(name), .type = mem_string("client")};
-    entry->projects.restricted = client->restricted;
-    memcpy(entry->fingerprint, certificate->fingerprint, sizeof entry->fingerprint);
-    return 0;
-}
-
-static int fake_change_certificate(struct lxd_client *client, const char *fingerprint,
-                                   const char *name, const struct projects *projects,
-                                   struct error *error)
-{
-    (void)name;
-    (void)projects;
-    return ask_change(client, '=', fingerprint, error);
-}
-
-static int fake_remove_certificate(struct lxd_client *client, const char *fingerprint,
-                                   struct error *error)
-{
-    return ask_change(client, '-', fingerprint, error);
-}
-
-#include "charm/server.c"
-
-static void finish(void)
-{
-    buffer_free(&lxd.requests);
-    buffer_free(&lxd.ahead);
-    buffer_free(&other.requests);
-    buffer_free(&other.ahead);
-    buffer_free(&second.requests);
-    buffer_free(&second.ahead);
-    buffer_free(&journal);
 }
 
 /* ---- observing ---- */
 
-static void assert_observed(struct lxd_client fake, const char *requests, const char *trouble)
+static void observe(struct fixture *fixture)
 {
-    struct certificate ours = {.fingerprint = "own"};
-    struct lxd_credentials credentials = {.certificate = &ours};
-    struct endpoint endpoint = {.url = "https://h:8443"};
-    struct server server = {0};
-    bool observed = trouble == NULL;
+    struct server *server = &fixture->server;
+    struct endpoint endpoint;
+    struct error error;
 
-    lxd = fake;
-    server_start(&server, &endpoint, &credentials, 1);
-    assert_string_equal(lxd.ahead.data, "server certificates ");
-    server_observe(&server, 1);
-    assert_int_equal(server.observed, observed);
-    assert_int_equal(server.troubled, !observed);
-    assert_string_equal(lxd.requests.data, requests);
-    if (!observed)
-        assert_string_equal(server.trouble.text, trouble);
-    if (server.client != NULL)
-        assert_string_equal(server_warning(&server), "old");
-    else
-        assert_null(server_warning(&server));
-    server_free(&server);
-    finish();
+    strings_free(&fixture->wanted);
+    wishes_candidates(&fixture->world.relations, &fixture->wanted);
+    server_free(server);
+    endpoint_parse(&endpoint, URL, &error);
+    server_start(server, &endpoint, &fixture->credentials, &fixture->interest,
+                 net_clock_ms() + 60000);
+    lxd_connect(&server->client, 1);
+    if (!server_opened(server))
+        return;
+    while (lxd_wait(&server->client, 1) == 0 && server_observe_step(server))
+        ;
+}
+
+static void assert_journal(const struct fixture *fixture, size_t from, const char *expected)
+{
+    char *text = fake_lxd_journal(&fixture->lxd, from);
+
+    assert_string_equal(text, expected);
+    free(text);
+}
+
+static void assert_trouble(const struct fixture *fixture, enum error_kind kind, const char *text)
+{
+    assert_int_equal(fixture->server.state, SERVER_UNKNOWN);
+    assert_string_equal(fixture->server.trouble.text, text);
+    assert_int_equal(fixture->server.trouble.kind, kind);
 }
 
 static void test_observing(void **state)
 {
-    (void)state;
-    assert_observed((struct lxd_client){0}, "open server certificates ", NULL);
-    assert_observed((struct lxd_client){.clustered = true}, "open server certificates members ",
-                    NULL);
-    assert_observed((struct lxd_client){.untrusted = true}, "open server ",
-                    "LXD at https://h:8443 does not trust the client certificate own...: run \"lxc "
-                    "config trust add\"");
-    assert_observed((struct lxd_client){.restricted = true}, "open server certificates ",
-                    "LXD at https://h:8443 restricts the client certificate own... to projects: it "
-                    "may not manage the trust store");
+    struct fixture *fixture = *state;
+    struct server *server = &fixture->server;
+
+    fixture->interest.projects = true;
+    world_ask(fixture->all, 2);
+    fake_lxd_put(&fixture->lxd, 1, OURS, "client", "a");
+    fake_lxd_put(&fixture->lxd, 2, "bob", "client", "");
+    fake_lxd_put(&fixture->lxd, 3, "stranger", "client", "");
+    observe(fixture);
+    assert_int_equal(server->state, SERVER_OBSERVED);
+    assert_journal(fixture, 0, "GET /1.0, GET certificates, GET projects");
+    assert_int_equal(server->store.total, 4);
+    assert_int_equal(server->store.count, 3);
+    assert_true(server->sees_projects);
+    assert_false(server->filtered);
+    struct surroundings surroundings = server_surroundings(server);
+    assert_string_equal(surroundings.version, "6.6");
+    assert_true(surroundings.restricts);
+    assert_int_equal(surroundings.projects->count, 3);
+    assert_int_equal(server_nodes(server), 1);
+    char *certificate = server_certificate(server);
+    assert_non_null(strstr(certificate, "BEGIN CERTIFICATE"));
+    free(certificate);
 }
 
+/* Where nobody names a project it does not matter which there are. */
+static void test_observing_without_projects(void **state)
+{
+    struct fixture *fixture = *state;
+
+    observe(fixture);
+    assert_journal(fixture, 0, "GET /1.0, GET certificates");
+    assert_null(server_surroundings(&fixture->server).projects);
+}
+
+static void test_observing_a_cluster(void **state)
+{
+    struct fixture *fixture = *state;
+    struct endpoint endpoint;
+    struct error error;
+
+    fixture->lxd.clustered = true;
+    fixture->lxd.addresses = "\"10.0.0.9:8443\"";
+    fixture->lxd.members = FAKE_MEMBER("n1", URL, "Online") "," FAKE_MEMBER(
+        "n2", "https://10.0.0.2:8443", "Offline") "," FAKE_MEMBER("n3", "https://10.0.0.3:8443",
+                                                                  "Evacuated");
+    observe(fixture);
+    assert_int_equal(fixture->server.state, SERVER_OBSERVED);
+    assert_journal(fixture, 0, "GET /1.0, GET certificates, GET members");
+    assert_int_equal(server_nodes(&fixture->server), 2);
+    for (int i = 1; i < 5; i++) {
+        char *url = mem_printf("https://10.0.0.%d:8443", i);
+
+        endpoint_parse(&endpoint, url, &error);
+        assert_int_equal(server_lists(&fixture->server, &endpoint), i < 4);
+        free(url);
+    }
+    endpoint_parse(&endpoint, "10.0.0.9", &error);
+    assert_true(server_lists(&fixture->server, &endpoint));
+}
+
+static void test_server_that_does_not_trust_us(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->lxd.untrusted = true;
+    observe(fixture);
+    assert_trouble(fixture, ERROR_UNTRUSTED,
+                   AT "does not trust the client certificate 000000000063...: tell LXD");
+}
+
+static void test_server_that_restricts_us(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->lxd.entries[0].projects.restricted = true;
+    observe(fixture);
+    assert_trouble(fixture, ERROR_UNTRUSTED,
+                   AT "restricts the client certificate 000000000063... to projects: it may not "
+                      "manage the trust store");
+}
+
+static void test_server_that_is_down(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->lxd.down = true;
+    observe(fixture);
+    assert_trouble(fixture, ERROR_UNREACHABLE, AT "unreachable: connection refused");
+    assert_null(fixture->server.client);
+}
+
+/* Whatever goes wrong with whichever request, nothing is believed. */
 static void test_observing_fails(void **state)
 {
-    static const char *const requests[] = {"open", "server", "certificates", "members"};
-    struct buffer before = {0};
+    static const char *const requests[] = {"GET /1.0", "GET certificates", "GET projects",
+                                           "GET members", "GET identity"};
+    static const struct {
+        int status;
+        enum error_kind kind;
+    } faults[] = {{500, ERROR_UNREACHABLE},
+                  {-1, ERROR_UNREACHABLE},
+                  {403, ERROR_UNTRUSTED},
+                  {404, ERROR_NONSENSE}};
+    struct fixture *fixture = *state;
 
-    (void)state;
-    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
-        char *trouble = mem_printf("%s fails", requests[i]);
+    fixture->interest.projects = fixture->lxd.clustered = fixture->lxd.identities = true;
+    fixture->lxd.hides_own = true;
+    for (size_t i = 0; i < COUNT(requests) * COUNT(faults); i++) {
+        size_t fault = i / COUNT(requests);
 
-        buffer_printf(&before, "%s ", requests[i]);
-        assert_observed((struct lxd_client){.clustered = true,
-                                            .faulty = requests[i],
-                                            .fault = ERROR_UNREACHABLE},
-                        before.data, trouble);
-        free(trouble);
+        fixture->lxd.faults[0] =
+            (struct fake_fault){requests[i % COUNT(requests)], faults[fault].status, false, 0};
+        observe(fixture);
+        assert_int_equal(fixture->server.state, SERVER_UNKNOWN);
+        assert_int_equal(fixture->server.trouble.kind, faults[fault].kind);
     }
-    buffer_free(&before);
 }
 
-/* All are asked before the first one is waited for, and one that hangs comes last. */
-static void test_observing_several(void **state)
-{
-    struct certificate ours = {.fingerprint = "own"};
-    struct lxd_credentials credentials = {.certificate = &ours};
-    struct endpoint endpoint = {.host = "h"}, another = {.host = "other"};
-    struct server servers[2] = {0};
+/* ---- what our certificate may do ---- */
 
-    (void)state;
-    lxd = (struct lxd_client){.hangs = true, .faulty = "certificates", .fault = ERROR_UNREACHABLE};
-    other = (struct lxd_client){.clustered = true};
-    server_start(&servers[0], &endpoint, &credentials, 1);
-    server_start(&servers[1], &another, &credentials, 1);
-    server_observe(servers, 2);
-    assert_string_equal(journal.data,
-                        "?server ?certificates :?server :?certificates !open :!open "
-                        ":!server :!certificates :?members :!members !server !certificates ");
-    assert_true(servers[0].troubled && !servers[0].observed);
-    assert_true(servers[1].observed && !servers[1].troubled);
-    server_free(&servers[0]);
-    server_free(&servers[1]);
-    finish();
+#define MAY(entitlement)               \
+    "{\"type\":\"server\",\"url\":\"/" \
+    "1.0\",\"entity_type\":\"server\",\"entitlement\":\"" entitlement "\"}"
+
+/* A fine-grained identity stands in no list. */
+static void test_fine_grained_identity(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->lxd.identities = fixture->lxd.hides_own = true;
+    fixture->lxd.permissions = MAY("permission_manager");
+    observe(fixture);
+    assert_int_equal(fixture->server.state, SERVER_OBSERVED);
+    assert_false(fixture->server.filtered);
+    assert_false(fixture->server.sees_projects);
+    fixture->lxd.permissions = MAY("admin");
+    fixture->interest.projects = true;
+    observe(fixture);
+    assert_true(fixture->server.sees_projects);
+    assert_non_null(server_surroundings(&fixture->server).projects);
+}
+
+static void test_identity_that_lacks_something(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->lxd.identities = fixture->lxd.hides_own = true;
+    fixture->lxd.permissions = MAY("can_view_identities") "," MAY("can_create_identities");
+    observe(fixture);
+    assert_trouble(fixture, ERROR_UNTRUSTED,
+                   "LXD at " URL ": the client certificate 000000000063... lacks "
+                   "can_edit_identities, can_delete_identities");
+}
+
+/* A list that may hide entries is believed in what it shows, not in what it lacks. */
+static void test_filtered_list(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct lxd_certificate *entry;
+
+    fixture->lxd.hides_own = fixture->lxd.hides_all = true;
+    world_ask(fixture->all, 1);
+    world_ask(fixture->all, 2);
+    world_ask(fixture->all, 3);
+    fake_lxd_put(&fixture->lxd, 1, OURS, "client", "");
+    fake_lxd_put(&fixture->lxd, 2, "bob", "client", "");
+    observe(fixture);
+    assert_int_equal(fixture->server.state, SERVER_OBSERVED);
+    assert_true(fixture->server.filtered);
+    assert_journal(fixture, 0, "GET /1.0, GET certificates, GET 2, GET 3");
+    entry = store_find(&fixture->server.store, fixture->wanted.items[1]);
+    assert_string_equal(entry->name, "bob");
+    assert_null(store_find(&fixture->server.store, fixture->wanted.items[2]));
+}
+
+static void test_filtered_list_that_cannot_be_completed(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->lxd.hides_own = true;
+    fixture->lxd.faults[0] = (struct fake_fault){"GET 2", 500, false, 0};
+    world_ask(fixture->all, 1);
+    world_ask(fixture->all, 2);
+    observe(fixture);
+    assert_int_equal(fixture->server.state, SERVER_UNKNOWN);
 }
 
 /* ---- applying ---- */
 
-static char ours[] = "juju.9f1c1ab0.integrator.x.1", client[] = "client", bob[] = "bob";
-
-/* Certificates 1, 2, 3 are wanted, 7 and 8 are there; what becomes of that, and of 1, 2, 3. */
-static void assert_applied(struct lxd_client fake, bool removing, const char *requests,
-                           const char *states, const char *trouble)
+/* Make the plan, carry it out, judge. */
+static void apply(struct fixture *fixture)
 {
-    struct wish wishes[3] = {0};
-    struct request request = {.wishes = wishes, .count = 3};
-    struct plan_demand demand = {1, "x", &request};
-    struct plan_self self = {"9f1c1ab0", "integrator", "own", {0}};
-    struct lxd_certificate entries[2] = {{.fingerprint = "7", .name = ours, .type = client},
-                                         {.fingerprint = "8", .name = ours, .type = client}};
-    struct lxd_certificates store = {.items = entries, .count = 2};
-    struct server server = {.client = &lxd, .observed = true};
+    struct server *server = &fixture->server;
 
-    lxd = fake;
-    for (size_t i = 0; i < 3; i++) {
-        wishes[i].certificate.fingerprint[0] = (char)('1' + i);
-        wishes[i].certificate.common_name = bob;
+    world_collect(&fixture->world);
+    const struct surroundings surroundings = server_surroundings(server);
+    plan_make(&server->plan, &fixture->world.terms, &surroundings, &server->store);
+    if (server_apply_begin(server, net_clock_ms() + 60000)) {
+        while (lxd_wait(&server->client, 1) == 0 &&
+               server_apply_step(server, &fixture->world.terms))
+            ;
     }
-    plan_make(&server.plan, &self, &demand, 1, &server.info, &store);
-    server_apply(&server, 1, removing, 1);
-    assert_int_equal(lxd.ahead.length, 0);
-    assert_string_equal(lxd.requests.data, requests);
-    for (size_t i = 0; i < 3; i++)
-        assert_int_equal("MCPR"[server.plan.certificates[i].state], states[i]);
-    assert_int_equal(server.troubled, trouble != NULL);
-    if (trouble != NULL)
-        assert_string_equal(server.trouble.text, trouble);
-    server_free(&server);
-    finish();
+    server_judge(server, &fixture->world.terms);
 }
 
-static void test_applying(void **state)
+static void run(struct fixture *fixture)
 {
-    (void)state;
-    assert_applied((struct lxd_client){0}, true, "-7 -8 +1 +2 +3 ", "PPP", NULL);
-    assert_applied((struct lxd_client){0}, false, "+1 +2 +3 ", "PPP", NULL);
+    fixture->interest.projects = true;
+    observe(fixture);
+    assert_int_equal(fixture->server.state, SERVER_OBSERVED);
+    apply(fixture);
 }
 
-/* Each at its own pace: one that hangs keeps no other from going on. */
-static void test_applying_to_several(void **state)
+/* What LXD has of a certificate: "OURS: projects a, b", or "". Owned. */
+static char *has(const struct fixture *fixture, unsigned number)
 {
-    struct lxd_certificate entries[2] = {{.fingerprint = "7", .name = ours, .type = client},
-                                         {.fingerprint = "8", .name = ours, .type = client}};
-    struct lxd_certificates store = {.items = entries, .count = 2};
-    struct plan_self self = {"9f1c1ab0", "integrator", "own", {0}};
-    struct server servers[3] = {{.client = &lxd, .observed = true},
-                                {.troubled = true},
-                                {.client = &other, .observed = true}};
+    const struct lxd_certificate *entry = fake_lxd_find(&fixture->lxd, number);
 
-    (void)state;
-    lxd = (struct lxd_client){
-        .hangs = true, .faulty = "-7", .fault = ERROR_UNREACHABLE, .breaks = true};
-    other = (struct lxd_client){0};
-    plan_make(&servers[0].plan, &self, NULL, 0, &servers[0].info, &store);
-    plan_make(&servers[2].plan, &self, NULL, 0, &servers[2].info, &store);
-    server_apply(servers, 3, true, 1);
-    assert_string_equal(journal.data, "?-7 :?-7 :!-7 :?-8 :!-8 !-7 ");
-    assert_true(servers[0].troubled);
-    assert_false(servers[2].troubled);
-    server_free(&servers[0]);
-    server_free(&servers[2]);
-    finish();
+    if (entry == NULL)
+        return mem_string("");
+    char *projects = projects_describe(&entry->projects);
+    char *text = mem_printf("%s: %s", entry->name, projects);
+    free(projects);
+    return text;
 }
 
-/* What was to be added is there, and opens too much: that is changed in the next step. */
-static void test_addition_that_turns_out_to_be_a_change(void **state)
+static void assert_has(const struct fixture *fixture, unsigned number, const char *expected)
 {
-    (void)state;
-    assert_applied((struct lxd_client){.restricted = true}, false, "+1 =1 +2 =2 +3 =3 ", "PPP",
-                   NULL);
+    char *text = has(fixture, number);
+
+    assert_string_equal(text, expected);
+    free(text);
 }
 
-/* LXD refuses one certificate: that is told on its relation. */
-static void test_refusal(void **state)
+/* 1 is to go, 2 is narrowed, 3 widened, 4 and 5 are added, 6 is somebody else's. */
+static void set_all_steps(struct fixture *fixture)
 {
-    (void)state;
-    assert_applied((struct lxd_client){.faulty = "+2", .fault = ERROR_REFUSED}, true,
-                   "-7 -8 +1 +2 +3 ", "PRP", NULL);
+    world_ask(fixture->some, 2);
+    world_ask(fixture->all, 3);
+    world_ask(fixture->all, 4);
+    world_ask(fixture->some, 5);
+    world_ask(fixture->all, 6);
+    fake_lxd_put(&fixture->lxd, 1, OURS, "client", "");
+    fake_lxd_put(&fixture->lxd, 2, OURS ".000000000002", "client", "");
+    fake_lxd_put(&fixture->lxd, 3, OURS ".000000000003", "client", "a");
+    fake_lxd_put(&fixture->lxd, 6, "bob", "client", "");
 }
 
-/* One certificate on which LXD fails keeps no other from going or coming. */
-static void test_failure_of_one(void **state)
+static void assert_all_done(const struct fixture *fixture)
 {
-    struct lxd_client fake = {.faulty = "+1", .fault = ERROR_UNREACHABLE};
-
-    (void)state;
-    assert_applied(fake, true, "-7 -8 +1 +2 +3 ", "MPP", "+1 fails");
-    fake.faulty = "-7";
-    assert_applied(fake, true, "-7 -8 +1 +2 +3 ", "PPP", "-7 fails");
-    fake.fault = ERROR_REFUSED;
-    assert_applied(fake, true, "-7 -8 +1 +2 +3 ", "PPP",
-                   "LXD at  does not let certificate 7... be removed: -7 fails");
+    assert_has(fixture, 1, "");
+    assert_has(fixture, 2, OURS ".000000000002: projects a, b");
+    assert_has(fixture, 3, OURS ".000000000003: all of LXD");
+    assert_has(fixture, 4, OURS ".000000000004: all of LXD");
+    assert_has(fixture, 5, OURS ".000000000005: projects a, b");
+    assert_has(fixture, 6, "bob: all of LXD");
+    assert_has(fixture, WORLD_OWN, "juju: all of LXD");
 }
 
-/* Where LXD answers no more, or does not let us, nothing further is tried. */
-static void test_end_of_service(void **state)
+static void test_all_steps(void **state)
 {
-    struct lxd_client fake = {.faulty = "+1", .fault = ERROR_UNREACHABLE, .breaks = true};
+    struct fixture *fixture = *state;
 
-    (void)state;
-    assert_applied(fake, true, "-7 -8 +1 ", "MMM", "+1 fails");
-    fake.faulty = "-7";
-    assert_applied(fake, true, "-7 ", "MMM", "-7 fails");
-    assert_applied((struct lxd_client){.faulty = "-7", .fault = ERROR_UNTRUSTED}, true, "-7 ",
-                   "MMM", "-7 fails");
+    set_all_steps(fixture);
+    run(fixture);
+    assert_all_done(fixture);
+    assert_journal(fixture, 3, "DELETE 1, PATCH 2, PATCH 3, POST 4, POST 5");
+    assert_int_equal(fixture->server.state, SERVER_OBSERVED);
+    assert_int_equal(plan_due(&fixture->server.plan), 0);
+    assert_int_equal(fixture->server.changes.count, 4);
+    assert_int_equal(fixture->server.widened.count, 1);
+    assert_int_equal(fixture->server.wider.count, 0);
+    for (size_t i = 0; i < fixture->server.judged; i++)
+        assert_int_equal(fixture->server.judgements[i].verdict, VERDICT_TRUSTED);
+    run(fixture); /* and nothing is left to be done */
+    assert_journal(fixture, 8, "GET /1.0, GET certificates, GET projects");
 }
 
-/* Certificates A to T are wanted, enough for two connections. */
-static void assert_many_applied(const char *start, const char *states, const char *trouble)
+/* Is what the server believes to be in LXD there? */
+static void assert_believes_the_truth(const struct fixture *fixture)
 {
-    struct wish wishes[MANY_CHANGES] = {0};
-    struct request request = {.wishes = wishes, .count = MANY_CHANGES};
-    struct plan_demand demand = {1, "x", &request};
-    struct plan_self self = {"9f1c1ab0", "integrator", "own", {0}};
-    struct lxd_certificates store = {0};
-    struct server server = {.client = &lxd, .observed = true, .endpoint.host = "many"};
+    const struct server *server = &fixture->server;
 
-    for (size_t i = 0; i < MANY_CHANGES; i++) {
-        wishes[i].certificate.fingerprint[0] = (char)('A' + i);
-        wishes[i].certificate.common_name = bob;
+    for (size_t i = 0; i < server->judged; i++) {
+        const struct wish *wish = &fixture->world.wishes.items[i];
+        unsigned number = (unsigned)strtoul((char *)wish->entry->certificate.der, NULL, 10);
+        const struct lxd_certificate *entry = fake_lxd_find(&fixture->lxd, number);
+
+        if (server->judgements[i].verdict != VERDICT_TRUSTED)
+            continue;
+        assert_non_null(entry);
+        assert_true(projects_cover(&entry->projects, wish->projects));
     }
-    plan_make(&server.plan, &self, &demand, 1, &server.info, &store);
-    server_apply(&server, 1, true, 1);
-    assert_memory_equal(journal.data, start, strlen(start));
-    for (size_t i = 0; i < MANY_CHANGES; i++)
-        assert_int_equal("MCPR"[server.plan.certificates[i].state], states[i]);
-    assert_int_equal(server.troubled, trouble != NULL);
-    if (trouble != NULL)
-        assert_string_equal(server.trouble.text, trouble);
-    assert_int_equal(lxd.ahead.length, 0);
-    assert_int_equal(second.ahead.length, 0);
-    server_free(&server);
 }
 
-/* Each connection takes what no other has taken, as soon as it is free. */
-static void test_many_changes_side_by_side(void **state)
+/* Is one of ours open wider than its wishes, without a word? */
+static void assert_closed_in_doubt(const struct fixture *fixture)
 {
-    static const char all[] = "PPPPPPPPPPPPPPPPPPPP";
+    const struct lxd_certificate *gone = fake_lxd_find(&fixture->lxd, 1),
+                                 *narrowed = fake_lxd_find(&fixture->lxd, 2);
 
-    (void)state;
-    lxd = (struct lxd_client){.hangs = true};
-    second = (struct lxd_client){0};
-    assert_many_applied("2!open ?+A 2?+B 2!+B 2?+C 2!+C 2?+D ", all, NULL);
-    assert_string_equal(lxd.requests.data, "+A ");
-    finish();
+    if (gone != NULL || (narrowed != NULL && !narrowed->projects.restricted))
+        assert_true(
+            fixture->server.wider.count != 0 ||
+            (fixture->server.trouble.kind != 0 && fixture->server.state == SERVER_UNFINISHED));
 }
 
-static void test_a_second_connection_fails(void **state)
+/* Each request fails in each way, done or not; then a pass in which all is well. */
+static void check_fault(void **state, const char *request, int status, bool applies, int times)
 {
-    static const char all[] = "PPPPPPPPPPPPPPPPPPPP";
+    struct fixture *fixture;
 
-    (void)state;
-    lxd = (struct lxd_client){.hangs = true};
-    second = (struct lxd_client){.faulty = "open", .fault = ERROR_UNREACHABLE};
-    assert_many_applied("2!open ?+A !+A ?+B !+B ?+C ", all, NULL);
-    finish();
+    set_up(state);
+    fixture = *state;
+    set_all_steps(fixture);
+    fixture->lxd.faults[0] = (struct fake_fault){request, status, applies, times};
+    run(fixture);
+    assert_believes_the_truth(fixture);
+    assert_closed_in_doubt(fixture);
+    assert_has(fixture, 6, "bob: all of LXD");
+    assert_has(fixture, WORLD_OWN, "juju: all of LXD");
+    if (status >= 400 && status != 403) { /* the others have had their turn */
+        if (strcmp(request, "DELETE 1") != 0)
+            assert_has(fixture, 1, "");
+        if (strcmp(request, "POST 4") != 0)
+            assert_has(fixture, 4, OURS ".000000000004: all of LXD");
+        if (strcmp(request, "POST 5") != 0)
+            assert_has(fixture, 5, OURS ".000000000005: projects a, b");
+    }
+    if (applies && status != 403) {
+        assert_int_equal(fixture->server.wider.count, 0);
+        assert_all_done(fixture);
+    }
+    fixture->lxd.faults[0] = (struct fake_fault){0};
+    run(fixture);
+    assert_all_done(fixture);
+    assert_believes_the_truth(fixture);
+    tear_down(state);
 }
 
-/* What the others have asked for already is collected: what the plan says is true. */
-static void test_one_of_many_ends_the_service(void **state)
+static void test_every_fault(void **state)
 {
-    (void)state;
-    lxd = (struct lxd_client){.hangs = true};
-    second = (struct lxd_client){.faulty = "+D", .fault = ERROR_UNTRUSTED};
-    assert_many_applied("2!open ?+A 2?+B 2!+B 2?+C 2!+C 2?+D 2!+D !+A ", "PPPMMMMMMMMMMMMMMMMM",
-                        "+D fails");
-    finish();
+    static const char *const requests[] = {"DELETE 1", "PATCH 2", "PATCH 3", "POST 4", "POST 5"};
+    static const int statuses[] = {400, 403, 404, 409, 500, 503, 0, -1};
+
+    for (size_t i = 0; i < COUNT(requests) * COUNT(statuses) * 4; i++) {
+        const char *request = requests[i % COUNT(requests)];
+        int status = statuses[i / COUNT(requests) % COUNT(statuses)];
+        size_t flags = i / COUNT(requests) / COUNT(statuses);
+
+        if (status == 404 && strcmp(request, "DELETE 1") == 0)
+            continue; /* that is what it says where there is none */
+        check_fault(state, request, status, (flags & 1) != 0, (flags & 2) != 0);
+    }
 }
 
-static void test_changes_are_noted(void **state)
+/* What cannot be narrowed is removed in the same pass. */
+static void test_closed_in_doubt(void **state)
 {
-    struct certificate certificate = {.fingerprint = "1", .common_name = bob};
-    struct plan_certificate wanted = {.certificate = &certificate, .name = ours};
-    struct lxd_certificate entry = {.fingerprint = "7", .name = ours};
-    struct server server = {.client = &lxd, .endpoint.url = "https://h:8443"};
-    struct error error;
+    struct fixture *fixture = *state;
 
-    (void)state;
-    lxd = (struct lxd_client){0};
-    assert_int_equal(add(&(struct lane){.server = &server, .client = &lxd}, &wanted, &error), 0);
-    assert_int_equal(server_remove(&server, &entry, &error), 0);
-    assert_int_equal(server.changes.count, 2);
-    assert_string_equal(server.changes.items[0],
-                        "certificate 1... (bob) is now in the trust store "
-                        "of LXD at https://h:8443 as juju.9f1c1ab0.integrator.x.1");
-    assert_string_equal(server.changes.items[1],
-                        "certificate 7... (juju.9f1c1ab0.integrator.x.1) is removed from the "
-                        "trust store of LXD at https://h:8443");
-    server_free(&server);
-    finish();
+    set_all_steps(fixture);
+    fixture->lxd.faults[0] = (struct fake_fault){"PATCH 2", 400, false, 0};
+    run(fixture);
+    assert_has(fixture, 2, "");
+    assert_journal(fixture, 3, "DELETE 1, PATCH 2, GET 2, DELETE 2, PATCH 3, POST 4, POST 5");
+    assert_int_equal(fixture->server.wider.count, 0);
+    assert_int_equal(fixture->server.judgements[0].verdict, VERDICT_REJECTED);
+    assert_string_equal(fixture->server.judgements[0].reason, "it does not want to");
 }
 
-/* An entry of ours that opens something else is changed, or refused where LXD does so. */
-static void test_changing_projects(void **state)
+/* If that fails too, it is said. */
+static void test_wider_than_it_should(void **state)
 {
-    struct certificate certificate = {.fingerprint = "1", .common_name = bob};
-    struct plan_certificate wanted = {
-        .certificate = &certificate, .name = ours, .state = PLAN_CHANGED};
-    struct server server = {.client = &lxd, .endpoint.url = "https://h:8443"};
-    struct lane lane = {.server = &server, .client = &lxd};
-    struct error error;
+    struct fixture *fixture = *state;
 
-    (void)state;
-    lxd = (struct lxd_client){0};
-    projects_parse(&wanted.projects, "blue");
-    assert_int_equal(restrict_to_plan(&lane, &wanted, &error), 0);
-    assert_int_equal(wanted.state, PLAN_PRESENT);
-    assert_string_equal(lxd.requests.data, "=1 ");
-    assert_string_equal(server.changes.items[0],
-                        "certificate 1... (juju.9f1c1ab0.integrator.x.1) in the trust store of LXD "
-                        "at https://h:8443 now opens project blue");
-    wanted.state = PLAN_CHANGED;
-    lxd.faulty = "=1";
-    lxd.fault = ERROR_REFUSED;
-    assert_int_equal(restrict_to_plan(&lane, &wanted, &error), 0);
-    assert_int_equal(wanted.state, PLAN_REFUSED);
-    wanted.state = PLAN_CHANGED;
-    lxd.fault = ERROR_UNREACHABLE;
-    assert_int_equal(restrict_to_plan(&lane, &wanted, &error), -1);
-    free(wanted.reason);
-    projects_free(&wanted.projects);
-    server_free(&server);
-    finish();
+    set_all_steps(fixture);
+    fixture->lxd.faults[0] = (struct fake_fault){"PATCH 2", 400, false, 0};
+    fixture->lxd.faults[1] = (struct fake_fault){"DELETE 2", 500, false, 0};
+    fixture->lxd.faults[2] = (struct fake_fault){"DELETE 1", 400, false, 0};
+    run(fixture);
+    assert_int_equal(fixture->server.wider.count, 2);
+    assert_string_equal(fixture->server.wider.items[0],
+                        "certificate 000000000001... (" OURS ") cannot be taken out of LXD at " URL
+                        ": it does not want to");
+}
+
+/* One project of two is deleted between reading the projects and the change. */
+static void test_project_that_went(void **state)
+{
+    struct fixture *fixture = *state;
+
+    set_all_steps(fixture);
+    fixture->interest.projects = true;
+    observe(fixture);
+    fixture->lxd.projects = "default a";
+    apply(fixture);
+    assert_has(fixture, 2, OURS ".000000000002: project a");
+    assert_has(fixture, 5, OURS ".000000000005: project a");
+    assert_has(fixture, 4, OURS ".000000000004: all of LXD");
+    assert_int_equal(fixture->server.plan.missing.count, 1);
+    assert_string_equal(fixture->server.plan.missing.items[0], "b");
+    assert_int_equal(fixture->server.wider.count, 0);
+    assert_int_equal(plan_due(&fixture->server.plan), 0);
+    for (size_t i = 0; i < fixture->server.judged; i++)
+        assert_int_equal(fixture->server.judgements[i].verdict, VERDICT_TRUSTED);
+    assert_string_equal(fixture->server.judgements[0].reason, "no such project in LXD: \"b\"");
+}
+
+static void test_all_projects_that_went(void **state)
+{
+    struct fixture *fixture = *state;
+
+    set_all_steps(fixture);
+    fixture->interest.projects = true;
+    observe(fixture);
+    fixture->lxd.projects = "default";
+    apply(fixture);
+    assert_has(fixture, 2, "");
+    assert_has(fixture, 5, "");
+    assert_int_equal(fixture->server.judgements[0].verdict, VERDICT_REJECTED);
+}
+
+/* Where we do not see all projects LXD's answer to the change decides. */
+static void test_project_that_nobody_shows(void **state)
+{
+    struct fixture *fixture = *state;
+
+    set_all_steps(fixture);
+    fixture->lxd.projects = "default a";
+    observe(fixture); /* without projects */
+    apply(fixture);
+    assert_has(fixture, 2, "");
+    assert_has(fixture, 5, "");
+    assert_has(fixture, 4, OURS ".000000000004: all of LXD");
+    assert_int_equal(fixture->server.judgements[0].verdict, VERDICT_REJECTED);
+    assert_string_equal(fixture->server.judgements[0].reason, "Project not found");
+    assert_int_equal(plan_due(&fixture->server.plan), 0);
+}
+
+/* Names are unique: another entry has ours, of another certificate. */
+static void test_name_that_is_taken(void **state)
+{
+    struct fixture *fixture = *state;
+
+    set_all_steps(fixture);
+    fake_lxd_put(&fixture->lxd, 40, OURS ".000000000004", "server", "");
+    run(fixture);
+    assert_has(fixture, 4, "");
+    assert_has(fixture, 5, OURS ".000000000005: projects a, b");
+    assert_int_equal(fixture->server.judgements[2].verdict, VERDICT_REJECTED);
+    assert_string_equal(fixture->server.judgements[2].reason,
+                        "LXD has another entry named \"" OURS ".000000000004\", or has this "
+                        "certificate as an identity: see \"lxc config trust list\" and \"lxc auth "
+                        "identity list\"");
+}
+
+/* Somebody was faster. */
+static void test_entry_that_came_meanwhile(void **state)
+{
+    struct fixture *fixture = *state;
+
+    set_all_steps(fixture);
+    fixture->interest.projects = true;
+    observe(fixture);
+    fake_lxd_put(&fixture->lxd, 4, "bob-2", "client", "a");
+    fake_lxd_put(&fixture->lxd, 5, OURS ".000000000005", "client", "");
+    apply(fixture);
+    assert_has(fixture, 4, "bob-2: project a");
+    assert_has(fixture, 5, OURS ".000000000005: projects a, b"); /* it is ours: it is narrowed */
+    assert_int_equal(fixture->server.judgements[2].verdict, VERDICT_REJECTED);
+    assert_string_equal(fixture->server.judgements[2].reason,
+                        "LXD has it as \"bob-2\", which opens project a");
+    assert_believes_the_truth(fixture);
+}
+
+/* An entry of ours is gone when it is to be changed: it is added anew. */
+static void test_entry_that_went_meanwhile(void **state)
+{
+    struct fixture *fixture = *state;
+
+    set_all_steps(fixture);
+    fixture->interest.projects = true;
+    observe(fixture);
+    lxd_certificate_free(&fixture->lxd.entries[2]);
+    fixture->lxd.entries[2] = fixture->lxd.entries[--fixture->lxd.count];
+    apply(fixture);
+    assert_all_done(fixture);
+}
+
+/* We may not: it would be the same with the others. */
+static void test_refusal_of_all(void **state)
+{
+    struct fixture *fixture = *state;
+
+    set_all_steps(fixture);
+    fixture->lxd.faults[0] = (struct fake_fault){"DELETE 1", 403, false, 0};
+    run(fixture);
+    assert_journal(fixture, 3, "DELETE 1, GET 1");
+    assert_int_equal(fixture->server.state, SERVER_UNFINISHED);
+    assert_int_equal(fixture->server.trouble.kind, ERROR_UNTRUSTED);
+    assert_int_equal(fixture->server.wider.count, 1);
+    assert_int_equal(plan_due(&fixture->server.plan), 5);
+}
+
+static void test_time_that_is_over(void **state)
+{
+    struct fixture *fixture = *state;
+    struct server *server = &fixture->server;
+
+    set_all_steps(fixture);
+    observe(fixture);
+    world_collect(&fixture->world);
+    const struct surroundings surroundings = server_surroundings(server);
+    plan_make(&server->plan, &fixture->world.terms, &surroundings, &server->store);
+    assert_false(server_apply_begin(server, net_clock_ms() - 1));
+    assert_journal(fixture, 2, "");
+    assert_int_equal(server->state, SERVER_UNFINISHED);
+    assert_int_equal(server->trouble.kind, ERROR_WAITING);
+    assert_string_equal(server->trouble.text,
+                        "LXD at " URL ": 5 changes are left for the next hook");
 }
 
 static void test_renaming(void **state)
 {
-    struct lxd_certificate entry = {.fingerprint = "7", .name = bob};
-    struct server server = {.client = &lxd, .endpoint.url = "https://h:8443", .store = {&entry, 1}};
-    struct error error;
+    static const int statuses[] = {0, 409, 500};
+    struct fixture *fixture = *state;
 
-    (void)state;
-    lxd = (struct lxd_client){0};
-    assert_ptr_equal(server_find(&server, "7"), &entry);
-    assert_null(server_find(&server, "8"));
-    assert_int_equal(server_rename(&server, &entry, ours, &error), 0);
-    assert_string_equal(lxd.requests.data, "=7 ");
-    assert_string_equal(server.changes.items[0],
-                        "certificate 7... (bob) in the trust store of LXD at https://h:8443 is now "
-                        "called juju.9f1c1ab0.integrator.x.1");
-    lxd.faulty = "=7";
-    lxd.fault = ERROR_REFUSED;
-    assert_int_equal(server_rename(&server, &entry, ours, &error), -1);
-    assert_string_equal(error.text,
-                        "LXD at https://h:8443 does not let certificate 7... be renamed: =7 fails");
-    server.store = (struct lxd_certificates){0};
-    server_free(&server);
-    finish();
+    for (size_t i = 0; i < COUNT(statuses); i++) {
+        fixture->lxd.faults[0] = (struct fake_fault){"PATCH 1", statuses[i], i == 0, 0};
+        if (i == 0) {
+            world_ask(fixture->all, 1);
+            fake_lxd_put(&fixture->lxd, 1, "cn-1", "client", "");
+        } else {
+            free(fixture->lxd.entries[1].name);
+            fixture->lxd.entries[1].name = mem_string("cn-1");
+        }
+        observe(fixture);
+        world_collect(&fixture->world);
+        plan_adopt(&fixture->server.plan, &fixture->world.terms, &fixture->server.store);
+        assert_int_equal(fixture->server.plan.count, 1);
+        if (server_apply_begin(&fixture->server, net_clock_ms() + 60000)) {
+            while (lxd_wait(&fixture->server.client, 1) == 0 &&
+                   server_apply_step(&fixture->server, &fixture->world.terms))
+                ;
+        }
+        assert_has(fixture, 1, i == 0 ? OURS ".000000000001: all of LXD" : "cn-1: all of LXD");
+        assert_int_equal(fixture->server.plan.steps[0].outcome, i == 0   ? STEP_DONE
+                                                                : i == 1 ? STEP_REFUSED
+                                                                         : STEP_FAILED);
+    }
 }
 
 int main(void)
 {
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_observing),
-        cmocka_unit_test(test_observing_fails),
-        cmocka_unit_test(test_applying),
-        cmocka_unit_test(test_refusal),
-        cmocka_unit_test(test_failure_of_one),
-        cmocka_unit_test(test_end_of_service),
-        cmocka_unit_test(test_many_changes_side_by_side),
-        cmocka_unit_test(test_a_second_connection_fails),
-        cmocka_unit_test(test_one_of_many_ends_the_service),
-        cmocka_unit_test(test_changes_are_noted),
-        cmocka_unit_test(test_renaming),
-        cmocka_unit_test(test_changing_projects),
-        cmocka_unit_test(test_observing_several),
-        cmocka_unit_test(test_applying_to_several),
-        cmocka_unit_test(test_addition_that_turns_out_to_be_a_change),
+        TEST(test_observing),
+        TEST(test_observing_without_projects),
+        TEST(test_observing_a_cluster),
+        TEST(test_server_that_does_not_trust_us),
+        TEST(test_server_that_restricts_us),
+        TEST(test_server_that_is_down),
+        TEST(test_observing_fails),
+        TEST(test_fine_grained_identity),
+        TEST(test_identity_that_lacks_something),
+        TEST(test_filtered_list),
+        TEST(test_filtered_list_that_cannot_be_completed),
+        TEST(test_all_steps),
+        cmocka_unit_test(test_every_fault),
+        TEST(test_closed_in_doubt),
+        TEST(test_wider_than_it_should),
+        TEST(test_project_that_went),
+        TEST(test_all_projects_that_went),
+        TEST(test_project_that_nobody_shows),
+        TEST(test_name_that_is_taken),
+        TEST(test_entry_that_came_meanwhile),
+        TEST(test_entry_that_went_meanwhile),
+        TEST(test_refusal_of_all),
+        TEST(test_time_that_is_over),
+        TEST(test_renaming),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
