@@ -11,6 +11,7 @@
 #include "base/random.h"
 
 #define BLANKS " \t"
+#define HEX_DIGITS "0123456789abcdefABCDEF"
 #define SPACES " \t\r\v\f"
 #define TURN_MS 1000 /* of a nameserver, before the next one gets its turn */
 #define MAX_NAME 255 /* in wire format (RFC 1035 2.3.4) */
@@ -61,7 +62,8 @@ static void read_nameserver(struct resolver_settings *settings, char *value)
         return;
     value[strcspn(value, BLANKS)] = '\0';
     snprintf(server.text, sizeof server.text, "%s", value);
-    if (*value != '\0' && inet_aton(value, &four) != 0) {
+    /* Some inet_aton also take what stands behind a blank. */
+    if (value[strspn(value, HEX_DIGITS "xX.")] == '\0' && inet_aton(value, &four) != 0) {
         server.address.family = AF_INET;
         memcpy(server.address.bytes, &four, sizeof four);
     } else {
