@@ -336,6 +336,27 @@ static void receive_datagram(struct net_dial *dial, size_t number, int64_t now)
         resolver_fail(&dial->lookup, number, failure_text(errno), now);
 }
 
+/* Whole messages, each with its length before it; what is no answer to the question is dropped. */
+static void take_messages(struct net_dial *dial, size_t number, int64_t now)
+{
+    struct buffer *input = &dial->questions[number].input;
+    const uint8_t *next = (const uint8_t *)input->data;
+    size_t left = input->length;
+
+    while (left >= 2 && left - 2 >= ((size_t)next[0] << 8 | next[1])) {
+        size_t length = (size_t)next[0] << 8 | next[1];
+
+        resolver_answer(&dial->lookup, number, next + 2, length, now);
+        if (dial->lookup.questions[number].serial != dial->questions[number].serial)
+            return;
+        next += 2 + length;
+        left -= 2 + length;
+    }
+    if (left != input->length)
+        memmove(input->data, next, left);
+    input->length = left;
+}
+
 /* The connection stands, or brings a piece of the answer. */
 static void receive_stream(struct net_dial *dial, size_t number, int64_t now)
 {
@@ -354,12 +375,10 @@ static void receive_stream(struct net_dial *dial, size_t number, int64_t now)
         else
             code = got == 0 ? ECONNRESET : is_temporary(errno) ? 0 : errno;
     }
-    const uint8_t *data = (const uint8_t *)input->data;
-    size_t due = input->length >= 2 ? (size_t)data[0] << 8 | data[1] : SIZE_MAX;
     if (code != 0)
         resolver_fail(&dial->lookup, number, failure_text(code), now);
-    else if (due <= input->length - 2)
-        resolver_answer(&dial->lookup, number, data + 2, due, now);
+    else
+        take_messages(dial, number, now);
 }
 
 static void look_up(struct net_dial *dial, const struct net_watch *watch, int64_t now)

@@ -219,18 +219,19 @@ void proxy_request(struct buffer *request, const struct proxy *proxy,
 int proxy_status(const struct buffer *answer)
 {
     static const char pattern[] = "HTTP/1.d ddd";
+    const size_t code_end = sizeof pattern - 1;
     const char *text = answer->data;
 
-    for (size_t i = 0; i < answer->length && i < sizeof pattern - 1; i++) {
+    for (size_t i = 0; i < answer->length && i < code_end; i++) {
         bool digit = text[i] >= '0' && text[i] <= '9';
         if (pattern[i] == 'd' ? !digit : text[i] != pattern[i])
             return -1;
     }
+    if (answer->length > code_end && text[code_end] != ' ' && text[code_end] != '\r')
+        return -1;
     const char *end = answer->length != 0 ? memmem(text, answer->length, "\r\n\r\n", 4) : NULL;
     if (end == NULL)
         return answer->length < PROXY_MAX_ANSWER ? 0 : -1;
-    if (end - text < (long)sizeof pattern - 1)
-        return -1;
     int status = (text[9] - '0') * 100 + (text[10] - '0') * 10 + (text[11] - '0');
     /* What refuses has a body to say why. */
     return status / 100 == 2 && end + 4 != text + answer->length ? -1 : status;

@@ -100,6 +100,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         MUST(events < MAX_EVENTS);
         if (question < 0 || kind >> 6 == 0) {
             next = resolver_tick(&lookup, now);
+            if (resolver_is_done(&lookup))
+                break;
             MUST(next < INT64_MAX);
             now = next > now ? next : now;
             resolver_tick(&lookup, now);

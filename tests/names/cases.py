@@ -33,7 +33,8 @@ class Case:
     def resolve(self):
         """The addresses that are to be found, the seconds it may take, and whether glibc does the
         same: it does not ask the next server for one family where the other has an answer, and
-        ends the search for REFUSED, FORMERR, NOTIMP and silence."""
+        ends the search for REFUSED, FORMERR, NOTIMP and silence, and at an alias that leads to no
+        address."""
         seconds, same = 0, True
         if self.known:
             return self.known, 0, True
@@ -50,6 +51,8 @@ class Case:
                 same &= len(set(outcomes)) == 1 and number == len(self.candidates) - 1
             if found:
                 return found, seconds, same
+            if any(kind == CNAME for kind, _ in self.records.get(name, [])):
+                same &= number == len(self.candidates) - 1
         return set(), seconds, same
 
     def _ask(self, name, kind):
