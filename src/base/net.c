@@ -309,9 +309,8 @@ static void ask_questions(struct net_dial *dial, int64_t now)
             continue;
         struct net_socket *socket = &dial->questions[i].socket;
         if (socket->fd < 0) {
-            socket->fd =
-                connect_socket(&lookup->settings->servers[question->server].address, NAME_PORT,
-                               question->tcp ? SOCK_STREAM : SOCK_DGRAM);
+            socket->fd = connect_socket(&lookup->settings->servers[question->server].address,
+                                        NAME_PORT, question->tcp ? SOCK_STREAM : SOCK_DGRAM);
             code = socket->fd < 0 ? errno : 0;
             dial->questions[i].serial = question->serial;
         }
@@ -521,8 +520,7 @@ static int end(struct net_dial *dial, int result)
 
 void net_dial_start(struct net_dial *dial, const char *host, uint16_t port, int64_t deadline)
 {
-    *dial =
-        (struct net_dial){.fd = -1, .deadline = deadline, .port = port, .last_family = AF_INET};
+    *dial = (struct net_dial){.fd = -1, .deadline = deadline, .port = port, .last_family = AF_INET};
     for (size_t i = 0; i < RESOLVER_QUESTIONS; i++)
         dial->questions[i].socket = no_socket;
     for (size_t i = 0; i < RESOLVER_ADDRESSES; i++)

@@ -16,9 +16,9 @@
 #define TURN_MS 1000 /* of a nameserver, before the next one gets its turn */
 #define MAX_NAME 255 /* in wire format (RFC 1035 2.3.4) */
 #define MAX_LABEL 63
-#define MAX_CHAIN 32  /* of aliases */
-#define MAX_LOG 64    /* lines for one name */
-#define ALSO_NAMED 3  /* of the names in the search domains */
+#define MAX_CHAIN 32 /* of aliases */
+#define MAX_LOG 64   /* lines for one name */
+#define ALSO_NAMED 3 /* of the names in the search domains */
 #define HEADER_SIZE 12
 
 enum { TYPE_A = 1, TYPE_CNAME = 5, TYPE_AAAA = 28, CLASS_IN = 1 };
@@ -38,7 +38,8 @@ static bool next_line(const char **rest, const char *end, char **line)
         return false;
     const char *newline = memchr(start, '\n', (size_t)(end - start));
     *rest = newline != NULL ? newline + 1 : end;
-    *line = mem_string_n(start, strnlen(start, (size_t)((newline != NULL ? newline : end) - start)));
+    *line =
+        mem_string_n(start, strnlen(start, (size_t)((newline != NULL ? newline : end) - start)));
     return true;
 }
 
@@ -87,7 +88,8 @@ static void read_domains(struct resolver_settings *settings, char *value, size_t
     if (domain == NULL)
         return;
     strings_free(&settings->domains);
-    for (; domain != NULL && settings->domains.count < count; domain = strtok_r(NULL, BLANKS, &rest))
+    for (; domain != NULL && settings->domains.count < count;
+         domain = strtok_r(NULL, BLANKS, &rest))
         strings_add(&settings->domains, domain);
 }
 
@@ -491,8 +493,7 @@ static enum verdict judge(struct resolver_lookup *lookup, const struct resolver_
     if (code != NOERROR)
         return NOTHING;
     strcpy(reason, "no address");
-    enum verdict verdict =
-        take_records(lookup, message, offset, question->kind, name, name_length);
+    enum verdict verdict = take_records(lookup, message, offset, question->kind, name, name_length);
     if (verdict == NEXT_SERVER)
         strcpy(reason, "nonsense");
     return verdict;
@@ -506,9 +507,9 @@ static void note(struct resolver_lookup *lookup, const struct resolver_question 
     if (lookup->log.count == MAX_LOG)
         return;
     char *name = candidate_text(lookup, question->candidate);
-    char *line = mem_printf("%s, asked for %s %s%s: %s",
-                            lookup->settings->servers[question->server].text, name,
-                            type_names[question->kind], question->tcp ? " over TCP" : "", outcome);
+    char *line =
+        mem_printf("%s, asked for %s %s%s: %s", lookup->settings->servers[question->server].text,
+                   name, type_names[question->kind], question->tcp ? " over TCP" : "", outcome);
     strings_add(&lookup->log, line);
     free(name);
     free(line);

@@ -23,7 +23,7 @@
 #define RESOLVER_QUESTIONS 16 /* of a name, under way at the same time */
 
 struct resolver_address {
-    int family; /* AF_INET, AF_INET6 */
+    int family;    /* AF_INET, AF_INET6 */
     uint32_t zone; /* number of an interface, 0: none; only ever a nameserver's */
     uint8_t bytes[16];
 };
@@ -93,13 +93,13 @@ struct resolver_lookup {
         uint32_t latest; /* the question asked last */
         int64_t next_at; /* when the next server gets its turn */
     } kinds[2];
-    bool none;                /* some server said that there is no such name, or no address: */
-    uint8_t none_server;      /* which, ... */
-    char none_reason[16];     /* ... and which of both */
-    bool refused;             /* some server could not or would not answer: */
-    uint8_t refused_server;   /* which, ... */
-    bool unreachable;         /* ... whether it was not even reached, ... */
-    char refused_reason[40];  /* ... and what it said */
+    bool none;               /* some server said that there is no such name, or no address: */
+    uint8_t none_server;     /* which, ... */
+    char none_reason[16];    /* ... and which of both */
+    bool refused;            /* some server could not or would not answer: */
+    uint8_t refused_server;  /* which, ... */
+    bool unreachable;        /* ... whether it was not even reached, ... */
+    char refused_reason[40]; /* ... and what it said */
 };
 
 /*

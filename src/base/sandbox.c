@@ -144,18 +144,14 @@ static const struct rule deadly[] = {
 
 /* The same, where no program is to be run: programs, processes, code. */
 static const struct rule deadly_if_closed[] = {
-    {__NR_execve, ALWAYS},
-    {__NR_execveat, ALWAYS},
-    {__NR_clone, ALWAYS},
+    {__NR_execve, ALWAYS},   {__NR_execveat, ALWAYS}, {__NR_clone, ALWAYS},
 #ifdef __NR_clone3
     {__NR_clone3, ALWAYS},
 #endif
 #ifdef __NR_fork
-    {__NR_fork, ALWAYS},
-    {__NR_vfork, ALWAYS},
+    {__NR_fork, ALWAYS},     {__NR_vfork, ALWAYS},
 #endif
-    {__NR_kill, ALWAYS},
-    {__NR_tgkill, ALWAYS},
+    {__NR_kill, ALWAYS},     {__NR_tgkill, ALWAYS},
 #if defined __NR_mmap2
     {__NR_mmap2, ALWAYS},
 #elif !defined __s390x__

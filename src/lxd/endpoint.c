@@ -140,8 +140,9 @@ static int check_name(struct endpoint *endpoint, struct error *error)
     if (is_address(AF_INET, host))
         return 0;
     if (is_foreign(host))
-        return error_set(error, ERROR_INPUT, "a name with letters outside ASCII: write it as "
-                                             "xn--..., as DNS has it");
+        return error_set(error, ERROR_INPUT,
+                         "a name with letters outside ASCII: write it as "
+                         "xn--..., as DNS has it");
     endpoint->complete = length > 1 && host[length - 1] == '.';
     if (endpoint->complete)
         host[length - 1] = '\0';

@@ -22,9 +22,8 @@
 static unsigned long parse_port(const char *digits)
 {
     size_t length = strspn(digits, DIGITS);
-    unsigned long port = length != 0 && length <= 5 && digits[length] == '\0'
-                             ? strtoul(digits, NULL, 10)
-                             : 0;
+    unsigned long port =
+        length != 0 && length <= 5 && digits[length] == '\0' ? strtoul(digits, NULL, 10) : 0;
 
     return port <= UINT16_MAX ? port : 0;
 }

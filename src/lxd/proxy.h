@@ -50,7 +50,8 @@ struct proxy_settings {
     char *exceptions;
     struct error error; /* kind 0, or why the proxy cannot be used */
 };
-void proxy_settings_read(struct proxy_settings *settings, const char *proxy, const char *exceptions);
+void proxy_settings_read(struct proxy_settings *settings, const char *proxy,
+                         const char *exceptions);
 void proxy_settings_wipe(struct proxy_settings *settings);
 
 #endif

@@ -23,14 +23,14 @@ struct stream {
     int64_t deadline; /* for opening it */
     int64_t opened;   /* when that was done */
     const struct endpoint *endpoint;
-    const struct proxy *proxy; /* NULL: straight on */
+    const struct proxy *proxy;                                         /* NULL: straight on */
     enum { STREAM_DIALLING, STREAM_TUNNELLING, STREAM_SHAKING } phase; /* of opening it */
     struct net_dial dial;
     size_t number;        /* of fd among what is waited for, after that */
     struct buffer tunnel; /* what the proxy is told, then what it says */
     size_t told;          /* bytes of it */
-    struct buffer first; /* what leaves together with the last flight of the handshake */
-    struct error error;  /* why it could not be opened */
+    struct buffer first;  /* what leaves together with the last flight of the handshake */
+    struct error error;   /* why it could not be opened */
     struct tls_configuration configuration;
     struct tls tls;
 };
@@ -53,7 +53,8 @@ void stream_start(struct stream *stream, const struct endpoint *endpoint,
 
 /*
  * Look up the names, connect and shake hands of all that were started, at the same time, each
- * within STREAM_OPEN_MS and until its deadline. Those that could not be opened have fd -1 and an error.
+ * within STREAM_OPEN_MS and until its deadline. Those that could not be opened have fd -1 and an
+ * error.
  *
  * Errors are in words to follow "LXD at <endpoint> ", here and in what stream_http gives:
  * ERROR_IDENTITY where check_certificate refused the server (the text is tls_failure's; the check

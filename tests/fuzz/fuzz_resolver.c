@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A lookup, from the machine's files to the answers: it ends, within its bounds, whatever they hold. */
+/* A lookup, from the machine's files to the answers: it ends, within its bounds, whatever they
+ * hold. */
 #include "fuzz.h"
 
 #include <sys/socket.h>

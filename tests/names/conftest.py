@@ -34,9 +34,10 @@ def network(tmp_path_factory):
     folder = tmp_path_factory.mktemp("etc")
     sh(
         f"""ip link set lo up
-        ip link add eth0 type dummy
+        ip link add eth0 type veth peer name far
         ip address add 192.0.2.254/24 dev eth0
         ip -6 address add fe80::53/64 dev eth0 nodad
+        ip link set far up
         ip link set eth0 up
         mount -t tmpfs tmpfs {folder}
         mkdir {folder}/upper {folder}/work

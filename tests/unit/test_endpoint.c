@@ -171,8 +171,9 @@ static void test_password_is_not_quoted(void **state)
 static void test_what_may_be_a_key_is_not_quoted(void **state)
 {
     static const char sentence[] = "the endpoint is no address: use https://host:port";
-    static const char *const blanks[] = {"a b", "h: 1", "-----BEGIN PRIVATE KEY-----\nabc\n",
-                                         "h:8443 i:8443", "h\xc3\xa9 i", "h\x7f"};
+    static const char *const blanks[] = {
+        "a b",           "h: 1",        "-----BEGIN PRIVATE KEY-----\nabc\n",
+        "h:8443 i:8443", "h\xc3\xa9 i", "h\x7f"};
     char text[102];
 
     (void)state;

@@ -44,10 +44,9 @@ static void test_forms(void **state)
 
 static void test_refused(void **state)
 {
-    static const char *const bad[] = {"http://",     "http://:3128",  "http://squid:0",
-                                      "squid:65536", "squid:x",       "squid:",
-                                      "squid:+1",    "squid/path",    "http://hush:hush@",
-                                      "a b:3128",    "http://[::1:80"};
+    static const char *const bad[] = {
+        "http://",  "http://:3128", "http://squid:0",    "squid:65536", "squid:x",       "squid:",
+        "squid:+1", "squid/path",   "http://hush:hush@", "a b:3128",    "http://[::1:80"};
     struct proxy proxy;
     struct error error;
 
@@ -56,8 +55,7 @@ static void test_refused(void **state)
         if (proxy_parse(&proxy, bad[i], &error) == 0)
             fail_msg("accepted: %s", bad[i]);
         assert_int_equal(error.kind, ERROR_INPUT);
-        assert_string_equal(error.text,
-                            "juju-https-proxy: it is not of the form http://host:port");
+        assert_string_equal(error.text, "juju-https-proxy: it is not of the form http://host:port");
         assert_null(proxy.authorization);
     }
     assert_int_equal(proxy_parse(&proxy, "socks5://user:hush@squid:1080", &error), -1);

@@ -387,8 +387,8 @@ static void test_question(void **state)
 /* In which order a name is asked for, where nothing is found. */
 static void assert_order(const char *options, const char *name, const char *order)
 {
-    char *text = mem_printf("nameserver 10.0.0.2\nsearch a.test .b.test.\noptions no-aaaa %s\n",
-                            options);
+    char *text =
+        mem_printf("nameserver 10.0.0.2\nsearch a.test .b.test.\noptions no-aaaa %s\n", options);
     struct buffer asked = {0};
 
     start(text, name);
@@ -462,7 +462,7 @@ static void test_both_families(void **state)
 /* Whatever becomes of AAAA. */
 static void test_one_family(void **state)
 {
-    static const unsigned codes[] = {RA | NOERROR,  RA | NXDOMAIN, RA | SERVFAIL, RA | REFUSED,
+    static const unsigned codes[] = {RA | NOERROR, RA | NXDOMAIN, RA | SERVFAIL, RA | REFUSED,
                                      RA | FORMERR, RA | NOTIMP,   RA | 9};
 
     (void)state;
