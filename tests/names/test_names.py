@@ -64,6 +64,8 @@ class Server:
         with contextlib.suppress(OSError):
             while True:
                 query, sender = self._udp.recvfrom(4096)
+                if not query:  # closed
+                    return
                 if message := self._compose(query, tcp=False):
                     self._udp.sendto(message, sender)
 
