@@ -39,6 +39,7 @@ usage: ./build.sh [--arch ARCH] [--bases RELEASES] [VERB [ARGUMENT...]]
                         fuzzing, briefly, or of one target for longer; see tests/fuzz/README.md
   test constant_time    that no branch and no address depends on a secret
   test e2e [ARGUMENT]   end-to-end tests against a real LXD; arguments go to pytest
+  test names            names, proxies and what else is between a unit and LXD; see tests/names/README.md
   test model [SEED [EVENTS]]
                         random events on real LXDs, as many as you like; see tests/e2e/README.md
   test kill             the charm is killed at each of its system calls

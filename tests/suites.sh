@@ -2,7 +2,7 @@
 # The test suites: a function suite_NAME each, run by "./build.sh test NAME [ARGUMENT...]". Read by build.sh.
 
 # What "./build.sh test" runs, and what of it on a charm for another machine than this.
-suites=(unit bogo wycheproof p384 peers fuzz constant_time lint e2e sources reproduce emulated)
+suites=(unit bogo wycheproof p384 peers fuzz constant_time lint e2e names sources reproduce emulated)
 foreign_suites=(unit e2e)
 
 unit_packages=("${build_packages[@]}" libc6-dev libcmocka-dev)
@@ -12,6 +12,7 @@ peers_packages=("${unit_packages[@]}" gnutls-bin golang-go openssl python3)
 constant_time_packages=("${unit_packages[@]}" valgrind)
 fuzz_packages=("${unit_packages[@]}" clang libclang-rt-dev python3)
 e2e_packages=("${build_packages[@]}" libc6-dev golang-go iproute2 lxd lxd-client openssl python3 python3-cryptography python3-pylxd python3-pytest python3-yaml strace)
+names_packages=("${e2e_packages[@]}" dnsmasq-base haproxy libc-bin nginx-light squid tinyproxy unbound util-linux)
 bench_packages=("${e2e_packages[@]}" curl libssl-dev valgrind)
 lint_packages=("${build_packages[@]}" clang-format clang-tidy cppcheck libc6-dev)
 
@@ -284,6 +285,28 @@ run_python() { # ARGUMENT...
     LXD_INTEGRATOR_CHARM=$root/build/lxd-integrator_$arch.charm LXD_INTEGRATOR_BINARY=$root/$out/lxd-integrator \
         LXD_REQUIRER_CHARM=$root/build/lxd-requirer_$arch.charm LXD_INTEGRATOR_EMULATOR=${emulator[*]} \
         PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$@"
+}
+
+# ---------------------------------------------------------------- names and the network
+
+# In namespaces of its own: a network, files in /etc, a host name.
+suite_names() { # [lookups [COUNT [SEED]] | charm [PYTEST ARGUMENT...]]
+    local alone=(unshare --net --mount --uts --propagation private env PYTHONDONTWRITEBYTECODE=1) lookup=build/names/lookup
+
+    need_packages "${unit_packages[@]}" "${names_packages[@]}"
+    if [ "${1:-lookups}" = lookups ]; then
+        build_test_library || die "compilation failed"
+        compile build/unit tests/names/lookup.c || die "compilation failed"
+        mkdir -p build/names
+        "$CC" "${sanitizers[@]}" -o "$lookup" "${objects[@]}" "${test_libraries[@]}" || die "linking failed"
+        "${alone[@]}" sh -c 'ip link set lo up && exec /usr/bin/python3 tests/names/compare.py "$@"' sh "$lookup" "${@:2}"
+    fi
+    if [ "${1:-charm}" = charm ]; then
+        verb_charm
+        unlock_tree
+        LXD_INTEGRATOR_CHARM=$root/build/lxd-integrator_$arch.charm LXD_INTEGRATOR_BINARY=$root/$out/lxd-integrator \
+            "${alone[@]}" /usr/bin/python3 -m pytest -c tests/e2e/pytest.ini --rootdir tests/names tests/names "${@:2}"
+    fi
 }
 
 # ---------------------------------------------------------------- the build

@@ -66,13 +66,19 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* What went wrong becomes a sentence, here and nowhere else. */
+/* What went wrong becomes a sentence, here and nowhere else. What a proxy answers is in brackets. */
 static int tell(const struct lxd_client *client, struct error *error)
 {
+    const struct proxy *proxy = client->stream.proxy;
     struct error plain = *error;
+    char way[sizeof proxy->host + 40] = "";
 
-    return error_set(error, plain.kind, "LXD at %s %s%s", client->endpoint.url,
-                     plain.kind == ERROR_UNREACHABLE ? "unreachable: " : "", plain.text);
+    if (plain.kind != ERROR_UNREACHABLE)
+        return error_set(error, plain.kind, "LXD at %s %s", client->endpoint.url, plain.text);
+    if (proxy != NULL)
+        snprintf(way, sizeof way, " through the proxy %s:%u", proxy->host, (unsigned)proxy->port);
+    return error_set(error, plain.kind, "LXD at %s unreachable%s%s%s", client->endpoint.url, way,
+                     *plain.text == '(' ? " " : ": ", plain.text);
 }
 
 /* A pinned certificate is accepted whatever its dates, and no other is that is outside of them. */
@@ -276,7 +282,7 @@ bool lxd_peer(const struct lxd_client *client, struct endpoint *peer)
     char address[NET_ADDRESS_SIZE], text[NET_ADDRESS_SIZE + 16];
     struct error ignored;
 
-    if (client->fd < 0 || !net_peer(client->fd, address))
+    if (client->fd < 0 || client->stream.proxy != NULL || !net_peer(client->fd, address))
         return false;
     bool six = strchr(address, ':') != NULL;
     snprintf(text, sizeof text, "%s%s%s:%u", six ? "[" : "", address, six ? "]" : "",
