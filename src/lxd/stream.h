@@ -11,7 +11,7 @@
 #include "base/net.h"
 #include "lxd/endpoint.h"
 #include "lxd/http.h"
-#include "tls/tls.h"
+#include "tls/engine.h"
 
 #define STREAM_OPEN_MS 5000 /* for connecting and shaking hands together */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tls/tls_internal.h"
+#include "tls/internal.h"
 
 static size_t open_extension(struct tls *tls, struct writer *writer, enum tls_extension type)
 {

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tls/tls.h"
+#include "tls/engine.h"
 #include "x509/pem.h"
 #include "x509/private_key.h"
 

@@ -46,7 +46,7 @@ static bool real_pss_sign(const br_rsa_private_key *key, const br_hash_class *ha
 
 #define tls_key_exchange_start real_exchange_start
 #define tls_key_exchange_finish real_exchange_finish
-#include "tls/key_exchange.c"
+#include "tls/groups.c"
 #undef tls_key_exchange_start
 #undef tls_key_exchange_finish
 

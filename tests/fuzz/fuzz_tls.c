@@ -6,7 +6,7 @@
  */
 #include "fuzz.h"
 
-#include "tls/tls.h"
+#include "tls/engine.h"
 #include "tls_server.h"
 
 enum { WITHOUT_CERTIFICATE = 1, BYTE_BY_BYTE = 2, WRITES = 4, CLOSES = 8 };

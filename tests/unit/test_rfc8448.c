@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "tls/tls_internal.h"
+#include "tls/internal.h"
 #include "vectors.h"
 
 /* Everything of signature.c but signing, which stays within reach under another name. */

@@ -2,7 +2,7 @@
 #ifndef TESTS_TLS_SERVER_H
 #define TESTS_TLS_SERVER_H
 
-#include "tls/tls_internal.h"
+#include "tls/internal.h"
 
 /*
  * A TLS 1.3 server for tests, in the process of the client: it drives the engine through its

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TLS_TLS_INTERNAL_H
-#define TLS_TLS_INTERNAL_H
+#ifndef TLS_INTERNAL_H
+#define TLS_INTERNAL_H
 
-#include "tls/tls.h"
+#include "tls/engine.h"
 #include "tls/wire.h"
 
 #define TLS_MAX_HASH 48
@@ -134,7 +134,7 @@ void tls_schedule_traffic(const br_hash_class *hash, uint8_t *out, const uint8_t
                           const char *label, const uint8_t *transcript_hash);
 void tls_schedule_update(const br_hash_class *hash, uint8_t *traffic_secret);
 
-/* ---- key exchange: key_exchange.c ---- */
+/* ---- key exchange: groups.c ---- */
 
 struct tls_key_exchange {
     uint16_t group;
@@ -245,7 +245,7 @@ static inline void tls_reach(size_t *reached, size_t end)
 __attribute__((format(printf, 3, 4))) int tls_fail(struct tls *tls, enum tls_alert alert,
                                                    const char *format, ...);
 
-/* Queue a record (split at the maximum) under the write keys. tls.c */
+/* Queue a record (split at the maximum) under the write keys. engine.c */
 int tls_send(struct tls *tls, enum tls_content_type type, const uint8_t *data, size_t length);
 
 /*

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TLS_TLS_H
-#define TLS_TLS_H
+#ifndef TLS_ENGINE_H
+#define TLS_ENGINE_H
 
 #include <bearssl.h>
 #include <stdbool.h>
@@ -147,6 +147,6 @@ const char *tls_alert_name(int alert);
 void tls_wipe(struct tls *tls);
 
 /* Internals: only for sizeof and storage. */
-#include "tls/tls_internal.h"
+#include "tls/internal.h"
 
 #endif
