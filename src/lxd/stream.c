@@ -39,7 +39,8 @@ static bool is_about_certificate(int alert)
     }
 }
 
-/* The error of an engine in state TLS_FAILED. */
+/* The error of an engine in state TLS_FAILED or TLS_CLOSED. What is said of our certificate counts
+ * only where the server said it: before its Finished anybody in between may have. */
 static int tls_error(const struct stream *stream, struct error *error)
 {
     const struct tls *tls = &stream->tls;
@@ -54,7 +55,12 @@ static int tls_error(const struct stream *stream, struct error *error)
 
 static int timed_out(const struct stream *stream, struct error *error)
 {
-    return error_set(error, ERROR_UNAVAILABLE, "unreachable: timed out during %s", phase(stream));
+    bool silent = stream->fd >= 0 && !tls_heard(&stream->tls) && !stream->configuration.small_hello;
+
+    return error_set(error, ERROR_UNAVAILABLE, "unreachable: timed out during %s%s", phase(stream),
+                     silent ? " without a byte from it (a firewall may drop the ClientHello, which "
+                              "takes two packets)"
+                            : "");
 }
 
 static int wait_for(const struct stream *stream, short events, int64_t deadline,
@@ -88,7 +94,8 @@ static int broken(struct stream *stream, int code, struct error *error)
         if (receive_now(stream) <= 0)
             break;
     }
-    if (tls_state(&stream->tls) == TLS_FAILED && tls_origin(&stream->tls) == TLS_ORIGIN_PEER)
+    if (tls_origin(&stream->tls) == TLS_ORIGIN_PEER ||
+        tls_origin(&stream->tls) == TLS_ORIGIN_ANYBODY)
         return tls_error(stream, error);
     return error_set(error, ERROR_UNAVAILABLE, "broke the connection during %s: %s", during,
                      strerror(code));
@@ -199,10 +206,32 @@ static int step(struct stream *stream, bool ready)
     return shake_step(stream);
 }
 
+/* Was the connection closed or reset before a byte of ServerHello? A middlebox may not bear a
+ * ClientHello of two packets. */
+static bool is_hello_killed(const struct stream *stream, bool ready)
+{
+    return ready && stream->fd >= 0 && !is_connecting(stream) && !tls_heard(&stream->tls) &&
+           !stream->configuration.small_hello;
+}
+
+static void begin(struct stream *stream);
+
 static void go_on(struct stream *stream, bool ready)
 {
     if (step(stream, ready) == 0)
         return;
+    if (is_hello_killed(stream, ready)) {
+        tls_wipe(&stream->tls);
+        close(stream->fd);
+        stream->fd = -1;
+        stream->configuration.small_hello = true;
+        if (net_dial_start(&stream->dial, stream->endpoint->host, stream->endpoint->port,
+                           &stream->error) == 0) {
+            begin(stream);
+            return;
+        }
+        error_prefix(&stream->error, "unreachable");
+    }
     stream->opening = false;
     buffer_free(&stream->first);
     if (stream->fd < 0)
@@ -237,6 +266,7 @@ void stream_start(struct stream *stream, const struct endpoint *endpoint,
                   const struct tls_configuration *configuration, int64_t deadline)
 {
     stream->fd = -1;
+    stream->endpoint = endpoint;
     stream->deadline = deadline;
     stream->configuration = *configuration;
     stream->configuration.server_name = endpoint_is_address(endpoint) ? NULL : endpoint->host;
@@ -285,7 +315,8 @@ static long read_some(void *context, void *data, size_t size, int64_t deadline, 
 {
     struct stream *stream = context;
 
-    for (;;) {
+    /* The deadline holds also while something keeps coming. */
+    while (net_clock_ms() < deadline) {
         size_t count = tls_read(&stream->tls, data, size);
         if (count != 0)
             return (long)count;
@@ -296,6 +327,7 @@ static long read_some(void *context, void *data, size_t size, int64_t deadline, 
         if (send_output(stream, deadline, error) != 0 || receive(stream, deadline, error) != 0)
             return -1;
     }
+    return timed_out(stream, error);
 }
 
 static int write_all(void *context, const void *data, size_t length, int64_t deadline,

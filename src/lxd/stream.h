@@ -15,12 +15,13 @@
 
 #define STREAM_OPEN_MS 5000 /* for connecting and shaking hands together */
 
-/* TLS over TCP: drives the engine with a socket and a deadline. About 100 KiB; does not move. */
+/* TLS over TCP: drives the engine with a socket and a deadline. About 150 KiB; does not move. */
 struct stream {
     int fd; /* -1: not open */
     bool opening;
     int64_t deadline; /* for opening it */
     int64_t opened;   /* when that was done */
+    const struct endpoint *endpoint;
     struct net_dial dial;
     struct buffer first; /* what leaves together with the last flight of the handshake */
     struct error error;  /* why it could not be opened */
@@ -39,12 +40,16 @@ void stream_start(struct stream *stream, const struct endpoint *endpoint,
 
 /*
  * Connect and shake hands with all that were started, at the same time, each within STREAM_OPEN_MS
- * and until its deadline. Those that could not be opened have fd -1 and an error.
+ * and until its deadline. Those that could not be opened have fd -1 and an error. Where a
+ * connection is closed or reset before a byte of ServerHello, it is tried once more with a
+ * ClientHello that fits into one packet (tls_configuration's small_hello), in the time that is
+ * left.
  *
  * Errors are in words to follow "LXD at <endpoint> ", here and in what stream_http gives:
  * ERROR_IDENTITY where check_certificate refused the server (the text is tls_failure's; the check
- * knows better), ERROR_UNTRUSTED where the server refuses our certificate by an alert, which in
- * TLS 1.3 may arrive only with the first read, else ERROR_UNAVAILABLE. The stream is closed then.
+ * knows better), ERROR_UNTRUSTED where the server, once it has proved who it is, refuses our
+ * certificate by an alert, which in TLS 1.3 may arrive only with the first read, else
+ * ERROR_UNAVAILABLE. The stream is closed then.
  */
 void stream_open(struct stream *const streams[], size_t count);
 

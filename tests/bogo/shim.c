@@ -348,6 +348,7 @@ static int report(const struct connection *connection)
         [TLS_ORIGIN_NONE] = "stopped with",
         [TLS_ORIGIN_US] = "sent",
         [TLS_ORIGIN_PEER] = "received",
+        [TLS_ORIGIN_ANYBODY] = "received",
         [TLS_ORIGIN_CERTIFICATE] = "sent, for its certificate,",
         [TLS_ORIGIN_TRUNCATION] = "truncation, no",
     };
@@ -375,7 +376,7 @@ static int check_expectations(const struct connection *connection)
         fprintf(stderr, "the certificate was checked %u times\n", certificates_checked);
         return -1;
     }
-    if (expect("the group", options.expect_group, tls->exchange.group) != 0 ||
+    if (expect("the group", options.expect_group, tls->group) != 0 ||
         expect("the signature scheme", options.expect_scheme, server_scheme) != 0 ||
         expect("the suite",
                has_aes ? options.expect_suite_with_aes : options.expect_suite_without_aes,

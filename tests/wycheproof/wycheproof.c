@@ -137,9 +137,10 @@ static enum verdict check_key_exchange(const struct vectors *vector,
                                        struct tls_key_exchange *exchange, const uint8_t *share,
                                        size_t length)
 {
-    uint8_t secret[48], expected[48];
+    uint8_t secret[TLS_MAX_SECRET], expected[48];
 
-    size_t secret_length = tls_key_exchange_finish(exchange, share, length, secret);
+    size_t secret_length =
+        tls_key_exchange_finish(exchange, exchange->group, share, length, secret);
     if (secret_length == 0)
         return REFUSED;
     if (vectors_hex(vector, "shared", expected, sizeof expected) != secret_length ||
@@ -155,7 +156,7 @@ static enum verdict check_ecdh(const struct vectors *vector)
         strcmp(vectors_text(vector, "curve"), "secp256r1") == 0 ? TLS_SECP256R1 : TLS_SECP384R1;
     size_t size = group == TLS_SECP256R1 ? 32 : 48;
     struct tls_key_exchange exchange = {
-        .group = group, .private_length = size, .share_length = 1 + 2 * size};
+        .group = group, .private_length = size, .point_length = 1 + 2 * size};
     uint8_t point[256], number[48 + 64] = {0};
 
     size_t length = point_of(vector, group, point, sizeof point);
@@ -172,7 +173,7 @@ static enum verdict check_ecdh(const struct vectors *vector)
 static enum verdict check_x25519(const struct vectors *vector)
 {
     struct tls_key_exchange exchange = {
-        .group = TLS_X25519, .private_length = 32, .share_length = 32};
+        .group = TLS_X25519, .private_length = 32, .point_length = 32};
     uint8_t share[64];
 
     vectors_hex(vector, "private", exchange.private_key, sizeof exchange.private_key);
