@@ -58,8 +58,8 @@ static int timed_out(const struct stream *stream, struct error *error)
     bool silent = stream->fd >= 0 && !tls_heard(&stream->tls) && !stream->configuration.small_hello;
 
     return error_set(error, ERROR_UNAVAILABLE, "unreachable: timed out during %s%s", phase(stream),
-                     silent ? " without a byte from it (a firewall may drop the ClientHello, which "
-                              "takes two packets)"
+                     silent ? " without a byte from it (a firewall may drop the ClientHello: "
+                              "1,400 bytes)"
                             : "");
 }
 
@@ -207,7 +207,7 @@ static int step(struct stream *stream, bool ready)
 }
 
 /* Was the connection closed or reset before a byte of ServerHello? A middlebox may not bear a
- * ClientHello of two packets. */
+ * ClientHello with a share of ML-KEM. */
 static bool is_hello_killed(const struct stream *stream, bool ready)
 {
     return ready && stream->fd >= 0 && !is_connecting(stream) && !tls_heard(&stream->tls) &&

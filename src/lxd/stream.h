@@ -42,7 +42,7 @@ void stream_start(struct stream *stream, const struct endpoint *endpoint,
  * Connect and shake hands with all that were started, at the same time, each within STREAM_OPEN_MS
  * and until its deadline. Those that could not be opened have fd -1 and an error. Where a
  * connection is closed or reset before a byte of ServerHello, it is tried once more with a
- * ClientHello that fits into one packet (tls_configuration's small_hello), in the time that is
+ * small ClientHello (tls_configuration's small_hello), in the time that is
  * left.
  *
  * Errors are in words to follow "LXD at <endpoint> ", here and in what stream_http gives:
