@@ -179,11 +179,12 @@ var differences = map[string]*difference{
 		localError: "remote error: unsupported certificate",
 		reason:     keyTypeAtCertificate,
 	},
-	"Client-Sign-RSA_PKCS1_SHA1-TLS13":   emptyCertificate,
-	"Client-Sign-RSA_PKCS1_SHA256-TLS13": emptyCertificate,
-	"Client-Sign-RSA_PKCS1_SHA384-TLS13": emptyCertificate,
-	"Client-Sign-RSA_PKCS1_SHA512-TLS13": emptyCertificate,
-	"Client-Sign-ECDSA_SHA1-TLS13":       emptyCertificate,
+	"Client-Sign-RSA_PKCS1_SHA1-TLS13":       emptyCertificate,
+	"Client-Sign-RSA_PKCS1_SHA256-TLS13":     emptyCertificate,
+	"Client-Sign-RSA_PKCS1_SHA384-TLS13":     emptyCertificate,
+	"Client-Sign-RSA_PKCS1_SHA512-TLS13":     emptyCertificate,
+	"Client-Sign-ECDSA_SHA1-TLS13":           emptyCertificate,
+	"Client-TLS13-NoSign-RSA_PKCS1_MD5_SHA1": emptyCertificate,
 }
 
 var emptyCertificate = &difference{
