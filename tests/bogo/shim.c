@@ -100,6 +100,7 @@ static const struct flag {
     {"-expect-peer-verify-pref", ALWAYS_VALUE, 0, "the runner checks which algorithm was used"},
     {"-expect-client-ca-list", ALWAYS_VALUE, 0, "certificate_authorities is parsed and not used"},
     {"-expect-early-data-reason", ALWAYS_VALUE, 0, "0-RTT is never on"},
+    {"-trust-cert", ALWAYS_VALUE, 0, "which server is right, each test says by -verify-fail"},
     {"-ocsp-response", ALWAYS_VALUE, 0, "nobody may ask for it"},
     {"-signed-cert-timestamps", ALWAYS_VALUE, 0, "nobody may ask for it"},
     {"-select-next-proto", ALWAYS_VALUE, 0, "TLS 1.3 has no NPN"},
