@@ -157,7 +157,7 @@ fresh() { # OBJECT FLAGS
 }
 
 # Compiled with -O2 whatever the flags say: gcc -Os makes a division of "x / 3329", whose time tells x.
-speedy=(src/tls/{keccak,mlkem}.c)
+speedy=(src/tls/{keccak,mlkem}.c tests/constant_time/declassified_mlkem.c)
 
 # Compile each C file to FOLDER/<path>.o with the flags in FOLDER/flags, where its object is not fresh; set objects.
 compile() { # FOLDER FILE...

@@ -28,7 +28,6 @@ static void real_exchange_start(struct tls_key_exchange *exchange, uint16_t grou
 static size_t real_exchange_finish(const struct tls_key_exchange *exchange, uint16_t group,
                                    const uint8_t *share, size_t length,
                                    uint8_t secret[static TLS_MAX_SECRET]);
-static void real_generate(struct mlkem768 *key, const uint8_t seed[static MLKEM768_SEED]);
 static size_t real_signature_sign(uint16_t scheme, const struct tls_configuration *configuration,
                                   const uint8_t *transcript_hash, size_t hash_length, uint8_t *out);
 static bool real_pss_sign(const br_rsa_private_key *key, const br_hash_class *hash,
@@ -51,28 +50,6 @@ static bool real_pss_sign(const br_rsa_private_key *key, const br_hash_class *ha
 #include "tls/groups.c"
 #undef tls_key_exchange_start
 #undef tls_key_exchange_finish
-
-/* The matrix that is drawn from rho is public, and so rho is: SHAKE128 is used for nothing else.
- * And so is the encapsulation key, which the client sends. */
-static void absorb(struct keccak *keccak, const void *data, size_t length)
-{
-    if (keccak->rate == SHAKE128)
-        MAKE_PUBLIC(data, length);
-    keccak_absorb(keccak, data, length);
-}
-
-#define mlkem768_generate real_generate
-#define keccak_absorb absorb
-#include "tls/mlkem.c"
-#undef mlkem768_generate
-#undef keccak_absorb
-
-void mlkem768_generate(struct mlkem768 *key, const uint8_t seed[static MLKEM768_SEED])
-{
-    real_generate(key, seed);
-    MAKE_PUBLIC(key->encapsulation_key, sizeof key->encapsulation_key);
-    MAKE_PUBLIC(key->hash, sizeof key->hash);
-}
 
 #define tls_signature_sign real_signature_sign
 #include "tls/signature.c"
