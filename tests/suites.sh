@@ -7,6 +7,7 @@ foreign_suites=(unit e2e)
 
 unit_packages=("${build_packages[@]}" libc6-dev libcmocka-dev)
 bogo_packages=("${unit_packages[@]}" golang-go golang-golang-x-crypto-dev)
+wycheproof_packages=("${unit_packages[@]}" curl golang-go python3)
 peers_packages=("${unit_packages[@]}" gnutls-bin golang-go openssl python3)
 constant_time_packages=("${unit_packages[@]}" valgrind)
 fuzz_packages=("${unit_packages[@]}" clang libclang-rt-dev python3)
@@ -127,7 +128,7 @@ suite_bogo() { # [ARGUMENT...]
 }
 
 suite_wycheproof() {
-    need_packages "${unit_packages[@]}"
+    need_packages "${wycheproof_packages[@]}"
     run_with_test_library tests/wycheproof/run
 }
 
