@@ -87,7 +87,7 @@ static void write_cipher_suites(struct writer *writer)
 }
 
 /* Fresh values for the first hello; the second repeats them, but for the share that was asked for
- * (RFC 9846 4.1.2). */
+ * (RFC 9846 4.2.2). */
 static void prepare(struct tls *tls)
 {
     const struct tls_configuration *configuration = &tls->configuration;

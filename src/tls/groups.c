@@ -11,14 +11,14 @@
  */
 static const struct group {
     uint16_t id;
+    bool is_hybrid;
     int curve;
     size_t private_length;
-    bool is_hybrid;
 } groups[] = {
-    {TLS_X25519MLKEM768, BR_EC_curve25519, 32, true},
-    {TLS_X25519, BR_EC_curve25519, 32, false},
-    {TLS_SECP256R1, BR_EC_secp256r1, 32, false},
-    {TLS_SECP384R1, BR_EC_secp384r1, 48, false},
+    {TLS_X25519MLKEM768, true, BR_EC_curve25519, 32},
+    {TLS_X25519, false, BR_EC_curve25519, 32},
+    {TLS_SECP256R1, false, BR_EC_secp256r1, 32},
+    {TLS_SECP384R1, false, BR_EC_secp384r1, 48},
 };
 #define GROUPS (sizeof groups / sizeof groups[0])
 
@@ -129,6 +129,8 @@ size_t tls_key_exchange_finish(const struct tls_key_exchange *exchange, uint16_t
     const struct group *group = group_find(id);
     struct reader reader = reader_over(share, length);
 
+    if (group == NULL)
+        return 0;
     if (!group->is_hybrid)
         return multiply(exchange, group->curve, reader, secret);
     const uint8_t *ciphertext = reader_bytes(&reader, MLKEM768_CIPHERTEXT);

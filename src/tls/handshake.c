@@ -99,7 +99,7 @@ static int receive_certificate_request(struct tls *tls, struct reader *body)
     return more;
 }
 
-/* ---- Certificate (RFC 9846 4.4.3) ---- */
+/* ---- Certificate (RFC 9846 4.5.1) ---- */
 
 static int decode_server_key(struct tls *tls, const uint8_t *der, size_t length)
 {
@@ -170,7 +170,7 @@ static int receive_certificate(struct tls *tls, struct reader *body)
     return decode_server_key(tls, der[0], length[0]);
 }
 
-/* ---- CertificateVerify (RFC 9846 4.4.4) ---- */
+/* ---- CertificateVerify (RFC 9846 4.5.2) ---- */
 
 static int receive_certificate_verify(struct tls *tls, struct reader *body)
 {
@@ -196,7 +196,7 @@ static int receive_certificate_verify(struct tls *tls, struct reader *body)
     return 0;
 }
 
-/* ---- Finished (RFC 9846 4.4.5), and our own flight ---- */
+/* ---- Finished (RFC 9846 4.5.3), and our own flight ---- */
 
 static int receive_finished(struct tls *tls, struct reader *body)
 {

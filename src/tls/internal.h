@@ -112,7 +112,7 @@ size_t tls_record_seal(struct tls_keys *keys, uint8_t *out, int type, uint16_t v
 bool tls_record_open(struct tls_keys *keys, const uint8_t header[static TLS_RECORD_HEADER],
                      uint8_t *body, size_t *length);
 
-/* ---- transcript and key schedule (RFC 9846 4.4.1, 7.1): schedule.c ---- */
+/* ---- transcript and key schedule (RFC 9846 4.1, 7.1): schedule.c ---- */
 
 /* Both hashes run until the suite is known. */
 struct tls_transcript {
@@ -183,7 +183,7 @@ size_t tls_key_exchange_finish(const struct tls_key_exchange *exchange, uint16_t
                                const uint8_t *share, size_t length,
                                uint8_t secret[static TLS_MAX_SECRET]);
 
-/* ---- signatures (RFC 9846 4.4.3): signature.c, rsa_pss.c ---- */
+/* ---- signatures (RFC 9846 4.5.2): signature.c, rsa_pss.c ---- */
 
 /* Schemes we accept from a server, most wanted first; then those for certificates only. */
 void tls_signature_offer(struct writer *writer);

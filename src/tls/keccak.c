@@ -22,12 +22,12 @@ static uint64_t rotate(uint64_t lane, unsigned count) /* 1 to 63 */
 
 /* theta (3.2.1) of the column x, between its neighbours */
 #define PARITY(x) (a[x] ^ a[(x) + 5] ^ a[(x) + 10] ^ a[(x) + 15] ^ a[(x) + 20])
-#define THETA(x, left, right)         \
-    change = left ^ rotate(right, 1); \
-    a[x] ^= change;                   \
-    a[(x) + 5] ^= change;             \
-    a[(x) + 10] ^= change;            \
-    a[(x) + 15] ^= change;            \
+#define THETA(x, left, right)           \
+    change = (left) ^ rotate(right, 1); \
+    a[x] ^= change;                     \
+    a[(x) + 5] ^= change;               \
+    a[(x) + 10] ^= change;              \
+    a[(x) + 15] ^= change;              \
     a[(x) + 20] ^= change
 /* rho and pi (3.2.2, 3.2.3) as one walk through the lanes: what was picked up is put down here */
 #define WALK(lane, count)            \

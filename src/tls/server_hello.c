@@ -3,14 +3,14 @@
 
 #include "base/bytes.h"
 
-/* SHA-256 of "HelloRetryRequest" (RFC 9846 4.1.3) */
+/* SHA-256 of "HelloRetryRequest" (RFC 9846 4.2.3) */
 static const uint8_t retry_random[32] = {
     0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
     0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 };
 
 /* How the random of a TLS 1.2, or of an older, ServerHello ends where the server could have spoken
- * TLS 1.3 (4.1.3), but for the last byte. */
+ * TLS 1.3 (4.2.3), but for the last byte. */
 static const uint8_t downgrade[7] = {'D', 'O', 'W', 'N', 'G', 'R', 'D'};
 
 static bool is_downgrade(const uint8_t random[static 32])
@@ -74,7 +74,7 @@ static int parse_extension(struct tls *tls, struct hello *hello, uint16_t type,
 /* Without supported_versions it is a hello of TLS 1.2 or older. */
 static int refuse_version(struct tls *tls, const struct hello *hello)
 {
-    if (tls->suite != NULL) /* it spoke TLS 1.3 a moment ago (RFC 9846 4.1.4) */
+    if (tls->suite != NULL) /* it spoke TLS 1.3 a moment ago (RFC 9846 4.2.4) */
         return tls_fail(tls, TLS_ALERT_ILLEGAL_PARAMETER,
                         "changed the TLS version after its HelloRetryRequest");
     if (is_downgrade(hello->random))
@@ -120,7 +120,7 @@ static int parse_hello(struct tls *tls, struct hello *hello, struct reader *body
     return more;
 }
 
-/* What holds for both kinds of hello (RFC 9846 4.1.3). */
+/* What holds for both kinds of hello (RFC 9846 4.2.3). */
 static int check_hello(struct tls *tls, const struct hello *hello)
 {
     if (hello->version != 0x0304)
@@ -136,7 +136,7 @@ static int check_hello(struct tls *tls, const struct hello *hello)
     if (suite == NULL)
         return tls_fail(tls, TLS_ALERT_ILLEGAL_PARAMETER,
                         "chose cipher suite 0x%04x, which was not offered", hello->suite);
-    /* The suite of the HelloRetryRequest binds the ServerHello (4.1.4). */
+    /* The suite of the HelloRetryRequest binds the ServerHello (4.2.4). */
     if (tls->suite != NULL && tls->suite != suite)
         return tls_fail(tls, TLS_ALERT_ILLEGAL_PARAMETER,
                         "changed the cipher suite after its HelloRetryRequest");

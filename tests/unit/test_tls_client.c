@@ -87,6 +87,99 @@ static size_t offered(uint16_t extension, uint16_t *groups)
     return count;
 }
 
+/* A ClientHello taken apart, and what holds for each of ours. */
+struct hello {
+    struct reader random, session_id, suites;
+    uint64_t extensions; /* bit n: extension n is there */
+};
+
+static void read_hello(struct hello *hello, uint16_t record_version)
+{
+    size_t length;
+    const uint8_t *output = tls_output(&tls, &length);
+    struct reader record = reader_over(output, length);
+
+    assert_int_equal(reader_number(&record, 1), TLS_HANDSHAKE_RECORD);
+    assert_int_equal(reader_number(&record, 2), record_version);
+    struct reader message = reader_vector(&record, 2);
+    assert_true(reader_done(&record)); /* a ClientHello ends its record (5.1) */
+    assert_int_equal(reader_number(&message, 1), TLS_CLIENT_HELLO);
+    struct reader body = reader_vector(&message, 3);
+    assert_true(reader_done(&message));
+    assert_int_equal(reader_number(&body, 2), 0x0303);
+    hello->random = reader_over(reader_bytes(&body, 32), 32);
+    hello->session_id = reader_vector(&body, 1);
+    hello->suites = reader_vector(&body, 2);
+    struct reader compression = reader_vector(&body, 1);
+    assert_true(compression.left == 1 && compression.data[0] == 0);
+    assert_int_equal(hello->session_id.left, 32); /* compatibility mode (4.2.2) */
+    struct reader extensions = reader_vector(&body, 2);
+    assert_true(reader_done(&body));
+    hello->extensions = 0;
+    while (extensions.left != 0) {
+        uint32_t type = reader_number(&extensions, 2);
+        struct reader content = reader_vector(&extensions, 2);
+        assert_true(!extensions.bad && type < 64);
+        assert_int_equal(hello->extensions >> type & 1, 0); /* none twice (4.3) */
+        hello->extensions |= UINT64_C(1) << type;
+        if (type == TLS_EXTENSION_SUPPORTED_VERSIONS)
+            assert_true(content.left == 3 && memcmp(content.data, "\2\3\4", 3) == 0);
+        if (type == TLS_EXTENSION_SIGNATURE_ALGORITHMS) {
+            struct reader list = reader_vector(&content, 2);
+            while (list.left != 0) { /* no MD5, SHA-1 or SHA-224 (4.3.3) */
+                uint32_t scheme = reader_number(&list, 2);
+                assert_true(scheme >> 8 >= 4 && !list.bad);
+            }
+        }
+    }
+}
+
+/* Both hellos are those of RFC 9846 4.2.2, and differ in no more than they may. */
+static void hellos_are_as_the_rfc_has_them(void **state)
+{
+    const uint64_t always =
+        UINT64_C(1) << TLS_EXTENSION_SERVER_NAME | UINT64_C(1) << TLS_EXTENSION_SUPPORTED_GROUPS |
+        UINT64_C(1) << TLS_EXTENSION_SIGNATURE_ALGORITHMS |
+        UINT64_C(1) << TLS_EXTENSION_SUPPORTED_VERSIONS | UINT64_C(1) << TLS_EXTENSION_KEY_SHARE;
+    static uint8_t kept[512];
+    static struct tls_key_exchange exchange;
+    struct hello first, second;
+    uint16_t groups[8];
+
+    (void)state;
+    start();
+    read_hello(&first, 0x0301);
+    assert_true(first.extensions == always); /* neither cookie, PSK, 0-RTT nor ALPN */
+    exchange = tls.exchange;
+    memcpy(kept, first.random.data, 32 + 1 + 32 + 2 + first.suites.left);
+    server.send_retry = true;
+    server.group = TLS_SECP384R1;
+    server.record_only = true;
+    server_handshake(&server); /* stops for want of an answer */
+    server.record_only = false;
+    size_t room, length = TLS_RECORD_HEADER + ((size_t)server.wire[3] << 8 | server.wire[4]);
+    uint8_t *input = tls_input(&tls, &room);
+    memcpy(input, server.wire, length); /* the HelloRetryRequest */
+    tls_input_done(&tls, length);
+    const uint8_t *output = tls_output(&tls, &length);
+    static const uint8_t ccs[] = {20, 3, 3, 0, 1, 1}; /* before the second flight (appendix E.4) */
+    assert_true(length > sizeof ccs);
+    assert_memory_equal(output, ccs, sizeof ccs);
+    tls_output_done(&tls, sizeof ccs);
+    read_hello(&second, 0x0303);
+    assert_true(second.extensions == (always | UINT64_C(1) << TLS_EXTENSION_COOKIE));
+    assert_memory_equal(second.random.data, kept, 32 + 1 + 32 + 2 + first.suites.left);
+    assert_int_equal(offered(TLS_EXTENSION_KEY_SHARE, groups), 1);
+    assert_int_equal(groups[0], TLS_SECP384R1);
+    assert_int_equal(offered(TLS_EXTENSION_SUPPORTED_GROUPS, groups), 4);
+
+    start(); /* nothing of one connection serves another (4.3.8) */
+    read_hello(&first, 0x0301);
+    assert_memory_not_equal(first.random.data, kept, 32);
+    assert_memory_not_equal(tls.exchange.point, exchange.point, 32);
+    assert_memory_not_equal(&tls.exchange.mlkem, &exchange.mlkem, 1000);
+}
+
 /* One x25519 key serves both shares; a small hello has neither the hybrid nor a share of it. */
 static void groups_and_shares(void **state)
 {
@@ -510,6 +603,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_suite_and_group),
         cmocka_unit_test(groups_and_shares),
+        cmocka_unit_test(hellos_are_as_the_rfc_has_them),
         cmocka_unit_test(cookies_are_echoed),
         cmocka_unit_test(record_versions_are_ignored),
         cmocka_unit_test(finished_and_close_in_one_read),

@@ -619,7 +619,7 @@ void server_handshake(struct server *server)
     if (server->client_share_length == 0 || server->send_retry) {
         hello_retry_request(server);
         server_receive(server);
-        if (server->alert >= 0)
+        if (server->alert >= 0 || server->client_share_length == 0)
             return;
     }
     server_hello(server);
