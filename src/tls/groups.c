@@ -22,23 +22,26 @@ static const struct group {
 };
 #define GROUPS (sizeof groups / sizeof groups[0])
 
-static const struct group *group_find(uint16_t id)
+/* The row of a group that is in the table; of another, any. */
+static const struct group *group_of(uint16_t id)
 {
-    for (size_t i = 0; i < GROUPS; i++) {
-        if (groups[i].id == id)
-            return &groups[i];
-    }
-    return NULL;
+    size_t i = 0;
+
+    while (i < GROUPS - 1 && groups[i].id != id)
+        i++;
+    return &groups[i];
 }
 
 static bool is_offered(const struct tls_configuration *configuration, const struct group *group)
 {
-    return group != NULL && !(configuration->small_hello && group->is_hybrid);
+    return !(configuration->small_hello && group->is_hybrid);
 }
 
 bool tls_group_offered(const struct tls_configuration *configuration, uint16_t id)
 {
-    return is_offered(configuration, group_find(id));
+    const struct group *group = group_of(id);
+
+    return group->id == id && is_offered(configuration, group);
 }
 
 void tls_groups_offer(const struct tls_configuration *configuration, struct writer *writer)
@@ -63,7 +66,7 @@ bool tls_key_exchange_offers(const struct tls_key_exchange *exchange, uint16_t i
 void tls_key_exchange_start(struct tls_key_exchange *exchange, uint16_t id,
                             void (*random)(void *context, void *data, size_t length), void *context)
 {
-    const struct group *group = group_find(id);
+    const struct group *group = group_of(id);
 
     bytes_wipe(exchange, sizeof *exchange);
     exchange->group = id;
@@ -126,11 +129,9 @@ size_t tls_key_exchange_finish(const struct tls_key_exchange *exchange, uint16_t
                                const uint8_t *share, size_t length,
                                uint8_t secret[static TLS_MAX_SECRET])
 {
-    const struct group *group = group_find(id);
+    const struct group *group = group_of(id);
     struct reader reader = reader_over(share, length);
 
-    if (group == NULL)
-        return 0;
     if (!group->is_hybrid)
         return multiply(exchange, group->curve, reader, secret);
     const uint8_t *ciphertext = reader_bytes(&reader, MLKEM768_CIPHERTEXT);
