@@ -159,12 +159,13 @@ fresh() { # OBJECT FLAGS
     done
 }
 
-# Where a handshake with P-384 spends its time: see tests/bench/README.md. Always optimised for speed.
-hot_sources=(src/ec/ec_p384_m64.c)
+# Compiled with -O2 whatever the flags say: where a handshake spends its time (tests/bench/README.md), and what gcc -Os
+# would make a division of, whose time tells the dividend ("x / 3329").
+speedy=(src/ec/ec_p384_m64.c src/tls/{keccak,mlkem}.c tests/constant_time/declassified_mlkem.c)
 
 # Compile each C file to FOLDER/<path>.o with the flags in FOLDER/flags, where its object is not fresh; set objects.
 compile() { # FOLDER FILE...
-    local folder=$1 flags=$1/flags file object speed stale=()
+    local folder=$1 flags=$1/flags file object stale=() level
 
     shift
     objects=()
@@ -173,9 +174,9 @@ compile() { # FOLDER FILE...
         objects+=("$object")
         fresh "$object" "$flags" && continue
         mkdir -p "${object%/*}"
-        speed=-c
-        [[ " ${hot_sources[*]} " != *" $file "* ]] || speed=-O2
-        stale+=(-o "$object" "$speed" "$file")
+        level=-c # nothing more
+        [[ " ${speedy[*]} " != *" $file "* ]] || level=-O2
+        stale+=("$level" -o "$object" "$file")
     done
     [ ${#stale[@]} -gt 0 ] || return 0
     step "compiling $((${#stale[@]} / 4)) files to $folder"

@@ -8,7 +8,8 @@ foreign_suites=(unit e2e)
 unit_packages=("${build_packages[@]}" libc6-dev libcmocka-dev)
 bogo_packages=("${unit_packages[@]}" golang-go golang-golang-x-crypto-dev)
 p384_packages=("${unit_packages[@]}" libssl-dev)
-peers_packages=("${unit_packages[@]}" gnutls-bin golang-go openssl python3)
+wycheproof_packages=("${unit_packages[@]}" curl golang-go python3)
+peers_packages=("${unit_packages[@]}" curl gnutls-bin golang-go openssl python3)
 constant_time_packages=("${unit_packages[@]}" valgrind)
 fuzz_packages=("${unit_packages[@]}" clang libclang-rt-dev python3)
 e2e_packages=("${build_packages[@]}" libc6-dev golang-go iproute2 lxd lxd-client openssl python3 python3-cryptography python3-pylxd python3-pytest python3-yaml strace)
@@ -129,7 +130,7 @@ suite_bogo() { # [ARGUMENT...]
 }
 
 suite_wycheproof() {
-    need_packages "${unit_packages[@]}"
+    need_packages "${wycheproof_packages[@]}"
     run_with_test_library tests/wycheproof/run
 }
 
@@ -235,6 +236,34 @@ suite_constant_time() {
     "$CC" -o "$folder/constant_time" "${objects[@]}" "${test_libraries[@]}" || die "linking failed"
     valgrind --quiet --log-file="$folder/log" --suppressions=tests/constant_time/valgrind.supp \
         "$folder/constant_time" || { cat "$folder/log"; return 1; }
+    compile "$folder" tests/constant_time/counted/counted.c || die "compilation failed"
+    "$CC" -o "$folder/counted" "${objects[@]}" "${test_libraries[@]}" || die "linking failed"
+    count_instructions "$folder"
+    tests/constant_time/divisions "$folder" "${code_flags[@]}"
+}
+
+# Every input of an operation must take as many instructions as the others.
+count_instructions() { # FOLDER
+    rm -f "$1"/counts.*
+    valgrind --quiet --tool=callgrind --callgrind-out-file="$1/counts" "$1/counted" || return 1
+    awk '
+        /^desc: Trigger: Client Request: / { sub(/.*: /, ""); warm = !sub(/, 0$/, ""); sub(/, [0-9]+$/, ""); operation = $0 }
+        /^totals: / && operation != "" && warm {
+            if (!(operation in count)) { count[operation] = $2; order[++operations] = operation }
+            differs[operation] += count[operation] != $2
+            inputs[operation]++
+            operation = ""
+        }
+        END {
+            for (i = 1; i <= operations; i++) {
+                name = order[i]
+                bad = differs[name] != 0 || inputs[name] < 6
+                printf "  %-20s %9d instructions, whatever the input%s\n", name, count[name], bad ? ": FAILED" : ""
+                failed += bad
+            }
+            if (operations != 8) { print "  of 8 operations " operations+0 " were counted: FAILED"; failed++ }
+            exit failed != 0
+        }' "$1"/counts.*
 }
 
 # ---------------------------------------------------------------- benchmark

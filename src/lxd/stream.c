@@ -39,7 +39,8 @@ static bool is_about_certificate(int alert)
     }
 }
 
-/* What a failed engine means for whoever decides by it. */
+/* What a failed engine means for whoever decides by it. What is said of our certificate counts only
+ * where the server said it: before its Finished anybody in between may have. */
 static enum error_kind failure_kind(const struct tls *tls)
 {
     switch (tls_origin(tls)) {
@@ -47,6 +48,8 @@ static enum error_kind failure_kind(const struct tls *tls)
         return ERROR_IDENTITY;
     case TLS_ORIGIN_TRUNCATION:
         return ERROR_UNREACHABLE;
+    case TLS_ORIGIN_ANYBODY:
+        return tls_alert(tls) == TLS_ALERT_PROTOCOL_VERSION ? ERROR_NONSENSE : ERROR_UNREACHABLE;
     case TLS_ORIGIN_PEER:
         if (tls_alert(tls) == TLS_ALERT_CLOSE_NOTIFY)
             return ERROR_UNREACHABLE;
@@ -56,7 +59,7 @@ static enum error_kind failure_kind(const struct tls *tls)
     }
 }
 
-/* The error of an engine in state TLS_FAILED. */
+/* The error of an engine in state TLS_FAILED or TLS_CLOSED. */
 static int tls_error(const struct stream *stream, struct error *error)
 {
     const struct tls *tls = &stream->tls;
@@ -70,7 +73,12 @@ static int tls_error(const struct stream *stream, struct error *error)
 
 static int timed_out(const struct stream *stream, struct error *error)
 {
-    return error_set(error, ERROR_UNREACHABLE, "timed out during %s", phase(stream));
+    bool silent = stream->fd >= 0 && !tls_heard(&stream->tls) && !stream->configuration.small_hello;
+
+    return error_set(error, ERROR_UNREACHABLE, "timed out during %s%s", phase(stream),
+                     silent ? " without a byte from it (a firewall may drop the ClientHello: "
+                              "1,400 bytes)"
+                            : "");
 }
 
 static int wait_for(const struct stream *stream, short events, int64_t deadline,
@@ -104,7 +112,8 @@ static int broken(struct stream *stream, int code, struct error *error)
         if (receive_now(stream) <= 0)
             break;
     }
-    if (tls_state(&stream->tls) == TLS_FAILED && tls_origin(&stream->tls) == TLS_ORIGIN_PEER)
+    if (tls_origin(&stream->tls) == TLS_ORIGIN_PEER ||
+        tls_origin(&stream->tls) == TLS_ORIGIN_ANYBODY)
         return tls_error(stream, error);
     return error_set(error, ERROR_UNREACHABLE, "broke the connection during %s: %s", during,
                      strerror(code));
@@ -277,10 +286,30 @@ static int step(struct stream *stream, const struct net_watch *watch, bool ready
     return result > 0 ? shake_step(stream) : result;
 }
 
+/* Was the connection closed or reset before a byte of ServerHello? A middlebox may not bear a
+ * ClientHello with a share of ML-KEM. */
+static bool is_hello_killed(const struct stream *stream, bool ready)
+{
+    return ready && stream->fd >= 0 && stream->phase == STREAM_SHAKING &&
+           !tls_heard(&stream->tls) && !stream->configuration.small_hello;
+}
+
+static void begin(struct stream *stream, const struct net_watch *watch);
+
 static void go_on(struct stream *stream, const struct net_watch *watch, bool ready)
 {
     if (step(stream, watch, ready) == 0)
         return;
+    if (is_hello_killed(stream, ready)) {
+        tls_wipe(&stream->tls);
+        close(stream->fd);
+        stream->fd = -1;
+        stream->configuration.small_hello = true;
+        stream->phase = STREAM_DIALLING;
+        stream->told = 0;
+        begin(stream, watch);
+        return;
+    }
     stream->opening = false;
     buffer_wipe(&stream->first);
     buffer_wipe(&stream->tunnel);
@@ -324,8 +353,8 @@ void stream_start(struct stream *stream, const struct endpoint *endpoint,
     bool through_proxy = proxies.in_use && !proxy_excepts(proxies.exceptions, endpoint);
 
     stream->fd = -1;
-    stream->deadline = deadline;
     stream->endpoint = endpoint;
+    stream->deadline = deadline;
     stream->proxy = through_proxy ? &proxies.proxy : NULL;
     stream->phase = STREAM_DIALLING;
     stream->told = 0;
@@ -383,7 +412,8 @@ static long read_some(void *context, void *data, size_t size, int64_t deadline, 
 {
     struct stream *stream = context;
 
-    for (;;) {
+    /* The deadline holds also while something keeps coming. */
+    while (net_clock_ms() < deadline) {
         size_t count = tls_read(&stream->tls, data, size);
         if (count != 0)
             return (long)count;
@@ -394,6 +424,7 @@ static long read_some(void *context, void *data, size_t size, int64_t deadline, 
         if (send_output(stream, deadline, error) != 0 || receive(stream, deadline, error) != 0)
             return -1;
     }
+    return timed_out(stream, error);
 }
 
 static int write_all(void *context, const void *data, size_t length, int64_t deadline,

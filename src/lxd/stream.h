@@ -12,11 +12,11 @@
 #include "lxd/endpoint.h"
 #include "lxd/http.h"
 #include "lxd/proxy.h"
-#include "tls/tls.h"
+#include "tls/engine.h"
 
 #define STREAM_OPEN_MS 5000 /* for connecting and shaking hands together */
 
-/* TLS over TCP: drives the engine with a socket and a deadline. About 100 KiB; does not move. */
+/* TLS over TCP: drives the engine with a socket and a deadline. About 150 KiB; does not move. */
 struct stream {
     int fd; /* -1: not open */
     bool opening;
@@ -54,13 +54,15 @@ void stream_start(struct stream *stream, const struct endpoint *endpoint,
 /*
  * Look up the names, connect and shake hands of all that were started, at the same time, each
  * within STREAM_OPEN_MS and until its deadline. Those that could not be opened have fd -1 and an
- * error.
+ * error. Where a connection is closed or reset before a byte of ServerHello, it is tried once more
+ * with a small ClientHello (tls_configuration's small_hello), in the time that is left.
  *
  * Errors, here and in what stream_http gives: ERROR_UNREACHABLE where the connection could not be
  * had or ended; the text is the reason alone. The others' are in words to follow
  * "LXD at <endpoint> ": ERROR_IDENTITY where check_certificate refused the server (the text is
  * tls_failure's; the check knows better), ERROR_UNTRUSTED where the server refuses our certificate
- * by an alert, which in TLS 1.3 may arrive only with the first read, ERROR_NONSENSE where it speaks
+ * by an alert once it has proved who it is, which in TLS 1.3 may arrive only with the first read,
+ * ERROR_NONSENSE where it speaks
  * no TLS that we can speak. The stream is closed then.
  */
 void stream_open(struct stream *const streams[], size_t count);

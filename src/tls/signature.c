@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tls/tls_internal.h"
+#include "tls/internal.h"
 
 #include "base/bytes.h"
 #include "ec/ec_all.h"
@@ -68,7 +68,7 @@ bool tls_signature_fits(uint16_t scheme, const br_x509_pkey *key)
     return key->key_type == BR_KEYTYPE_RSA && found->curve == 0;
 }
 
-/* The signed content, hashed (RFC 9846 4.4.3). */
+/* The signed content, hashed (RFC 9846 4.5.2). */
 static void hash_content(const struct scheme *scheme, bool by_server,
                          const uint8_t *transcript_hash, size_t hash_length,
                          uint8_t digest[static 64])

@@ -76,7 +76,7 @@ static void load_client(struct tls_configuration *configuration, const char *cer
 static void print_negotiated(const struct tls *tls)
 {
     printf("suite=%04x group=%u retry=%u cookie=%zu asked=%d scheme=%04x\n", tls->suite->id,
-           tls->exchange.group, tls->retry_group, tls->cookie_length, tls->certificate_requested,
+           tls->group, tls->retry_group, tls->cookie_length, tls->certificate_requested,
            tls->signature_scheme);
 }
 
