@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "x509/der.h"
 #include "x509/pem.h"
+#include "x509/public_key.h"
 
 #define SECONDS_GOOD (3650LL * 86400)
 #define CLOCK_SKEW 60 /* seconds by which a server's clock may be behind */
@@ -149,8 +150,8 @@ static void append_signature(struct buffer *out, const struct key *key,
     br_sha384_init(&context);
     br_sha384_update(&context, signed_->data, signed_->length);
     br_sha384_out(&context, digest);
-    size_t length =
-        br_ecdsa_i31_sign_asn1(&br_ec_all_m31, &br_sha384_vtable, digest, &key->private, signature);
+    size_t length = br_ecdsa_i31_sign_asn1(public_key_curves(), &br_sha384_vtable, digest,
+                                           &key->private, signature);
     append_bits(out, signature, length);
 }
 
@@ -182,9 +183,9 @@ static void make_key(struct key *key)
 
     random_bytes(seed, sizeof seed);
     br_hmac_drbg_init(&random, &br_sha384_vtable, seed, sizeof seed);
-    br_ec_keygen(&random.vtable, &br_ec_all_m31, &key->private, key->private_bytes,
+    br_ec_keygen(&random.vtable, public_key_curves(), &key->private, key->private_bytes,
                  BR_EC_secp384r1);
-    br_ec_compute_pub(&br_ec_all_m31, &key->public, key->public_bytes, &key->private);
+    br_ec_compute_pub(public_key_curves(), &key->public, key->public_bytes, &key->private);
     bytes_wipe(seed, sizeof seed);
     bytes_wipe(&random, sizeof random);
 }

@@ -30,6 +30,8 @@ static void identity(const struct server_identity *identity, const char *text)
 {
     const uint8_t *der[SERVER_IDENTITY_MAX];
     size_t length[SERVER_IDENTITY_MAX];
+    const struct server_chain chain = {der, length, identity->count};
+    char remark[SERVER_IDENTITY_REMARK_SIZE];
     struct error error;
 
     if (identity->expected[0].der == NULL) {
