@@ -33,6 +33,7 @@ usage: ./build.sh [--arch ARCH] [--bases RELEASES] [VERB [ARGUMENT...]]
   test bogo [ARGUMENT]  BoringSSL's TLS tests; arguments go to its runner
   test wycheproof       Wycheproof's test vectors
   test peers            the TLS client against OpenSSL, GnuTLS and Go
+  test x509             chains of certificates, judged by us, OpenSSL and Go
   test fuzz [TARGET [SECONDS]]
                         fuzzing, briefly, or of one target for longer; see tests/fuzz/README.md
   test constant_time    that no branch and no address depends on a secret
