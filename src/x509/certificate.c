@@ -31,7 +31,7 @@ static bool parse_attribute(struct certificate *subject, struct der *set)
     uint8_t tag;
 
     if (!der_read(set, DER_SEQUENCE, &attribute) || !der_read(&attribute, DER_OID, &type) ||
-        !der_next(&attribute, &tag, &value) || attribute.length != 0)
+        !der_next(&attribute, &tag, &value))
         return false;
     if (subject != NULL && IS_OID(&type, OID_COMMON_NAME))
         set_common_name(subject, &value);
@@ -74,7 +74,7 @@ static bool parse_zone(const struct der *zone, int *minutes)
     if (zone->length != 5 || (zone->data[0] != '+' && zone->data[0] != '-'))
         return false;
     int hour = two_digits(zone->data + 1), minute = two_digits(zone->data + 3);
-    if (hour < 0 || hour > 24 || minute < 0 || minute > 59)
+    if (hour < 0 || minute < 0 || minute > 59)
         return false;
     *minutes = zone->data[0] == '+' ? hour * 60 + minute : -(hour * 60 + minute);
     return *minutes != 0;
@@ -147,8 +147,7 @@ static bool parse_algorithm(struct der *der, struct der *content)
         return false;
     *content = algorithm;
     return der_skip(&algorithm, DER_OID) &&
-           (algorithm.length == 0 ||
-            (der_next(&algorithm, &tag, &parameters) && algorithm.length == 0));
+           (algorithm.length == 0 || der_next(&algorithm, &tag, &parameters));
 }
 
 static bool parse_public_key(struct certificate *certificate, struct der *tbs)
@@ -176,22 +175,21 @@ bool certificate_read_flag(struct der *der, bool *flag)
 }
 
 /* BasicConstraints ::= SEQUENCE { cA BOOLEAN DEFAULT FALSE, pathLenConstraint INTEGER OPTIONAL } */
-static bool parse_basic_constraints(struct certificate *certificate, const struct der *value)
+static bool parse_basic_constraints(struct certificate *certificate, struct der value)
 {
     struct der constraints;
 
-    return der_open(value->data, value->length, DER_SEQUENCE, &constraints) &&
-           certificate_read_flag(&constraints, &certificate->is_ca) &&
-           der_skip_optional(&constraints, DER_INTEGER) && constraints.length == 0;
+    return der_read(&value, DER_SEQUENCE, &constraints) &&
+           certificate_read_flag(&constraints, &certificate->is_ca);
 }
 
 /* ExtKeyUsageSyntax ::= SEQUENCE OF OBJECT IDENTIFIER */
-static bool parse_extended_key_usage(struct certificate *certificate, const struct der *value)
+static bool parse_extended_key_usage(struct certificate *certificate, struct der value)
 {
     struct der usages, usage;
 
     certificate->server_auth = false;
-    if (!der_open(value->data, value->length, DER_SEQUENCE, &usages))
+    if (!der_read(&value, DER_SEQUENCE, &usages))
         return false;
     while (usages.length != 0) {
         if (!der_read(&usages, DER_OID, &usage))
@@ -206,10 +204,13 @@ bool certificate_next_extension(struct der *extensions, struct extension *extens
 {
     struct der fields;
 
-    return der_read(extensions, DER_SEQUENCE, &fields) &&
-           der_read(&fields, DER_OID, &extension->id) &&
-           certificate_read_flag(&fields, &extension->critical) &&
-           der_read(&fields, DER_OCTET_STRING, &extension->value) && fields.length == 0;
+    if (!der_read(extensions, DER_SEQUENCE, &fields) ||
+        !der_read(&fields, DER_OID, &extension->id) ||
+        !certificate_read_flag(&fields, &extension->critical) ||
+        !der_read(&fields, DER_OCTET_STRING, &extension->value))
+        return false;
+    extension->has_surplus = fields.length != 0;
+    return true;
 }
 
 static bool parse_extensions(struct certificate *certificate, struct der *tbs)
@@ -220,18 +221,20 @@ static bool parse_extensions(struct certificate *certificate, struct der *tbs)
     if (!der_at(tbs, DER_EXPLICIT(3)))
         return true;
     if (!der_read(tbs, DER_EXPLICIT(3), &explicit) ||
-        !der_open(explicit.data, explicit.length, DER_SEQUENCE, &extensions))
+        !der_read(&explicit, DER_SEQUENCE, &extensions))
         return false;
+    certificate->has_surplus = explicit.length != 0;
     certificate->extensions = extensions;
     while (extensions.length != 0) {
         if (!certificate_next_extension(&extensions, &extension))
             return false;
         if (IS_OID(&extension.id, OID_BASIC_CONSTRAINTS) &&
-            !parse_basic_constraints(certificate, &extension.value))
+            !parse_basic_constraints(certificate, extension.value))
             return false;
         if (IS_OID(&extension.id, OID_EXTENDED_KEY_USAGE) &&
-            !parse_extended_key_usage(certificate, &extension.value))
+            !parse_extended_key_usage(certificate, extension.value))
             return false;
+        certificate->has_surplus = certificate->has_surplus || extension.has_surplus;
     }
     return true;
 }
@@ -271,8 +274,9 @@ static const char *parse_tbs(struct certificate *certificate, struct der tbs)
         return "public key";
     if (!der_skip_optional(&tbs, DER_CONTEXT(1)) || !der_skip_optional(&tbs, DER_CONTEXT(2)))
         return "unique identifier";
-    if (!parse_extensions(certificate, &tbs) || tbs.length != 0)
+    if (!parse_extensions(certificate, &tbs))
         return "extensions";
+    certificate->has_surplus = certificate->has_surplus || tbs.length != 0;
     return NULL;
 }
 
@@ -290,8 +294,9 @@ static const char *parse_certificate(struct certificate *certificate)
     if (malformed != NULL)
         return malformed;
     if (!parse_algorithm(&outer, &certificate->algorithm) ||
-        !der_read(&outer, DER_BIT_STRING, &certificate->signature) || outer.length != 0)
+        !der_read(&outer, DER_BIT_STRING, &certificate->signature))
         return "signature";
+    certificate->has_surplus = certificate->has_surplus || outer.length != 0;
     return NULL;
 }
 

@@ -13,8 +13,9 @@
 #define CERTIFICATE_MAX_PEM 65536 /* bytes of PEM text accepted for one certificate */
 
 /*
- * An X.509 certificate (RFC 5280) of any key type: its structure is checked from the first
- * to the last byte of the DER (definite lengths, nothing trailing), its signature is not.
+ * An X.509 certificate (RFC 5280) of any key type. Read as leniently as Go does, and so LXD:
+ * whatever LXD registers is one (tests/e2e/test_odd_certificates.py). Its signature is not checked,
+ * nor is what only path.h asks for.
  */
 struct certificate {
     uint8_t *der; /* owned */
@@ -26,6 +27,7 @@ struct certificate {
     bool is_ca;       /* basicConstraints cA */
     bool server_auth; /* fit for a TLS server: serverAuth among extendedKeyUsage, or no such */
     int version;      /* 1 to 3 */
+    bool has_surplus; /* there is more in it than RFC 5280 has a place for: Go passes over that */
 
     /* Its parts, in der; the content of each element, but for tbs, which is the element. */
     struct der tbs;             /* what is signed */
@@ -43,6 +45,7 @@ struct extension {
     struct der id;
     bool critical;
     struct der value; /* the content of the OCTET STRING */
+    bool has_surplus; /* more fields than these three */
 };
 
 /* The next of the certificate's extensions. */

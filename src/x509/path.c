@@ -83,7 +83,7 @@ static const char *read_path_length(struct link *link, const struct der *value)
         return "malformed basicConstraints";
     if (fields.length == 0)
         return NULL;
-    if (!der_read_unsigned(&fields, &number))
+    if (!der_read_unsigned(&fields, &number) || fields.length != 0)
         return "malformed basicConstraints";
     link->path_length = 0;
     for (size_t i = 0; i < number.length && link->path_length < 256; i++)
@@ -147,6 +147,8 @@ static void read_link(struct link *link, const struct certificate *certificate, 
         .certificate = certificate, .is_anchor = is_anchor, .path_length = NO_PATH_LENGTH};
     link->is_self_issued = names_equal(certificate->issuer, certificate->subject);
     link->fault = public_key_read(&link->key, certificate->key);
+    if (link->fault == NULL && certificate->has_surplus)
+        link->fault = "more in it than belongs there";
     if (link->fault == NULL && link->key.key.key_type == BR_KEYTYPE_RSA &&
         link->key.bits < PUBLIC_KEY_MIN_RSA)
         link->fault = "an RSA key of less than 2048 bits";
