@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "x509/public_key.h"
 
+#include <string.h>
+
 #include "x509/oid.h"
 
 #define MAX_EXPONENT 8 /* bytes: a long one would cost the verifier, not the signer */
@@ -154,4 +156,34 @@ const char *public_key_read(struct public_key *key, struct der info)
     if (IS_OID(&oid, OID_DSA))
         return "a DSA key, which is not supported";
     return "a key of a kind that is not supported";
+}
+
+/* RFC 5280 4.1 */
+bool public_key_find(struct der *info, const uint8_t *der, size_t length)
+{
+    struct der certificate, tbs;
+
+    return der_open(der, length, DER_SEQUENCE, &certificate) &&
+           der_read(&certificate, DER_SEQUENCE, &tbs) &&
+           der_skip_optional(&tbs, DER_EXPLICIT(0)) && /* version */
+           der_skip(&tbs, DER_INTEGER) &&              /* serial number */
+           der_skip(&tbs, DER_SEQUENCE) &&             /* signature algorithm */
+           der_skip(&tbs, DER_SEQUENCE) &&             /* issuer */
+           der_skip(&tbs, DER_SEQUENCE) &&             /* validity */
+           der_skip(&tbs, DER_SEQUENCE) &&             /* subject */
+           der_read(&tbs, DER_SEQUENCE, info);
+}
+
+void public_key_keep(struct public_key *key, uint8_t bytes[PUBLIC_KEY_BYTES])
+{
+    if (key->key.key_type == BR_KEYTYPE_EC) {
+        br_ec_public_key *ec = &key->key.key.ec;
+
+        ec->q = memcpy(bytes, ec->q, ec->qlen);
+    } else {
+        br_rsa_public_key *rsa = &key->key.key.rsa;
+
+        rsa->n = memcpy(bytes, rsa->n, rsa->nlen);
+        rsa->e = memcpy(bytes + rsa->nlen, rsa->e, rsa->elen);
+    }
 }

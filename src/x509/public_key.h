@@ -26,6 +26,15 @@ struct public_key {
  */
 const char *public_key_read(struct public_key *key, struct der info);
 
+/* The content of the SubjectPublicKeyInfo of a certificate in DER, of which nothing else is looked
+ * at. False where there is none. */
+bool public_key_find(struct der *info, const uint8_t *der, size_t length);
+
+#define PUBLIC_KEY_BYTES (PUBLIC_KEY_MAX_RSA / 8 + 8)
+
+/* Let the key point into `bytes`, a copy, and no more into the DER. */
+void public_key_keep(struct public_key *key, uint8_t bytes[PUBLIC_KEY_BYTES]);
+
 /* The parameters of RSASSA-PSS (RFC 4055 3.1): the hash, which must be MGF1's as well, and the
  * salt's length in bytes. False where they are malformed, or of another kind (SHA-1). */
 bool public_key_read_pss(struct der parameters, const br_hash_class **hash, size_t *salt_length);
