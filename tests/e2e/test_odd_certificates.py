@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lxd import LxdError
-from pki import certify, generate, identity, key_pem
+from lxd import Lxd, LxdError
+from pki import Identity, certify, generate, identity, key_pem
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "x509"))
 import odd  # noqa: E402
@@ -96,3 +96,20 @@ def test_a_plain_one_of_these(lxd):
     """The difference is in what is odd."""
     assert posted(lxd, "plain", identity("plain").der) is None
     assert posted(lxd, "odd plain", odd.certificate("plain")[1]) is None
+
+
+SERVED = ["date:utc:no-seconds", "date:utc:offset", "serial:40", "name:bmp", "encoding:behind"]
+
+
+@pytest.mark.parametrize("label", SERVED)
+def test_what_lxd_serves_we_take(command_line, tmp_path, label):
+    der = next(der for name, der in odd.certificates() if name == label)
+    server, administrator = Identity(pem(der), key_pem(odd.KEY, "traditional")), identity("juju")
+    administrator.write(tmp_path, "client")
+    (tmp_path / "server.crt").write_text(pem(der))
+    with Lxd(server=server) as lxd:
+        lxd.trust(administrator, "juju")
+        options = {"cert": "client.crt", "key": "client.key", "server-cert": "server.crt"}
+        arguments = [part for name, file in options.items() for part in (f"--{name}", tmp_path / file)]
+        ours = command_line("probe", "--endpoint", lxd.url, *arguments)
+        assert (ours.returncode, ours.stderr) == (0, "")
