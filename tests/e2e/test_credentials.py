@@ -152,7 +152,6 @@ def encrypted(credential):
     [
         ("lxd_client_cert", lambda c: Identity("junk", c.key), "PEM"),
         ("lxd_client_cert", lambda c: Identity(c.key, c.key), "private key"),
-        ("lxd_client_cert", lambda c: Identity(c.certificate * 2, c.key), "2 PEM blocks"),
         ("lxd_client_key", lambda c: Identity(c.certificate, "junk"), "private key"),
         ("lxd_client_key", lambda c: Identity(c.certificate, c.certificate), "private key"),
         ("lxd_client_key", lambda c: Identity(c.certificate, encrypted(c)), "encrypted"),
