@@ -210,7 +210,7 @@ struct tls {
     uint8_t client_secret[TLS_MAX_HASH]; /* traffic secrets of the current epoch */
     uint8_t server_secret[TLS_MAX_HASH];
     bool certificate_requested;
-    uint16_t signature_scheme; /* for our CertificateVerify, 0: we have no fitting key */
+    uint16_t signature_scheme;    /* for our CertificateVerify, 0: we have no fitting key */
     struct public_key server_key; /* of the certificate that it presented; it points to */
     uint8_t server_key_bytes[PUBLIC_KEY_BYTES];
 
