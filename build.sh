@@ -35,6 +35,7 @@ usage: ./build.sh [--arch ARCH] [--bases RELEASES] [VERB [ARGUMENT...]]
   test p384 [STEPS [SEED [BEARSSL_STEPS]]]
                         P-384 against OpenSSL's; see tests/p384/README.md
   test peers            the TLS client against OpenSSL, GnuTLS and Go
+  test x509             chains of certificates, judged by us, OpenSSL and Go
   test fuzz [TARGET [SECONDS]]
                         fuzzing, briefly, or of one target for longer; see tests/fuzz/README.md
   test constant_time    that no branch and no address depends on a secret

@@ -2,7 +2,7 @@
 # The test suites: a function suite_NAME each, run by "./build.sh test NAME [ARGUMENT...]". Read by build.sh.
 
 # What "./build.sh test" runs, and what of it on a charm for another machine than this.
-suites=(unit bogo wycheproof p384 peers fuzz constant_time lint e2e names sources reproduce emulated)
+suites=(unit bogo wycheproof p384 peers x509 fuzz constant_time lint e2e names sources reproduce emulated)
 foreign_suites=(unit e2e)
 
 unit_packages=("${build_packages[@]}" libc6-dev libcmocka-dev)
@@ -10,8 +10,9 @@ bogo_packages=("${unit_packages[@]}" golang-go golang-golang-x-crypto-dev)
 p384_packages=("${unit_packages[@]}" libssl-dev)
 wycheproof_packages=("${unit_packages[@]}" curl golang-go python3)
 peers_packages=("${unit_packages[@]}" curl gnutls-bin golang-go openssl python3)
+x509_packages=("${unit_packages[@]}" libssl-dev python3 python3-cryptography)
 constant_time_packages=("${unit_packages[@]}" valgrind)
-fuzz_packages=("${unit_packages[@]}" clang libclang-rt-dev python3)
+fuzz_packages=("${unit_packages[@]}" clang libclang-rt-dev python3 python3-cryptography)
 e2e_packages=("${build_packages[@]}" libc6-dev golang-go iproute2 lxd lxd-client openssl python3 python3-cryptography python3-pylxd python3-pytest python3-yaml strace)
 names_packages=("${e2e_packages[@]}" dnsmasq-base haproxy libc-bin nginx-light squid tinyproxy unbound util-linux)
 bench_packages=("${e2e_packages[@]}" curl libssl-dev valgrind)
@@ -149,6 +150,13 @@ run_with_test_library() { # SCRIPT [ARGUMENT...]
 suite_peers() {
     need_packages "${peers_packages[@]}"
     run_with_test_library tests/peers/run
+}
+
+# ---------------------------------------------------------------- chains of certificates
+
+suite_x509() {
+    need_packages "${x509_packages[@]}"
+    run_with_test_library tests/x509/run
 }
 
 # ---------------------------------------------------------------- fuzzing

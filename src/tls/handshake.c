@@ -103,15 +103,16 @@ static int receive_certificate_request(struct tls *tls, struct reader *body)
 
 static int decode_server_key(struct tls *tls, const uint8_t *der, size_t length)
 {
-    br_x509_decoder_init(&tls->server_certificate, NULL, NULL);
-    br_x509_decoder_push(&tls->server_certificate, der, length);
-    int error = br_x509_decoder_last_error(&tls->server_certificate);
-    if (error == BR_ERR_X509_UNSUPPORTED)
-        return tls_fail(tls, TLS_ALERT_UNSUPPORTED_CERTIFICATE,
-                        "has a certificate whose key is neither RSA nor EC P-256, P-384 or P-521");
-    if (error != 0)
-        return tls_fail(tls, TLS_ALERT_BAD_CERTIFICATE,
-                        "has a certificate that cannot be decoded (BearSSL error %d)", error);
+    struct der info;
+
+    if (!public_key_find(&info, der, length))
+        return tls_fail(tls, TLS_ALERT_BAD_CERTIFICATE, "has a malformed certificate");
+    const char *fault = public_key_read(&tls->server_key, info);
+    if (fault == NULL && tls->server_key.pss_only)
+        fault = "an RSASSA-PSS key, which is not supported";
+    if (fault != NULL)
+        return tls_fail(tls, TLS_ALERT_UNSUPPORTED_CERTIFICATE, "has a certificate with %s", fault);
+    public_key_keep(&tls->server_key, tls->server_key_bytes);
     return 0;
 }
 
@@ -174,7 +175,7 @@ static int receive_certificate(struct tls *tls, struct reader *body)
 
 static int receive_certificate_verify(struct tls *tls, struct reader *body)
 {
-    const br_x509_pkey *key = br_x509_decoder_get_pkey(&tls->server_certificate);
+    const br_x509_pkey *key = &tls->server_key.key;
     uint16_t scheme = (uint16_t)reader_number(body, 2);
     struct reader signature = reader_vector(body, 2);
     const br_hash_class *hash = tls->suite->hash;

@@ -5,6 +5,7 @@
 #include "tls/engine.h"
 #include "tls/mlkem.h"
 #include "tls/wire.h"
+#include "x509/public_key.h"
 
 #define TLS_MAX_HASH 48
 #define TLS_MAX_PLAINTEXT 16384 /* RFC 9846 5.1 */
@@ -239,8 +240,9 @@ struct tls {
     uint8_t client_secret[TLS_MAX_HASH]; /* traffic secrets of the current epoch */
     uint8_t server_secret[TLS_MAX_HASH];
     bool certificate_requested;
-    uint16_t signature_scheme; /* for our CertificateVerify, 0: we have no fitting key */
-    br_x509_decoder_context server_certificate; /* holds the server's public key */
+    uint16_t signature_scheme;    /* for our CertificateVerify, 0: we have no fitting key */
+    struct public_key server_key; /* of the certificate that it presented; it points to */
+    uint8_t server_key_bytes[PUBLIC_KEY_BYTES];
 
     /* Records */
     struct tls_keys read_keys;
