@@ -62,7 +62,7 @@ struct enrolment_facts {
     enum enrolment_match file_match; /* of PENDING, LOST, ENROLLED */
     bool file_has_former;            /* of PENDING and LOST */
     enum enrolment_match former_match;
-    bool secret;                     /* does the application's secret hold credentials? */
+    bool secret; /* does the application's secret hold credentials? */
     enum enrolment_match secret_match;
     enum enrolment_role role;
     bool juju_has_secrets;

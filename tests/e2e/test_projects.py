@@ -85,6 +85,19 @@ def test_unit_that_leaves_opens_nothing_wider(lxd, app, unit, relation, who):
     assert published(relation, app.units[0]) == before
 
 
+def test_new_unit_narrows_nothing(lxd, juju, app, unit, relation):
+    """It is shown one wish after the other."""
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client), projects="blue")
+    app.relate("other").join("other/0", client_certificates=bundle(client), projects="green")
+    app.lose_unit(unit)
+    juju.asleep = True
+    successor = app.add_unit()
+    while successor.pending:
+        assert successor.run_next().exit_code == 0
+        assert opens(lxd, client) == {"blue", "green"}
+
+
 def test_typo_beside_a_project_leaves_nothing_open(lxd, relation):
     client = identity()
     relation.join("builder/0", client_certificates=bundle(client))

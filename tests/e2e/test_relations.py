@@ -358,6 +358,9 @@ def test_relation_that_is_refused_in_doubt(juju, app, entries, version):
     app.faults["goal-state"] = Reply(1, stderr=b"ERROR lost the controller\n")
     app.fire("config-changed")
     assert set(entries()) == {client.fingerprint, kept.fingerprint}
+    other.join("deployer/1")
+    other.depart("deployer/1")  # our unit stays: that is known here
+    assert set(entries()) == {client.fingerprint, kept.fingerprint}
     app.update_status()
     assert set(entries()) == {kept.fingerprint}
     app.faults.clear()
