@@ -35,8 +35,10 @@ static char *cut_port(char **host)
 
     if (*end == '[') {
         end = strchr(++*host, ']');
-        if (end == NULL)
+        if (end == NULL) {
+            **host = '\0'; /* no host, then */
             return NULL;
+        }
         *end++ = '\0';
     }
     char *colon = strchr(end, ':');

@@ -155,7 +155,8 @@ static void test_no_credentials(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_status(fixture, "blocked missing credentials: run \"juju trust i\"");
+    assert_status(fixture, "blocked 1 entry named juju.9f1c1ab0.i.* may stay in LXD at "
+                           "https://127.0.0.1:1; missing credentials: run \"juju trust i\"");
     assert_int_equal(calls(fixture, "juju-log -l ERROR"), 0);
     assert_int_equal(calls(fixture,
                            "juju-log -l WARNING -- 1 entry named juju.9f1c1ab0.i.* may stay "
@@ -179,7 +180,8 @@ static void test_option_that_is_empty(void **state)
     struct fixture *fixture = *state;
 
     answer(fixture, CONFIG, "{\"projects\":\"\"}");
-    assert_status(fixture, "blocked missing credentials");
+    assert_status(fixture, "blocked 1 entry named juju.9f1c1ab0.i.* may stay in LXD at "
+                           "https://127.0.0.1:1; missing credentials");
 }
 
 /* What Juju refuses is the operator's to mend: no hook fails for it. */
