@@ -144,8 +144,7 @@ static void test_errors(void **state)
          REPORT_ERRORS},
         {ERROR_REFUSED, "blocked", "no", "no", REPORT_ERRORS},
         {ERROR_IDENTITY, "blocked", "LXD at x presents a, expected b",
-         "LXD at x presents a, expected b: update the credential, lxd_server_cert or "
-         "lxd_trust_token",
+         "LXD at x presents a, expected b: update lxd_server_cert",
          REPORT_ERRORS},
         {ERROR_UNREACHABLE, "waiting", "LXD at x unreachable: timed out",
          "LXD at x unreachable: timed out; retrying", REPORT_TROUBLES},
