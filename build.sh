@@ -35,10 +35,12 @@ usage: ./build.sh [--arch ARCH] [--bases RELEASES] [VERB [ARGUMENT...]]
   test p384 [STEPS [SEED [BEARSSL_STEPS]]]
                         P-384 against OpenSSL's; see tests/p384/README.md
   test peers            the TLS client against OpenSSL, GnuTLS and Go
+  test x509             chains of certificates, judged by us, OpenSSL and Go
   test fuzz [TARGET [SECONDS]]
                         fuzzing, briefly, or of one target for longer; see tests/fuzz/README.md
   test constant_time    that no branch and no address depends on a secret
   test e2e [ARGUMENT]   end-to-end tests against a real LXD; arguments go to pytest
+  test names            names, proxies and what else is between a unit and LXD; see tests/names/README.md
   test model [SEED [EVENTS]]
                         random events on real LXDs, as many as you like; see tests/e2e/README.md
   test kill             the charm is killed at each of its system calls
@@ -158,12 +160,13 @@ fresh() { # OBJECT FLAGS
     done
 }
 
-# Where a handshake with P-384 spends its time: see tests/bench/README.md. Always optimised for speed.
-hot_sources=(src/ec/ec_p384_m64.c)
+# Compiled with -O2 whatever the flags say: where a handshake spends its time (tests/bench/README.md), and what gcc -Os
+# would make a division of, whose time tells the dividend ("x / 3329").
+speedy=(src/ec/ec_p384_m64.c src/tls/{keccak,mlkem}.c tests/constant_time/declassified_mlkem.c)
 
 # Compile each C file to FOLDER/<path>.o with the flags in FOLDER/flags, where its object is not fresh; set objects.
 compile() { # FOLDER FILE...
-    local folder=$1 flags=$1/flags file object speed stale=()
+    local folder=$1 flags=$1/flags file object stale=() level
 
     shift
     objects=()
@@ -172,9 +175,9 @@ compile() { # FOLDER FILE...
         objects+=("$object")
         fresh "$object" "$flags" && continue
         mkdir -p "${object%/*}"
-        speed=-c
-        [[ " ${hot_sources[*]} " != *" $file "* ]] || speed=-O2
-        stale+=(-o "$object" "$speed" "$file")
+        level=-c # nothing more
+        [[ " ${speedy[*]} " != *" $file "* ]] || level=-O2
+        stale+=("$level" -o "$object" "$file")
     done
     [ ${#stale[@]} -gt 0 ] || return 0
     step "compiling $((${#stale[@]} / 4)) files to $folder"

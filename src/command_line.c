@@ -13,6 +13,7 @@
 #include "base/sandbox.h"
 #include "charm/credentials.h"
 #include "charm/probe.h"
+#include "lxd/stream.h"
 #include "x509/certificate.h"
 
 #define NAME "lxd-integrator"
@@ -196,6 +197,17 @@ static int probe_all(const struct credentials *credentials)
     return status;
 }
 
+static void read_network_configuration(void)
+{
+    struct strings warnings = {0};
+
+    net_read_configuration(NET_RESOLV_CONF, NET_HOSTS, &warnings);
+    stream_use_proxy(getenv("JUJU_CHARM_HTTPS_PROXY"), getenv("JUJU_CHARM_NO_PROXY"));
+    for (size_t i = 0; i < warnings.count; i++)
+        fprintf(stderr, NAME ": %s\n", warnings.items[i]);
+    strings_free(&warnings);
+}
+
 static int run_probe(int argc, char *argv[])
 {
     const char *values[CREDENTIAL_PARTS] = {NULL};
@@ -207,6 +219,7 @@ static int run_probe(int argc, char *argv[])
         return EXIT_WRONG_USE;
     if (load_credentials(&credentials, values, &error) != 0)
         return failed(&error);
+    read_network_configuration();
     sandbox_enter(SANDBOX_CLOSED); /* every file is read */
     int status = probe_all(&credentials);
     credentials_wipe(&credentials);

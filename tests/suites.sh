@@ -2,16 +2,19 @@
 # The test suites: a function suite_NAME each, run by "./build.sh test NAME [ARGUMENT...]". Read by build.sh.
 
 # What "./build.sh test" runs, and what of it on a charm for another machine than this.
-suites=(unit bogo wycheproof p384 peers fuzz constant_time lint e2e sources reproduce emulated)
+suites=(unit bogo wycheproof p384 peers x509 fuzz constant_time lint e2e names sources reproduce emulated)
 foreign_suites=(unit e2e)
 
 unit_packages=("${build_packages[@]}" libc6-dev libcmocka-dev)
 bogo_packages=("${unit_packages[@]}" golang-go golang-golang-x-crypto-dev)
 p384_packages=("${unit_packages[@]}" libssl-dev)
-peers_packages=("${unit_packages[@]}" gnutls-bin golang-go openssl python3)
+wycheproof_packages=("${unit_packages[@]}" curl golang-go python3)
+peers_packages=("${unit_packages[@]}" curl gnutls-bin golang-go openssl python3)
+x509_packages=("${unit_packages[@]}" libssl-dev python3 python3-cryptography)
 constant_time_packages=("${unit_packages[@]}" valgrind)
-fuzz_packages=("${unit_packages[@]}" clang libclang-rt-dev python3)
+fuzz_packages=("${unit_packages[@]}" clang libclang-rt-dev python3 python3-cryptography)
 e2e_packages=("${build_packages[@]}" libc6-dev golang-go iproute2 lxd lxd-client openssl python3 python3-cryptography python3-pylxd python3-pytest python3-yaml strace)
+names_packages=("${e2e_packages[@]}" dnsmasq-base haproxy libc-bin nginx-light squid tinyproxy unbound util-linux)
 bench_packages=("${e2e_packages[@]}" curl libssl-dev valgrind)
 lint_packages=("${build_packages[@]}" clang-format clang-tidy cppcheck libc6-dev)
 
@@ -128,7 +131,7 @@ suite_bogo() { # [ARGUMENT...]
 }
 
 suite_wycheproof() {
-    need_packages "${unit_packages[@]}"
+    need_packages "${wycheproof_packages[@]}"
     run_with_test_library tests/wycheproof/run
 }
 
@@ -147,6 +150,13 @@ run_with_test_library() { # SCRIPT [ARGUMENT...]
 suite_peers() {
     need_packages "${peers_packages[@]}"
     run_with_test_library tests/peers/run
+}
+
+# ---------------------------------------------------------------- chains of certificates
+
+suite_x509() {
+    need_packages "${x509_packages[@]}"
+    run_with_test_library tests/x509/run
 }
 
 # ---------------------------------------------------------------- fuzzing
@@ -234,6 +244,34 @@ suite_constant_time() {
     "$CC" -o "$folder/constant_time" "${objects[@]}" "${test_libraries[@]}" || die "linking failed"
     valgrind --quiet --log-file="$folder/log" --suppressions=tests/constant_time/valgrind.supp \
         "$folder/constant_time" || { cat "$folder/log"; return 1; }
+    compile "$folder" tests/constant_time/counted/counted.c || die "compilation failed"
+    "$CC" -o "$folder/counted" "${objects[@]}" "${test_libraries[@]}" || die "linking failed"
+    count_instructions "$folder"
+    tests/constant_time/divisions "$folder" "${code_flags[@]}"
+}
+
+# Every input of an operation must take as many instructions as the others.
+count_instructions() { # FOLDER
+    rm -f "$1"/counts.*
+    valgrind --quiet --tool=callgrind --callgrind-out-file="$1/counts" "$1/counted" || return 1
+    awk '
+        /^desc: Trigger: Client Request: / { sub(/.*: /, ""); warm = !sub(/, 0$/, ""); sub(/, [0-9]+$/, ""); operation = $0 }
+        /^totals: / && operation != "" && warm {
+            if (!(operation in count)) { count[operation] = $2; order[++operations] = operation }
+            differs[operation] += count[operation] != $2
+            inputs[operation]++
+            operation = ""
+        }
+        END {
+            for (i = 1; i <= operations; i++) {
+                name = order[i]
+                bad = differs[name] != 0 || inputs[name] < 6
+                printf "  %-20s %9d instructions, whatever the input%s\n", name, count[name], bad ? ": FAILED" : ""
+                failed += bad
+            }
+            if (operations != 8) { print "  of 8 operations " operations+0 " were counted: FAILED"; failed++ }
+            exit failed != 0
+        }' "$1"/counts.*
 }
 
 # ---------------------------------------------------------------- benchmark
@@ -284,6 +322,28 @@ run_python() { # ARGUMENT...
     LXD_INTEGRATOR_CHARM=$root/build/lxd-integrator_$arch.charm LXD_INTEGRATOR_BINARY=$root/$out/lxd-integrator \
         LXD_REQUIRER_CHARM=$root/build/lxd-requirer_$arch.charm LXD_INTEGRATOR_EMULATOR=${emulator[*]} \
         PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$@"
+}
+
+# ---------------------------------------------------------------- names and the network
+
+# In namespaces of its own: a network, files in /etc, a host name.
+suite_names() { # [lookups [COUNT [SEED]] | charm [PYTEST ARGUMENT...]]
+    local alone=(unshare --net --mount --uts --propagation private env PYTHONDONTWRITEBYTECODE=1) lookup=build/names/lookup
+
+    need_packages "${unit_packages[@]}" "${names_packages[@]}"
+    if [ "${1:-lookups}" = lookups ]; then
+        build_test_library || die "compilation failed"
+        compile build/unit tests/names/lookup.c || die "compilation failed"
+        mkdir -p build/names
+        "$CC" "${sanitizers[@]}" -o "$lookup" "${objects[@]}" "${test_libraries[@]}" || die "linking failed"
+        "${alone[@]}" sh -c 'ip link set lo up && exec /usr/bin/python3 tests/names/compare.py "$@"' sh "$lookup" "${@:2}"
+    fi
+    if [ "${1:-charm}" = charm ]; then
+        verb_charm
+        unlock_tree
+        LXD_INTEGRATOR_CHARM=$root/build/lxd-integrator_$arch.charm LXD_INTEGRATOR_BINARY=$root/$out/lxd-integrator \
+            "${alone[@]}" /usr/bin/python3 -m pytest -c tests/e2e/pytest.ini --rootdir tests/names tests/names "${@:2}"
+    fi
 }
 
 # ---------------------------------------------------------------- the build

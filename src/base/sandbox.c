@@ -2,6 +2,7 @@
 #include "base/sandbox.h"
 
 #include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -32,8 +33,6 @@ struct rule {
 #define EXACTLY(argument, value) argument, UINT32_MAX, (uint32_t)(value)
 #define NONE_OF(argument, flags) argument, (uint32_t)(flags), 0
 
-#define WRITING (O_ACCMODE | O_CREAT | O_TRUNC)
-
 /* What SANDBOX_CLOSED allows: this program's and libc's calls, on all architectures. */
 static const struct rule allowed[] = {
     {__NR_read, ALWAYS},
@@ -50,18 +49,12 @@ static const struct rule allowed[] = {
     {__NR_socket, EXACTLY(0, AF_INET)},
     {__NR_socket, EXACTLY(0, AF_INET6)},
     {__NR_connect, ALWAYS},
-    {__NR_bind, ALWAYS},
     {__NR_sendto, ALWAYS},
     {__NR_recvfrom, ALWAYS},
-    {__NR_getsockname, ALWAYS},
     {__NR_getpeername, ALWAYS},
     {__NR_getsockopt, ALWAYS},
     {__NR_setsockopt, ALWAYS},
-/* Files: reading (where Landlock lets it), and what stdio does with them. */
-#ifdef __NR_open
-    {__NR_open, NONE_OF(1, WRITING)},
-#endif
-    {__NR_openat, NONE_OF(2, WRITING)},
+/* What libc does with descriptors that are there. */
 #ifdef __NR_fcntl64
     {__NR_fcntl64, EXACTLY(1, F_SETFD)},
 #endif
@@ -98,8 +91,11 @@ static const struct rule allowed[] = {
     {__NR_exit_group, ALWAYS},
 };
 
-/* What SANDBOX_PROGRAMS denies. */
-static const struct rule denied[] = {
+/*
+ * What ends the process in either kind. No file's content, no answer and no kernel leads this
+ * program or its libc to these: whoever makes such a call has taken over.
+ */
+static const struct rule deadly[] = {
     /* other processes */
     {__NR_ptrace, ALWAYS},
     {__NR_process_vm_readv, ALWAYS},
@@ -147,6 +143,24 @@ static const struct rule denied[] = {
     {__NR_setdomainname, ALWAYS},
 };
 
+/* The same, where no program is to be run: programs, processes, code. */
+static const struct rule deadly_if_closed[] = {
+    {__NR_execve, ALWAYS},   {__NR_execveat, ALWAYS}, {__NR_clone, ALWAYS},
+#ifdef __NR_clone3
+    {__NR_clone3, ALWAYS},
+#endif
+#ifdef __NR_fork
+    {__NR_fork, ALWAYS},     {__NR_vfork, ALWAYS},
+#endif
+    {__NR_kill, ALWAYS},     {__NR_tgkill, ALWAYS},
+#if defined __NR_mmap2
+    {__NR_mmap2, ALWAYS},
+#elif !defined __s390x__
+    {__NR_mmap, ALWAYS},
+#endif
+    {__NR_mprotect, ALWAYS},
+};
+
 /* ---- the filter ---- */
 
 #if defined __x86_64__
@@ -173,7 +187,11 @@ static const struct rule denied[] = {
 
 /* Classic BPF (linux/bpf_common.h), as far as it takes, and verdicts (linux/seccomp.h). */
 enum { LOAD = 0x20, AND = 0x54, IF_EQUAL = 0x15, IF_AT_LEAST = 0x35, RETURN = 0x06 };
-enum { ALLOW = 0x7fff0000, DENY = 0x00030000 /* SECCOMP_RET_TRAP */ };
+enum {
+    ALLOW = 0x7fff0000,
+    END = 0x00030000,           /* SECCOMP_RET_TRAP */
+    FAIL = 0x00050000 | ENOSYS, /* SECCOMP_RET_ERRNO, as if this kernel did not have the call */
+};
 enum { MODE_FILTER = 2 };
 
 /* What a filter sees: struct seccomp_data. */
@@ -196,9 +214,10 @@ struct filter {
     struct instruction *code;
 };
 
-enum { MAX_RULES = 40, RULE_CODE = 6, MAX_CODE = 7 + MAX_RULES * RULE_CODE };
-
-_Static_assert(COUNT(allowed) < MAX_RULES && COUNT(denied) <= MAX_RULES, "a filter has room");
+enum {
+    RULE_CODE = 6,
+    MAX_CODE = 7 + RULE_CODE * (COUNT(allowed) + 1 + COUNT(deadly) + COUNT(deadly_if_closed)),
+};
 
 static void append(struct filter *filter, uint16_t code, uint32_t operand, uint8_t if_true,
                    uint8_t if_false)
@@ -225,14 +244,21 @@ static void append_rule(struct filter *filter, const struct rule *rule, uint32_t
     append(filter, LOAD, offsetof(struct call, number), 0, 0);
 }
 
+static void append_rules(struct filter *filter, const struct rule *rules, size_t count,
+                         uint32_t verdict)
+{
+    for (size_t i = 0; i < count; i++)
+        append_rule(filter, &rules[i], verdict);
+}
+
 static void append_start(struct filter *filter)
 {
     append(filter, LOAD, offsetof(struct call, architecture), 0, 0);
     append(filter, IF_EQUAL, ARCHITECTURE, 1, 0);
-    append(filter, RETURN, DENY, 0, 0);
+    append(filter, RETURN, END, 0, 0);
     append(filter, LOAD, offsetof(struct call, number), 0, 0);
     append(filter, IF_AT_LEAST, X32, 0, 1);
-    append(filter, RETURN, DENY, 0, 0);
+    append(filter, RETURN, END, 0, 0);
 }
 
 static bool install_filter(enum sandbox_kind kind)
@@ -243,15 +269,12 @@ static bool install_filter(enum sandbox_kind kind)
 
     append_start(&filter);
     if (kind == SANDBOX_CLOSED) {
-        for (size_t i = 0; i < COUNT(allowed); i++)
-            append_rule(&filter, &allowed[i], ALLOW);
-        append_rule(&filter, &abort_rule, ALLOW);
-        append(&filter, RETURN, DENY, 0, 0);
-    } else {
-        for (size_t i = 0; i < COUNT(denied); i++)
-            append_rule(&filter, &denied[i], DENY);
-        append(&filter, RETURN, ALLOW, 0, 0);
+        append_rules(&filter, allowed, COUNT(allowed), ALLOW);
+        append_rules(&filter, &abort_rule, 1, ALLOW);
+        append_rules(&filter, deadly_if_closed, COUNT(deadly_if_closed), END);
     }
+    append_rules(&filter, deadly, COUNT(deadly), END);
+    append(&filter, RETURN, kind == SANDBOX_CLOSED ? FAIL : ALLOW, 0, 0);
     return prctl(PR_SET_SECCOMP, MODE_FILTER, &filter) == 0;
 }
 
@@ -337,12 +360,8 @@ static bool restrict_files(enum sandbox_kind kind)
     int ruleset = (int)syscall(__NR_landlock_create_ruleset, &rights, sizeof rights, 0);
     if (ruleset < 0)
         return false;
-    if (kind == SANDBOX_PROGRAMS) {
+    if (kind == SANDBOX_PROGRAMS)
         permit(ruleset, "/dev/null", WRITE_FILE);
-    } else {
-        permit(ruleset, "/etc/hosts", READ_FILE);
-        permit(ruleset, "/etc/resolv.conf", READ_FILE);
-    }
     long result = syscall(__NR_landlock_restrict_self, ruleset, 0);
     close(ruleset);
     return result == 0;

@@ -10,10 +10,9 @@ void sandbox_hide_memory(void);
  * need: no new privileges, its memory hidden, a seccomp filter and a Landlock ruleset.
  */
 enum sandbox_kind {
-    /* Talk over what is open and over new internet sockets; look up names (/etc/hosts and
-     * /etc/resolv.conf can be read). No other file, no socket of another kind, no program, no
-     * signal to others, no executable memory. Every system call that this does not take is denied.
-     */
+    /* Talk over what is open and over new internet sockets. No file, no socket of another kind, no
+     * program, no signal to others, no executable memory. Every system call that this does not take
+     * is denied. */
     SANDBOX_CLOSED,
     /* Run programs as well. What they need is theirs to know, so only what no such program has to
      * do with is denied: writing, making and removing files (/dev/null can be written), tracing,
@@ -22,9 +21,11 @@ enum sandbox_kind {
 };
 
 /*
- * A denied system call ends the process: "system call N is denied by the sandbox" on stderr and
- * exit status 1 here, SIGSYS in a program that was started. Files that may not be opened are
- * EACCES. Returns NULL, or which part this kernel does not offer; the others are in force then.
+ * A denied system call fails with ENOSYS, as on a kernel that does not have it: libc may make one
+ * for what stands in a file. What nobody makes by mistake (programs, processes, code, other
+ * people's memory, mounts, ...) ends the process: "system call N is denied by the sandbox" on
+ * stderr and exit status 1 here, SIGSYS in a program that was started. Files that may not be opened
+ * are EACCES. Returns NULL, or which part this kernel does not offer; the others are in force then.
  */
 const char *sandbox_enter(enum sandbox_kind kind);
 

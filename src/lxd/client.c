@@ -66,27 +66,31 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* What went wrong becomes a sentence, here and nowhere else. */
+/* What went wrong becomes a sentence, here and nowhere else. What a proxy answers is in brackets. */
 static int tell(const struct lxd_client *client, struct error *error)
 {
+    const struct proxy *proxy = client->stream.proxy;
     struct error plain = *error;
+    char way[sizeof proxy->host + 40] = "";
 
-    return error_set(error, plain.kind, "LXD at %s %s%s", client->endpoint.url,
-                     plain.kind == ERROR_UNREACHABLE ? "unreachable: " : "", plain.text);
+    if (plain.kind != ERROR_UNREACHABLE)
+        return error_set(error, plain.kind, "LXD at %s %s", client->endpoint.url, plain.text);
+    if (proxy != NULL)
+        snprintf(way, sizeof way, " through the proxy %s:%u", proxy->host, (unsigned)proxy->port);
+    return error_set(error, plain.kind, "LXD at %s unreachable%s%s%s", client->endpoint.url, way,
+                     *plain.text == '(' ? " " : ": ", plain.text);
 }
 
-/* A pinned certificate is accepted whatever its dates, and no other is that is outside of them. */
-static int note_presented(struct lxd_client *client, const uint8_t *der, size_t length)
+static int note_presented(struct lxd_client *client, const uint8_t *der, size_t length,
+                          const char *remark)
 {
     struct certificate *presented = &client->presented;
 
     certificate_free(presented);
     if (certificate_from_der(presented, der, length, &client->refusal) != 0)
         return -1;
-    if (client->warning == NULL && !certificate_is_current(presented, time(NULL)))
-        client->warning = mem_printf("LXD at %s presents the expected certificate %.12s..., "
-                                     "which is outside its dates: renew it",
-                                     client->endpoint.url, presented->fingerprint);
+    if (client->warning == NULL && remark[0] != '\0')
+        client->warning = mem_printf("LXD at %s %s", client->endpoint.url, remark);
     return 0;
 }
 
@@ -94,10 +98,12 @@ static int check_server(void *context, const uint8_t *const der[], const size_t 
                         size_t count)
 {
     struct lxd_client *client = context;
+    const struct server_chain chain = {der, length, count};
+    char remark[SERVER_IDENTITY_REMARK_SIZE];
 
-    if (server_identity_check(client->credentials.server, der, length, count, &client->refusal) !=
-            0 ||
-        note_presented(client, der[0], length[0]) != 0)
+    if (server_identity_check(client->credentials.server, &chain, client->endpoint.host, time(NULL),
+                              remark, &client->refusal) != 0 ||
+        note_presented(client, der[0], length[0], remark) != 0)
         return TLS_ALERT_CERTIFICATE_UNKNOWN;
     return 0;
 }
@@ -276,7 +282,7 @@ bool lxd_peer(const struct lxd_client *client, struct endpoint *peer)
     char address[NET_ADDRESS_SIZE], text[NET_ADDRESS_SIZE + 16];
     struct error ignored;
 
-    if (client->fd < 0 || !net_peer(client->fd, address))
+    if (client->fd < 0 || client->stream.proxy != NULL || !net_peer(client->fd, address))
         return false;
     bool six = strchr(address, ':') != NULL;
     snprintf(text, sizeof text, "%s%s%s:%u", six ? "[" : "", address, six ? "]" : "",

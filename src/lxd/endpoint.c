@@ -2,6 +2,7 @@
 #include "lxd/endpoint.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +82,13 @@ static bool is_address(int family, const char *host)
     return inet_pton(family, host, &address) == 1;
 }
 
+static bool is_link_local(const char *host)
+{
+    struct in6_addr address;
+
+    return inet_pton(AF_INET6, host, &address) == 1 && IN6_IS_ADDR_LINKLOCAL(&address);
+}
+
 /* Dot-separated labels. The characters are those in use, which are more than RFC 952 names. */
 static bool is_name(const char *host)
 {
@@ -91,21 +99,66 @@ static bool is_name(const char *host)
         if (length == 0 || length > MAX_LABEL)
             return false;
         if (label[length] == '\0')
-            break;
+            return true;
         if (label[length] != '.')
             return false;
         label += length + 1;
     }
-    /* A last label of digits makes it an IPv4 address, or nothing: resolvers would take "10.1"
-     * for 10.0.0.1. */
-    return strspn(label, DIGITS) != strlen(label) || is_address(AF_INET, host);
+}
+
+/* Its last label is a number: some programs would take "10.1" for 10.0.0.1, others look it up. */
+static bool is_like_address(const char *name)
+{
+    const char *dot = strrchr(name, '.'), *label = dot != NULL ? dot + 1 : name;
+
+    if (label[0] == '0' && (label[1] == 'x' || label[1] == 'X'))
+        return label[2 + strspn(label + 2, DIGITS "abcdefABCDEF")] == '\0';
+    return label[strspn(label, DIGITS)] == '\0';
+}
+
+/* Of some other writing than ASCII, but not what a key could be, which is all of ASCII. */
+static bool is_foreign(const char *host)
+{
+    bool foreign = false;
+
+    for (; *host != '\0'; host++) {
+        unsigned char c = (unsigned char)*host;
+
+        if (c <= ' ')
+            return false;
+        foreign |= c >= 0x80;
+    }
+    return foreign;
+}
+
+/* What was taken for a name, which it need not be. */
+static int check_name(struct endpoint *endpoint, struct error *error)
+{
+    char *host = endpoint->host;
+    size_t length = strlen(host);
+
+    if (is_address(AF_INET, host))
+        return 0;
+    if (is_foreign(host))
+        return error_set(error, ERROR_INPUT,
+                         "a name with letters outside ASCII: write it as "
+                         "xn--..., as DNS has it");
+    endpoint->complete = length > 1 && host[length - 1] == '.';
+    if (endpoint->complete)
+        host[length - 1] = '\0';
+    if (is_name(host) && is_like_address(host))
+        return error_set(error, ERROR_INPUT,
+                         "\"%s\" is no host name, and an address is written like 10.0.0.1", host);
+    if (!is_name(host))
+        return error_set(error, ERROR_INPUT, "\"%s\" is no host name", host);
+    return 0;
 }
 
 static int set_host(struct endpoint *endpoint, struct span host, struct error *error)
 {
     if (host.length == 0)
         return error_set(error, ERROR_INPUT, "it names no host: use https://host:port");
-    if (host.length > MAX_NAME)
+    if (host.length > MAX_NAME + (host.start[host.length - 1] == '.'))
         return error_set(error, ERROR_INPUT, "the host is longer than %d characters", MAX_NAME);
     memcpy(endpoint->host, host.start, host.length);
     return 0;
@@ -127,6 +180,9 @@ static int parse_bracketed(struct endpoint *endpoint, struct span text, struct e
         return -1;
     if (!is_address(AF_INET6, endpoint->host))
         return error_set(error, ERROR_INPUT, "there is no IPv6 address between the brackets");
+    if (is_link_local(endpoint->host))
+        return error_set(error, ERROR_INPUT,
+                         "a link-local address means nothing without its link: use another one");
     if (rest.length == 0)
         return 0;
     if (rest.start[0] != ':')
@@ -150,9 +206,7 @@ static int parse_plain(struct endpoint *endpoint, struct span text, struct error
     }
     if (set_host(endpoint, host, error) != 0)
         return -1;
-    if (!is_name(endpoint->host))
-        return error_set(error, ERROR_INPUT, "\"%s\" is no host name", endpoint->host);
-    return 0;
+    return check_name(endpoint, error);
 }
 
 static int parse(struct endpoint *endpoint, struct span text, struct error *error)
@@ -174,7 +228,9 @@ static int parse(struct endpoint *endpoint, struct span text, struct error *erro
 static bool is_quotable(struct span text)
 {
     for (size_t i = 0; i < text.length; i++) {
-        if (text.start[i] <= ' ' || text.start[i] > '~')
+        unsigned char c = (unsigned char)text.start[i];
+
+        if (c <= ' ' || c == 0x7f)
             return false;
     }
     return text.length <= MAX_QUOTED;
@@ -211,6 +267,11 @@ bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 bool endpoint_is_address(const struct endpoint *endpoint)
 {
     return is_address(AF_INET, endpoint->host) || is_address(AF_INET6, endpoint->host);
+}
+
+void endpoint_dial_name(const struct endpoint *endpoint, char name[ENDPOINT_DIAL_NAME_SIZE])
+{
+    snprintf(name, ENDPOINT_DIAL_NAME_SIZE, "%s%s", endpoint->host, endpoint->complete ? "." : "");
 }
 
 /* ---- lists ---- */

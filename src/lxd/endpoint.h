@@ -13,17 +13,19 @@
 
 /* Where an LXD server listens. */
 struct endpoint {
-    char host[256]; /* DNS name or address, as given, without brackets */
+    char host[256]; /* DNS name or address, as given, without brackets and final dot */
+    bool complete;  /* a name with a final dot: it is looked up in no search domain */
     uint16_t port;
     char url[280]; /* complete: "https://host:port", IPv6 in brackets; what is published */
 };
 
 /*
  * Accepts https://h:p, https://h, h:p, h, http://... (made https), [v6], [v6]:p, a trailing
- * slash and blanks around it; default port 8443. ERROR_INPUT quotes the value and says what is
- * wrong: unix:// and other schemes by name, empty, a path, a bad port, an IPv6 zone, what is no
- * host. Not quoted is what may hold a secret: a password before the host, or a key in the wrong
- * place, which has blanks in it or is long.
+ * slash and blanks around it, a name's final dot; default port 8443. ERROR_INPUT quotes the value
+ * and says what is wrong: unix:// and other schemes by name, empty, a path, a bad port, a
+ * link-local address or its zone, an address as only some programs read it (127.1, 0x7f000001), a
+ * name with letters outside ASCII, what is no host. Not quoted is what may hold a secret: a
+ * password before the host, or a key in the wrong place, which has blanks in it or is long.
  */
 int endpoint_parse(struct endpoint *endpoint, const char *text, struct error *error);
 
@@ -32,6 +34,10 @@ bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
 
 /* Is the host an IP address (so that it goes into no SNI)? */
 bool endpoint_is_address(const struct endpoint *endpoint);
+
+/* What net.h takes for its host: the final dot included. */
+#define ENDPOINT_DIAL_NAME_SIZE (sizeof(((struct endpoint *)0)->host) + 1)
+void endpoint_dial_name(const struct endpoint *endpoint, char name[ENDPOINT_DIAL_NAME_SIZE]);
 
 /* Distinct endpoints, in the order in which they were given. Zero-initialise. */
 struct endpoints {

@@ -141,16 +141,19 @@ static int read_head_line(struct reader *reader, char **line)
     return 0;
 }
 
-/* HTTP/1.x SP 3DIGIT SP [reason] (RFC 9112 4) */
+/* HTTP/1.x SP 3DIGIT [SP [reason]] (RFC 9112 4; the second blank may be missing where no reason is
+ * given, as some servers have it) */
 static int parse_status_line(const struct reader *reader, const char *line, struct head *head)
 {
-    static const char pattern[] = "HTTP/1.d ddd ";
+    static const char pattern[] = "HTTP/1.d ddd";
 
     for (size_t i = 0; pattern[i] != '\0'; i++) {
         bool digit = line[i] >= '0' && line[i] <= '9';
         if (pattern[i] == 'd' ? !digit : line[i] != pattern[i])
             return fail(reader, reader->malformed);
     }
+    if (line[sizeof pattern - 1] != '\0' && line[sizeof pattern - 1] != ' ')
+        return fail(reader, reader->malformed);
     head->http_1_0 = line[7] == '0';
     head->close = head->http_1_0;
     head->status = (line[9] - '0') * 100 + (line[10] - '0') * 10 + (line[11] - '0');
@@ -301,15 +304,20 @@ static int read_chunk_size(struct reader *reader, size_t *size)
     return 0;
 }
 
+/* Fields that nobody asked for; they have to look like fields. */
 static int skip_trailer(struct reader *reader)
 {
     char *line;
 
-    do {
+    for (;;) {
         if (read_head_line(reader, &line) != 0)
             return -1;
-    } while (*line != '\0');
-    return 0;
+        if (*line == '\0')
+            return 0;
+        size_t name = strspn(line, TOKEN);
+        if (name == 0 || line[name] != ':')
+            return fail(reader, reader->malformed);
+    }
 }
 
 static int read_chunked(struct reader *reader)
@@ -421,6 +429,7 @@ bool http_has_input(const struct http_connection *connection)
     return available(connection) != 0;
 }
 
+/* What came may have held secrets: LXD's configuration is in the answer to /1.0. */
 void http_connection_free(struct http_connection *connection)
 {
     buffer_wipe(&connection->input);

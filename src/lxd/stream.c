@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -39,7 +39,8 @@ static bool is_about_certificate(int alert)
     }
 }
 
-/* What a failed engine means for whoever decides by it. */
+/* What a failed engine means for whoever decides by it. What is said of our certificate counts only
+ * where the server said it: before its Finished anybody in between may have. */
 static enum error_kind failure_kind(const struct tls *tls)
 {
     switch (tls_origin(tls)) {
@@ -47,6 +48,8 @@ static enum error_kind failure_kind(const struct tls *tls)
         return ERROR_IDENTITY;
     case TLS_ORIGIN_TRUNCATION:
         return ERROR_UNREACHABLE;
+    case TLS_ORIGIN_ANYBODY:
+        return tls_alert(tls) == TLS_ALERT_PROTOCOL_VERSION ? ERROR_NONSENSE : ERROR_UNREACHABLE;
     case TLS_ORIGIN_PEER:
         if (tls_alert(tls) == TLS_ALERT_CLOSE_NOTIFY)
             return ERROR_UNREACHABLE;
@@ -56,7 +59,7 @@ static enum error_kind failure_kind(const struct tls *tls)
     }
 }
 
-/* The error of an engine in state TLS_FAILED. */
+/* The error of an engine in state TLS_FAILED or TLS_CLOSED. */
 static int tls_error(const struct stream *stream, struct error *error)
 {
     const struct tls *tls = &stream->tls;
@@ -70,7 +73,12 @@ static int tls_error(const struct stream *stream, struct error *error)
 
 static int timed_out(const struct stream *stream, struct error *error)
 {
-    return error_set(error, ERROR_UNREACHABLE, "timed out during %s", phase(stream));
+    bool silent = stream->fd >= 0 && !tls_heard(&stream->tls) && !stream->configuration.small_hello;
+
+    return error_set(error, ERROR_UNREACHABLE, "timed out during %s%s", phase(stream),
+                     silent ? " without a byte from it (a firewall may drop the ClientHello: "
+                              "1,400 bytes)"
+                            : "");
 }
 
 static int wait_for(const struct stream *stream, short events, int64_t deadline,
@@ -104,7 +112,8 @@ static int broken(struct stream *stream, int code, struct error *error)
         if (receive_now(stream) <= 0)
             break;
     }
-    if (tls_state(&stream->tls) == TLS_FAILED && tls_origin(&stream->tls) == TLS_ORIGIN_PEER)
+    if (tls_origin(&stream->tls) == TLS_ORIGIN_PEER ||
+        tls_origin(&stream->tls) == TLS_ORIGIN_ANYBODY)
         return tls_error(stream, error);
     return error_set(error, ERROR_UNREACHABLE, "broke the connection during %s: %s", during,
                      strerror(code));
@@ -167,22 +176,84 @@ static int send_output(struct stream *stream, int64_t deadline, struct error *er
 
 /* ---- opening ---- */
 
-static bool is_connecting(const struct stream *stream)
+static struct proxy_settings proxies;
+
+void stream_use_proxy(const char *proxy, const char *exceptions)
 {
-    return stream->dial.list != NULL;
+    proxy_settings_read(&proxies, proxy, exceptions);
 }
 
-static int64_t time_limit(const struct stream *stream)
+/* Returns 1 where TLS can begin. */
+static int dial_step(struct stream *stream, const struct net_watch *watch)
 {
-    return is_connecting(stream) ? stream->dial.until : stream->deadline;
-}
+    int result = net_dial_step(&stream->dial, watch, &stream->error);
 
-static int connect_step(struct stream *stream, bool ready)
-{
-    int result = net_dial_step(&stream->dial, ready, &stream->error);
-
+    if (result <= 0)
+        return result;
     stream->fd = stream->dial.fd;
-    return result;
+    if (stream->proxy == NULL) {
+        stream->phase = STREAM_SHAKING;
+        return 1;
+    }
+    stream->phase = STREAM_TUNNELLING;
+    proxy_request(&stream->tunnel, stream->proxy, stream->endpoint);
+    return 0;
+}
+
+/* The proxy said no: what would help? */
+static int refused_by_proxy(struct stream *stream, int status)
+{
+    const char *host = stream->endpoint->host;
+    char remedy[sizeof stream->endpoint->host + 32];
+
+    if (status == 407)
+        snprintf(remedy, sizeof remedy, "set user and password in juju-https-proxy");
+    else if (status >= 500)
+        snprintf(remedy, sizeof remedy, "it does not reach %s", host);
+    else
+        snprintf(remedy, sizeof remedy, "add %s to juju-no-proxy", host);
+    return error_set(&stream->error, ERROR_UNREACHABLE, "(%d): %s", status, remedy);
+}
+
+static int tunnel_failed(struct stream *stream, const char *why)
+{
+    return error_set(&stream->error, ERROR_UNREACHABLE, "%s", why);
+}
+
+/* Tell the proxy where to, hear what it says. Returns 1 once the tunnel is there. */
+static int tunnel_step(struct stream *stream)
+{
+    struct buffer *tunnel = &stream->tunnel;
+    ssize_t count;
+
+    if (stream->told < tunnel->length) {
+        count = send(stream->fd, tunnel->data + stream->told, tunnel->length - stream->told,
+                     MSG_NOSIGNAL);
+        if (count < 0)
+            return is_temporary(errno) ? 0 : tunnel_failed(stream, strerror(errno));
+        stream->told += (size_t)count;
+        if (stream->told < tunnel->length)
+            return 0;
+        buffer_wipe(tunnel);
+        stream->told = SIZE_MAX;
+    }
+    buffer_reserve(tunnel, PROXY_MAX_ANSWER);
+    count = recv(stream->fd, tunnel->data + tunnel->length, PROXY_MAX_ANSWER - tunnel->length, 0);
+    if (count < 0)
+        return is_temporary(errno) ? 0 : tunnel_failed(stream, strerror(errno));
+    if (count == 0)
+        return tunnel_failed(stream, "it closed the connection");
+    tunnel->length += (size_t)count;
+    int status = proxy_status(tunnel);
+    if (status == 0)
+        return 0;
+    buffer_free(tunnel);
+    if (status < 0)
+        return tunnel_failed(stream, "it does not answer like an HTTP proxy");
+    if (status / 100 != 2)
+        return refused_by_proxy(stream, status);
+    stream->phase = STREAM_SHAKING;
+    return 1;
 }
 
 /* The last flight and what is to leave first go out together. */
@@ -200,95 +271,139 @@ static int shake_step(struct stream *stream)
 }
 
 /* Go on as far as that goes without waiting: what was waited for is there, or its time is over. */
-static int step(struct stream *stream, bool ready)
+static int step(struct stream *stream, const struct net_watch *watch, bool ready)
 {
-    if (is_connecting(stream)) {
-        int result = connect_step(stream, ready);
-        return result > 0 ? shake_step(stream) : result;
-    }
-    if (!ready)
+    int result = 1;
+
+    if (stream->phase == STREAM_DIALLING)
+        result = dial_step(stream, watch);
+    else if (stream->phase == STREAM_TUNNELLING)
+        result = ready ? tunnel_step(stream) : tunnel_failed(stream, "it does not answer");
+    else if (!ready)
         return timed_out(stream, &stream->error);
-    if (receive_now(stream) < 0 && !is_temporary(errno))
+    else if (receive_now(stream) < 0 && !is_temporary(errno))
         return broken(stream, errno, &stream->error);
-    return shake_step(stream);
+    return result > 0 ? shake_step(stream) : result;
 }
 
-static void go_on(struct stream *stream, bool ready)
+/* Was the connection closed or reset before a byte of ServerHello? A middlebox may not bear a
+ * ClientHello with a share of ML-KEM. */
+static bool is_hello_killed(const struct stream *stream, bool ready)
 {
-    if (step(stream, ready) == 0)
+    return ready && stream->fd >= 0 && stream->phase == STREAM_SHAKING &&
+           !tls_heard(&stream->tls) && !stream->configuration.small_hello;
+}
+
+static void begin(struct stream *stream, const struct net_watch *watch);
+
+static void go_on(struct stream *stream, const struct net_watch *watch, bool ready)
+{
+    if (step(stream, watch, ready) == 0)
         return;
+    if (is_hello_killed(stream, ready)) {
+        tls_wipe(&stream->tls);
+        close(stream->fd);
+        stream->fd = -1;
+        stream->configuration.small_hello = true;
+        stream->phase = STREAM_DIALLING;
+        stream->told = 0;
+        begin(stream, watch);
+        return;
+    }
     stream->opening = false;
     buffer_wipe(&stream->first);
+    buffer_wipe(&stream->tunnel);
     if (stream->fd < 0)
         tls_wipe(&stream->tls);
     stream_close(stream);
 }
 
-/* Wait for one of those that are being opened; false where there is none. */
-static bool wait_for_any(struct stream *const streams[], struct pollfd *entries, size_t count)
+static void watch_stream(struct stream *stream, struct net_watch *watch)
 {
-    int64_t earliest = INT64_MAX;
+    bool out = stream->phase == STREAM_TUNNELLING ? stream->told < stream->tunnel.length
+                                                  : has_output(stream);
+
+    if (stream->phase == STREAM_DIALLING)
+        net_dial_watch(&stream->dial, watch);
+    else
+        stream->number = net_watch_add(watch, stream->fd, out ? POLLOUT : POLLIN);
+    net_watch_until(watch, stream->deadline);
+}
+
+/* Wait for one of those that are being opened; false where there is none. */
+static bool wait_for_any(struct stream *const streams[], size_t count, struct net_watch *watch)
+{
     bool any = false;
 
+    net_watch_clear(watch);
     for (size_t i = 0; i < count; i++) {
-        const struct stream *stream = streams[i];
-        bool out = is_connecting(stream) || has_output(stream);
-
-        entries[i] = (struct pollfd){.fd = -1, .events = out ? POLLOUT : POLLIN};
-        if (!stream->opening)
-            continue;
-        any = true;
-        entries[i].fd = stream->fd;
-        if (time_limit(stream) < earliest)
-            earliest = time_limit(stream);
+        if (streams[i]->opening) {
+            watch_stream(streams[i], watch);
+            any = true;
+        }
     }
     if (any)
-        net_poll(entries, count, earliest);
+        net_watch_wait(watch);
     return any;
 }
 
 void stream_start(struct stream *stream, const struct endpoint *endpoint,
                   const struct tls_configuration *configuration, int64_t deadline)
 {
+    bool through_proxy = proxies.in_use && !proxy_excepts(proxies.exceptions, endpoint);
+
     stream->fd = -1;
+    stream->endpoint = endpoint;
     stream->deadline = deadline;
+    stream->proxy = through_proxy ? &proxies.proxy : NULL;
+    stream->phase = STREAM_DIALLING;
+    stream->told = 0;
     stream->configuration = *configuration;
     stream->configuration.server_name = endpoint_is_address(endpoint) ? NULL : endpoint->host;
     stream->configuration.random = fill_random;
-    stream->opening =
-        net_dial_start(&stream->dial, endpoint->host, endpoint->port, &stream->error) == 0;
+    stream->opening = !through_proxy || proxies.error.kind == 0;
+    if (!stream->opening)
+        stream->error = proxies.error;
 }
 
 /* The ClientHello is made while the connection is under way. */
-static void begin(struct stream *stream)
+static void begin(struct stream *stream, const struct net_watch *watch)
 {
     int64_t latest = net_clock_ms() + STREAM_OPEN_MS;
+    const struct proxy *proxy = stream->proxy;
+    char name[ENDPOINT_DIAL_NAME_SIZE];
 
     if (stream->deadline > latest)
         stream->deadline = latest;
-    stream->dial.deadline = stream->deadline;
-    go_on(stream, false);
+    endpoint_dial_name(stream->endpoint, name);
+    net_dial_start(&stream->dial, proxy != NULL ? proxy->host : name,
+                   proxy != NULL ? proxy->port : stream->endpoint->port, stream->deadline);
+    go_on(stream, watch, false);
     if (stream->opening)
         tls_start(&stream->tls, &stream->configuration);
 }
 
 void stream_open(struct stream *const streams[], size_t count)
 {
-    struct pollfd *entries = mem_alloc(count * sizeof *entries);
+    struct net_watch watch = {0};
 
     for (size_t i = 0; i < count; i++) {
         if (streams[i]->opening)
-            begin(streams[i]);
+            begin(streams[i], &watch);
     }
-    while (wait_for_any(streams, entries, count)) {
+    while (wait_for_any(streams, count, &watch)) {
         for (size_t i = 0; i < count; i++) {
-            bool ready = entries[i].revents != 0;
+            struct stream *stream = streams[i];
 
-            if (streams[i]->opening && (ready || net_clock_ms() >= time_limit(streams[i])))
-                go_on(streams[i], ready);
+            if (!stream->opening)
+                continue;
+            bool dialling = stream->phase == STREAM_DIALLING;
+            bool ready = !dialling && net_watch_is_ready(&watch, stream->number);
+            if (dialling || ready || net_clock_ms() >= stream->deadline)
+                go_on(stream, &watch, ready);
         }
     }
-    free(entries);
+    net_watch_free(&watch);
 }
 
 /* ---- reading and writing ---- */
@@ -297,7 +412,8 @@ static long read_some(void *context, void *data, size_t size, int64_t deadline, 
 {
     struct stream *stream = context;
 
-    for (;;) {
+    /* The deadline holds also while something keeps coming. */
+    while (net_clock_ms() < deadline) {
         size_t count = tls_read(&stream->tls, data, size);
         if (count != 0)
             return (long)count;
@@ -308,6 +424,7 @@ static long read_some(void *context, void *data, size_t size, int64_t deadline, 
         if (send_output(stream, deadline, error) != 0 || receive(stream, deadline, error) != 0)
             return -1;
     }
+    return timed_out(stream, error);
 }
 
 static int write_all(void *context, const void *data, size_t length, int64_t deadline,

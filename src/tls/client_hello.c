@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tls/tls_internal.h"
+#include "tls/internal.h"
 
 static size_t open_extension(struct tls *tls, struct writer *writer, enum tls_extension type)
 {
@@ -23,15 +23,13 @@ static void write_server_name(struct tls *tls, struct writer *writer)
     writer_close(writer, extension, 2);
 }
 
-/* RFC 9846 4.3.7. No post-quantum group: Go's server would ask for a retry. */
+/* RFC 9846 4.3.7 */
 static void write_supported_groups(struct tls *tls, struct writer *writer)
 {
     size_t extension = open_extension(tls, writer, TLS_EXTENSION_SUPPORTED_GROUPS);
     size_t list = writer_open(writer, 2);
 
-    writer_number(writer, 2, TLS_X25519);
-    writer_number(writer, 2, TLS_SECP256R1);
-    writer_number(writer, 2, TLS_SECP384R1);
+    tls_groups_offer(&tls->configuration, writer);
     writer_close(writer, list, 2);
     writer_close(writer, extension, 2);
 }
@@ -66,16 +64,13 @@ static void write_cookie(struct tls *tls, struct writer *writer)
     writer_close(writer, extension, 2);
 }
 
-/* RFC 9846 4.3.8: exactly one share. */
+/* RFC 9846 4.3.8 */
 static void write_key_share(struct tls *tls, struct writer *writer)
 {
     size_t extension = open_extension(tls, writer, TLS_EXTENSION_KEY_SHARE);
     size_t list = writer_open(writer, 2);
 
-    writer_number(writer, 2, tls->exchange.group);
-    size_t share = writer_open(writer, 2);
-    writer_bytes(writer, tls->exchange.share, tls->exchange.share_length);
-    writer_close(writer, share, 2);
+    tls_key_exchange_write(&tls->exchange, writer);
     writer_close(writer, list, 2);
     writer_close(writer, extension, 2);
 }
@@ -92,7 +87,7 @@ static void write_cipher_suites(struct writer *writer)
 }
 
 /* Fresh values for the first hello; the second repeats them, but for the share that was asked for
- * (RFC 9846 4.1.2). */
+ * (RFC 9846 4.2.2). */
 static void prepare(struct tls *tls)
 {
     const struct tls_configuration *configuration = &tls->configuration;
@@ -105,7 +100,8 @@ static void prepare(struct tls *tls)
         tls->session_id_length = sizeof tls->session_id;
     }
     if (first || tls->retry_group != 0)
-        tls_key_exchange_start(&tls->exchange, first ? TLS_X25519 : tls->retry_group,
+        tls_key_exchange_start(&tls->exchange,
+                               first ? tls_group_first(configuration) : tls->retry_group,
                                configuration->random, configuration->random_context);
 }
 

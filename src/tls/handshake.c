@@ -1,26 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tls/tls_internal.h"
+#include "tls/internal.h"
 
 #include "base/bytes.h"
-
-int tls_next_extension(struct tls *tls, struct reader *block, uint64_t *seen, uint16_t *type,
-                       struct reader *content)
-{
-    if (block->left == 0 && !block->bad)
-        return 0;
-    *type = (uint16_t)reader_number(block, 2);
-    *content = reader_vector(block, 2);
-    if (block->bad)
-        return tls_fail(tls, TLS_ALERT_DECODE_ERROR, "sent a malformed list of extensions");
-    uint64_t bit = *type < 64 ? UINT64_C(1) << *type : 0;
-    if ((tls->offered & bit) == 0)
-        return tls_fail(tls, TLS_ALERT_UNSUPPORTED_EXTENSION,
-                        "sent extension %u, which was not offered", *type);
-    if ((*seen & bit) != 0)
-        return tls_fail(tls, TLS_ALERT_ILLEGAL_PARAMETER, "sent extension %u twice", *type);
-    *seen |= bit;
-    return 1;
-}
 
 static int decode_error(struct tls *tls, const char *message)
 {
@@ -53,33 +34,48 @@ static int receive_encrypted_extensions(struct tls *tls, struct reader *body)
 
     if (!reader_done(body))
         return decode_error(tls, "EncryptedExtensions");
-    while ((more = tls_next_extension(tls, &extensions, &seen, &type, &content)) > 0) {
-        switch (type) {
-        case TLS_EXTENSION_SERVER_NAME: /* an acknowledgement, empty */
-            if (content.left != 0)
-                return decode_error(tls, "server_name extension");
-            break;
-        case TLS_EXTENSION_SUPPORTED_GROUPS: /* a hint for later connections */
-            break;
-        case TLS_EXTENSION_SIGNATURE_ALGORITHMS:
-        case TLS_EXTENSION_SUPPORTED_VERSIONS:
-        case TLS_EXTENSION_COOKIE:
-        case TLS_EXTENSION_KEY_SHARE:
-            return tls_fail(tls, TLS_ALERT_ILLEGAL_PARAMETER,
-                            "sent extension %u in EncryptedExtensions, where it does not belong",
-                            type);
-        }
+    while ((more = tls_next_extension(tls, &extensions, TLS_IN_ENCRYPTED_EXTENSIONS, &seen, &type,
+                                      &content)) > 0) {
+        /* server_name is an acknowledgement, empty; supported_groups a hint for later. */
+        if (type == TLS_EXTENSION_SERVER_NAME && content.left != 0)
+            return decode_error(tls, "server_name extension");
     }
     return more;
 }
 
 /* ---- CertificateRequest (RFC 9846 4.4.2) ---- */
 
+/* The one that fits our key goes to tls->signature_scheme. */
+static int choose_signature_scheme(struct tls *tls, struct reader content)
+{
+    struct reader list = reader_vector(&content, 2);
+
+    if (!reader_done(&content) || list.left == 0 || list.left % 2 != 0)
+        return decode_error(tls, "signature_algorithms extension");
+    tls->signature_scheme = tls_signature_choose(&tls->configuration, list);
+    return 0;
+}
+
+/* Names of authorities, none empty. LXD knows our certificate by itself: they change nothing. */
+static int check_authorities(struct tls *tls, struct reader content)
+{
+    struct reader list = reader_vector(&content, 2);
+    bool any = list.left != 0, empty = false;
+
+    while (list.left != 0 && !list.bad)
+        empty |= reader_vector(&list, 2).left == 0;
+    if (!reader_done(&content) || list.bad || empty || !any)
+        return decode_error(tls, "certificate_authorities extension");
+    return 0;
+}
+
 static int receive_certificate_request(struct tls *tls, struct reader *body)
 {
     struct reader context = reader_vector(body, 1);
-    struct reader extensions = reader_vector(body, 2);
-    bool has_algorithms = false;
+    struct reader extensions = reader_vector(body, 2), content;
+    uint64_t seen = 0;
+    uint16_t type;
+    int more, result = 0;
 
     if (!reader_done(body))
         return decode_error(tls, "CertificateRequest");
@@ -87,41 +83,36 @@ static int receive_certificate_request(struct tls *tls, struct reader *body)
         return tls_fail(tls, TLS_ALERT_ILLEGAL_PARAMETER,
                         "sent a CertificateRequest with a context during the handshake");
     /* Unknown extensions are ignored here: these are the server's offers, not its answers. */
-    while (extensions.left != 0 && !extensions.bad) {
-        uint16_t type = (uint16_t)reader_number(&extensions, 2);
-        struct reader content = reader_vector(&extensions, 2);
-        if (type != TLS_EXTENSION_SIGNATURE_ALGORITHMS)
-            continue;
-        struct reader list = reader_vector(&content, 2);
-        if (!reader_done(&content) || list.left == 0 || list.left % 2 != 0)
-            return decode_error(tls, "signature_algorithms extension");
-        if (has_algorithms)
-            return tls_fail(tls, TLS_ALERT_ILLEGAL_PARAMETER, "sent extension %u twice", type);
-        has_algorithms = true;
-        tls->signature_scheme = tls_signature_choose(&tls->configuration, list);
+    while ((more = tls_next_extension(tls, &extensions, TLS_IN_CERTIFICATE_REQUEST, &seen, &type,
+                                      &content)) > 0) {
+        if (type == TLS_EXTENSION_SIGNATURE_ALGORITHMS)
+            result = choose_signature_scheme(tls, content);
+        else if (type == TLS_EXTENSION_CERTIFICATE_AUTHORITIES)
+            result = check_authorities(tls, content);
+        if (result != 0)
+            return -1;
     }
-    if (extensions.bad)
-        return decode_error(tls, "CertificateRequest");
-    if (!has_algorithms)
+    if (more == 0 && (seen >> TLS_EXTENSION_SIGNATURE_ALGORITHMS & 1) == 0)
         return tls_fail(tls, TLS_ALERT_MISSING_EXTENSION,
                         "sent a CertificateRequest without signature_algorithms");
     tls->certificate_requested = true;
-    return 0;
+    return more;
 }
 
-/* ---- Certificate (RFC 9846 4.4.3) ---- */
+/* ---- Certificate (RFC 9846 4.5.1) ---- */
 
 static int decode_server_key(struct tls *tls, const uint8_t *der, size_t length)
 {
-    br_x509_decoder_init(&tls->server_certificate, NULL, NULL);
-    br_x509_decoder_push(&tls->server_certificate, der, length);
-    int error = br_x509_decoder_last_error(&tls->server_certificate);
-    if (error == BR_ERR_X509_UNSUPPORTED)
-        return tls_fail(tls, TLS_ALERT_UNSUPPORTED_CERTIFICATE,
-                        "has a certificate whose key is neither RSA nor EC P-256, P-384 or P-521");
-    if (error != 0)
-        return tls_fail(tls, TLS_ALERT_BAD_CERTIFICATE,
-                        "has a certificate that cannot be decoded (BearSSL error %d)", error);
+    struct der info;
+
+    if (!public_key_find(&info, der, length))
+        return tls_fail(tls, TLS_ALERT_BAD_CERTIFICATE, "has a malformed certificate");
+    const char *fault = public_key_read(&tls->server_key, info);
+    if (fault == NULL && tls->server_key.pss_only)
+        fault = "an RSASSA-PSS key, which is not supported";
+    if (fault != NULL)
+        return tls_fail(tls, TLS_ALERT_UNSUPPORTED_CERTIFICATE, "has a certificate with %s", fault);
+    public_key_keep(&tls->server_key, tls->server_key_bytes);
     return 0;
 }
 
@@ -138,6 +129,16 @@ static int check_server_chain(struct tls *tls, const uint8_t *const der[], const
     tls_fail(tls, (enum tls_alert)alert, "has a certificate that is not the expected one");
     tls->origin = TLS_ORIGIN_CERTIFICATE;
     return -1;
+}
+
+/* None is legal: neither OCSP nor SCT was asked for. */
+static int check_entry_extensions(struct tls *tls, struct reader extensions)
+{
+    struct reader content;
+    uint64_t seen = 0;
+    uint16_t type;
+
+    return tls_next_extension(tls, &extensions, TLS_IN_CERTIFICATE, &seen, &type, &content);
 }
 
 static int receive_certificate(struct tls *tls, struct reader *body)
@@ -157,9 +158,8 @@ static int receive_certificate(struct tls *tls, struct reader *body)
         struct reader extensions = reader_vector(&list, 2);
         if (list.bad || certificate.left == 0)
             return decode_error(tls, "Certificate");
-        if (extensions.left != 0) /* neither OCSP nor SCT was asked for */
-            return tls_fail(tls, TLS_ALERT_UNSUPPORTED_EXTENSION,
-                            "sent a Certificate with an extension that was not offered");
+        if (check_entry_extensions(tls, extensions) != 0)
+            return -1;
         if (count == TLS_MAX_CHAIN)
             return tls_fail(tls, TLS_ALERT_BAD_CERTIFICATE, "sent more than %d certificates",
                             TLS_MAX_CHAIN);
@@ -171,11 +171,11 @@ static int receive_certificate(struct tls *tls, struct reader *body)
     return decode_server_key(tls, der[0], length[0]);
 }
 
-/* ---- CertificateVerify (RFC 9846 4.4.4) ---- */
+/* ---- CertificateVerify (RFC 9846 4.5.2) ---- */
 
 static int receive_certificate_verify(struct tls *tls, struct reader *body)
 {
-    const br_x509_pkey *key = br_x509_decoder_get_pkey(&tls->server_certificate);
+    const br_x509_pkey *key = &tls->server_key.key;
     uint16_t scheme = (uint16_t)reader_number(body, 2);
     struct reader signature = reader_vector(body, 2);
     const br_hash_class *hash = tls->suite->hash;
@@ -197,7 +197,7 @@ static int receive_certificate_verify(struct tls *tls, struct reader *body)
     return 0;
 }
 
-/* ---- Finished (RFC 9846 4.4.5), and our own flight ---- */
+/* ---- Finished (RFC 9846 4.5.3), and our own flight ---- */
 
 static int receive_finished(struct tls *tls, struct reader *body)
 {
@@ -314,25 +314,6 @@ static int after_finished(struct tls *tls)
 
 /* ---- After the handshake ---- */
 
-/* Well-formed tickets are ignored: we asked for none (RFC 9846 4.7.1). */
-static int receive_new_session_ticket(struct tls *tls, struct reader *body)
-{
-    reader_bytes(body, 8); /* lifetime, age_add */
-    reader_vector(body, 1);
-    struct reader ticket = reader_vector(body, 2);
-    struct reader extensions = reader_vector(body, 2);
-
-    if (!reader_done(body) || ticket.left == 0)
-        return decode_error(tls, "NewSessionTicket");
-    while (extensions.left != 0) {
-        reader_number(&extensions, 2);
-        reader_vector(&extensions, 2);
-        if (extensions.bad)
-            return decode_error(tls, "NewSessionTicket");
-    }
-    return 0;
-}
-
 /* RFC 9846 4.7.3 */
 static int receive_key_update(struct tls *tls, struct reader *body)
 {
@@ -384,7 +365,8 @@ static const struct transition {
     {TLS_WAIT_CERTIFICATE_VERIFY, TLS_CERTIFICATE_VERIFY, TLS_WAIT_FINISHED, false,
      receive_certificate_verify, NULL},
     {TLS_WAIT_FINISHED, TLS_FINISHED, TLS_CONNECTED, true, receive_finished, after_finished},
-    {TLS_CONNECTED, TLS_NEW_SESSION_TICKET, TLS_CONNECTED, false, receive_new_session_ticket, NULL},
+    /* Never complete: the engine skips its body (4.7.1). */
+    {TLS_CONNECTED, TLS_NEW_SESSION_TICKET, TLS_CONNECTED, false, NULL, NULL},
     {TLS_CONNECTED, TLS_KEY_UPDATE, TLS_CONNECTED, true, receive_key_update, NULL},
 };
 
@@ -395,6 +377,45 @@ static const struct transition *transition_find(enum tls_expectation state, int 
             return &transitions[i];
     }
     return NULL;
+}
+
+/* A message's name as the RFC writes it, or NULL. */
+static const char *name_of(int message)
+{
+    switch (message) {
+    case TLS_CLIENT_HELLO:
+        return "ClientHello";
+    case TLS_SERVER_HELLO:
+        return "ServerHello";
+    case TLS_HELLO_RETRY_REQUEST:
+        return "HelloRetryRequest";
+    case TLS_NEW_SESSION_TICKET:
+        return "NewSessionTicket";
+    case TLS_ENCRYPTED_EXTENSIONS:
+        return "EncryptedExtensions";
+    case TLS_CERTIFICATE:
+        return "Certificate";
+    case TLS_CERTIFICATE_REQUEST:
+        return "CertificateRequest";
+    case TLS_CERTIFICATE_VERIFY:
+        return "CertificateVerify";
+    case TLS_FINISHED:
+        return "Finished";
+    case TLS_KEY_UPDATE:
+        return "KeyUpdate";
+    default:
+        return NULL;
+    }
+}
+
+int tls_handshake_out_of_order(struct tls *tls, int type)
+{
+    const char *name = name_of(type);
+
+    if (name != NULL)
+        return tls_fail(tls, TLS_ALERT_UNEXPECTED_MESSAGE, "sent %s out of order", name);
+    return tls_fail(tls, TLS_ALERT_UNEXPECTED_MESSAGE,
+                    "sent handshake message %d, which nothing asked for", type);
 }
 
 bool tls_handshake_expects(const struct tls *tls, int type)
@@ -412,11 +433,10 @@ int tls_handshake_message(struct tls *tls, bool at_end)
         type = TLS_HELLO_RETRY_REQUEST;
     const struct transition *transition = transition_find(tls->expectation, type);
     if (transition == NULL)
-        return tls_fail(tls, TLS_ALERT_UNEXPECTED_MESSAGE, "sent handshake message %d out of order",
-                        type);
+        return tls_handshake_out_of_order(tls, type);
     if (transition->ends_record && !at_end)
         return tls_fail(tls, TLS_ALERT_UNEXPECTED_MESSAGE,
-                        "sent data behind handshake message %d, at which keys change", type);
+                        "sent data behind %s, at which keys change", name_of(type));
     if (transition->receive(tls, &body) != 0)
         return -1;
     if (transition->next != TLS_CONNECTED || transition->state != TLS_CONNECTED)
@@ -429,8 +449,19 @@ int tls_send_client_hello(struct tls *tls)
 {
     struct writer hello = {.data = tls->message, .capacity = sizeof tls->message};
 
+    /* The cookie lies in the message over which the hello is written: out of its way with it. Where
+     * the two meet, the hello does not fit either. */
+    if (tls->cookie_length != 0) {
+        tls->cookie = memmove(tls->message + sizeof tls->message - tls->cookie_length, tls->cookie,
+                              tls->cookie_length);
+        tls_reach(&tls->message_reached, sizeof tls->message);
+    }
     tls_client_hello(tls, &hello);
     tls_reach(&tls->message_reached, hello.length);
+    if (hello.bad)
+        return tls_fail(tls, TLS_ALERT_ILLEGAL_PARAMETER,
+                        "sent a cookie of %zu bytes, for which a ClientHello has no room",
+                        tls->cookie_length);
     tls_transcript_add(&tls->transcript, hello.data, hello.length);
     return tls_send(tls, TLS_HANDSHAKE_RECORD, hello.data, hello.length);
 }

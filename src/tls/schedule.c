@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tls/tls_internal.h"
+#include "tls/internal.h"
 
 #include "base/bytes.h"
 

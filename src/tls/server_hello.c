@@ -1,13 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tls/tls_internal.h"
+#include "tls/internal.h"
 
 #include "base/bytes.h"
 
-/* SHA-256 of "HelloRetryRequest" (RFC 9846 4.1.3) */
+/* SHA-256 of "HelloRetryRequest" (RFC 9846 4.2.3) */
 static const uint8_t retry_random[32] = {
     0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
     0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 };
+
+/* How the random of a TLS 1.2, or of an older, ServerHello ends where the server could have spoken
+ * TLS 1.3 (4.2.3), but for the last byte. */
+static const uint8_t downgrade[7] = {'D', 'O', 'W', 'N', 'G', 'R', 'D'};
+
+static bool is_downgrade(const uint8_t random[static 32])
+{
+    return memcmp(random + 24, downgrade, sizeof downgrade) == 0 && random[31] <= 1;
+}
 
 bool tls_is_hello_retry_request(const uint8_t *body, size_t length)
 {
@@ -17,6 +26,7 @@ bool tls_is_hello_retry_request(const uint8_t *body, size_t length)
 /* What ServerHello and HelloRetryRequest, the same message on the wire, can say. */
 struct hello {
     uint16_t legacy_version;
+    const uint8_t *random;
     struct reader session_id;
     uint16_t suite;
     unsigned compression;
@@ -39,25 +49,38 @@ static bool parse_key_share(struct hello *hello, struct reader *content, bool is
 static int parse_extension(struct tls *tls, struct hello *hello, uint16_t type,
                            struct reader *content, bool is_retry)
 {
-    bool well_formed;
+    bool well_formed = true;
 
-    if (type == TLS_EXTENSION_SUPPORTED_VERSIONS) {
+    switch (type) {
+    case TLS_EXTENSION_SUPPORTED_VERSIONS:
         hello->has_version = true;
         hello->version = (uint16_t)reader_number(content, 2);
         well_formed = reader_done(content);
-    } else if (type == TLS_EXTENSION_KEY_SHARE) {
+        break;
+    case TLS_EXTENSION_KEY_SHARE:
         well_formed = parse_key_share(hello, content, is_retry);
-    } else if (type == TLS_EXTENSION_COOKIE && is_retry) {
+        break;
+    case TLS_EXTENSION_COOKIE:
         hello->has_cookie = true;
         hello->cookie = reader_vector(content, 2);
         well_formed = reader_done(content) && hello->cookie.left != 0;
-    } else {
-        return tls_fail(tls, TLS_ALERT_ILLEGAL_PARAMETER,
-                        "sent extension %u in a hello, where it does not belong", type);
+        break;
     }
     if (!well_formed)
         return tls_fail(tls, TLS_ALERT_DECODE_ERROR, "sent a malformed extension %u", type);
     return 0;
+}
+
+/* Without supported_versions it is a hello of TLS 1.2 or older. */
+static int refuse_version(struct tls *tls, const struct hello *hello)
+{
+    if (tls->suite != NULL) /* it spoke TLS 1.3 a moment ago (RFC 9846 4.2.4) */
+        return tls_fail(tls, TLS_ALERT_ILLEGAL_PARAMETER,
+                        "changed the TLS version after its HelloRetryRequest");
+    if (is_downgrade(hello->random))
+        return tls_fail(tls, TLS_ALERT_ILLEGAL_PARAMETER,
+                        "speaks TLS 1.3, but somebody in between made it choose an older version");
+    return tls_fail(tls, TLS_ALERT_PROTOCOL_VERSION, "speaks only TLS 1.2 or older");
 }
 
 static int parse_hello(struct tls *tls, struct hello *hello, struct reader *body, bool is_retry)
@@ -68,7 +91,7 @@ static int parse_hello(struct tls *tls, struct hello *hello, struct reader *body
     int more;
 
     hello->legacy_version = (uint16_t)reader_number(body, 2);
-    reader_bytes(body, 32); /* random */
+    hello->random = reader_bytes(body, 32);
     hello->session_id = reader_vector(body, 1);
     hello->suite = (uint16_t)reader_number(body, 2);
     hello->compression = reader_number(body, 1);
@@ -85,21 +108,19 @@ static int parse_hello(struct tls *tls, struct hello *hello, struct reader *body
         if (type == TLS_EXTENSION_SUPPORTED_VERSIONS)
             hello->has_version = true;
     }
-    if (hello->legacy_version != 0x0303 || !hello->has_version) {
-        if (tls->suite != NULL) /* it spoke TLS 1.3 a moment ago (RFC 9846 4.1.4) */
-            return tls_fail(tls, TLS_ALERT_ILLEGAL_PARAMETER,
-                            "changed the TLS version after its HelloRetryRequest");
-        return tls_fail(tls, TLS_ALERT_PROTOCOL_VERSION, "speaks only TLS 1.2 or older");
-    }
+    if (hello->legacy_version != 0x0303 || !hello->has_version)
+        return refuse_version(tls, hello);
 
-    while ((more = tls_next_extension(tls, &extensions, &seen, &type, &content)) > 0) {
+    while (
+        (more = tls_next_extension(tls, &extensions, is_retry ? TLS_IN_RETRY : TLS_IN_SERVER_HELLO,
+                                   &seen, &type, &content)) > 0) {
         if (parse_extension(tls, hello, type, &content, is_retry) != 0)
             return -1;
     }
     return more;
 }
 
-/* What holds for both kinds of hello (RFC 9846 4.1.3). */
+/* What holds for both kinds of hello (RFC 9846 4.2.3). */
 static int check_hello(struct tls *tls, const struct hello *hello)
 {
     if (hello->version != 0x0304)
@@ -115,7 +136,7 @@ static int check_hello(struct tls *tls, const struct hello *hello)
     if (suite == NULL)
         return tls_fail(tls, TLS_ALERT_ILLEGAL_PARAMETER,
                         "chose cipher suite 0x%04x, which was not offered", hello->suite);
-    /* The suite of the HelloRetryRequest binds the ServerHello (4.1.4). */
+    /* The suite of the HelloRetryRequest binds the ServerHello (4.2.4). */
     if (tls->suite != NULL && tls->suite != suite)
         return tls_fail(tls, TLS_ALERT_ILLEGAL_PARAMETER,
                         "changed the cipher suite after its HelloRetryRequest");
@@ -126,18 +147,19 @@ static int check_hello(struct tls *tls, const struct hello *hello)
 int tls_receive_server_hello(struct tls *tls, struct reader *body)
 {
     struct hello hello = {0};
-    uint8_t shared[48];
+    uint8_t shared[TLS_MAX_SECRET];
 
     if (parse_hello(tls, &hello, body, false) != 0 || check_hello(tls, &hello) != 0)
         return -1;
     if (!hello.has_share)
         return tls_fail(tls, TLS_ALERT_MISSING_EXTENSION, "sent no key share");
-    if (hello.group != tls->exchange.group)
+    if (!tls_key_exchange_offers(&tls->exchange, hello.group))
         return tls_fail(tls, TLS_ALERT_ILLEGAL_PARAMETER,
                         "chose group %u, for which no share was sent", hello.group);
-    size_t length =
-        tls_key_exchange_finish(&tls->exchange, hello.share.data, hello.share.left, shared);
-    bytes_wipe(&tls->exchange.private_key, sizeof tls->exchange.private_key);
+    size_t length = tls_key_exchange_finish(&tls->exchange, hello.group, hello.share.data,
+                                            hello.share.left, shared);
+    bytes_wipe(&tls->exchange, sizeof tls->exchange);
+    tls->group = hello.group;
     if (length == 0)
         return tls_fail(tls, TLS_ALERT_ILLEGAL_PARAMETER, "sent an invalid key share");
     tls_schedule_handshake(tls->suite->hash, tls->secret, shared, length);
@@ -149,28 +171,21 @@ int tls_receive_hello_retry_request(struct tls *tls, struct reader *body)
 {
     struct hello hello = {0};
 
-    /* The one extension that a server may send unasked (RFC 9846 4.3.2). */
-    tls->offered |= UINT64_C(1) << TLS_EXTENSION_COOKIE;
     if (parse_hello(tls, &hello, body, true) != 0 || check_hello(tls, &hello) != 0)
         return -1;
     if (!hello.has_share && !hello.has_cookie)
         return tls_fail(tls, TLS_ALERT_ILLEGAL_PARAMETER,
                         "sent a HelloRetryRequest that changes nothing");
     if (hello.has_share) {
-        if (!tls_group_supported(hello.group) || hello.group == tls->exchange.group)
+        if (!tls_group_offered(&tls->configuration, hello.group) ||
+            tls_key_exchange_offers(&tls->exchange, hello.group))
             return tls_fail(tls, TLS_ALERT_ILLEGAL_PARAMETER,
                             "asked for group %u, which was not offered or already sent",
                             hello.group);
         tls->retry_group = hello.group;
     }
-    if (hello.cookie.left > sizeof tls->cookie)
-        return tls_fail(tls, TLS_ALERT_ILLEGAL_PARAMETER,
-                        "sent a cookie of %zu bytes, more than %zu", hello.cookie.left,
-                        sizeof tls->cookie);
-    if (hello.cookie.left != 0) {
-        memcpy(tls->cookie, hello.cookie.data, hello.cookie.left);
-        tls->cookie_length = hello.cookie.left;
-    }
+    tls->cookie = hello.cookie.data;
+    tls->cookie_length = hello.cookie.left;
     tls_transcript_retry(&tls->transcript, tls->suite->hash);
     return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tls/tls_internal.h"
+#include "tls/internal.h"
 
 #include "base/bytes.h"
 #include "ec/ec_all.h"
@@ -68,7 +68,7 @@ bool tls_signature_fits(uint16_t scheme, const br_x509_pkey *key)
     return key->key_type == BR_KEYTYPE_RSA && found->curve == 0;
 }
 
-/* The signed content, hashed (RFC 9846 4.4.3). */
+/* The signed content, hashed (RFC 9846 4.5.2). */
 static void hash_content(const struct scheme *scheme, bool by_server,
                          const uint8_t *transcript_hash, size_t hash_length,
                          uint8_t digest[static 64])
@@ -158,13 +158,12 @@ static bool rsa_signature_is_sound(const struct tls_configuration *configuration
                                    const struct scheme *scheme, const uint8_t *digest,
                                    const uint8_t *signature, size_t length)
 {
-    br_x509_decoder_context decoder;
+    struct public_key key;
+    struct der info;
 
-    br_x509_decoder_init(&decoder, NULL, NULL);
-    br_x509_decoder_push(&decoder, configuration->certificate, configuration->certificate_length);
-    const br_x509_pkey *key = br_x509_decoder_get_pkey(&decoder);
-    return key != NULL && key->key_type == BR_KEYTYPE_RSA &&
-           tls_rsa_pss_verify(&key->key.rsa, scheme->hash, digest, signature, length);
+    return public_key_find(&info, configuration->certificate, configuration->certificate_length) &&
+           public_key_read(&key, info) == NULL && key.key.key_type == BR_KEYTYPE_RSA &&
+           tls_rsa_pss_verify(&key.key.key.rsa, scheme->hash, digest, signature, length);
 }
 
 static size_t rsa_sign(const struct tls_configuration *configuration, const struct scheme *scheme,

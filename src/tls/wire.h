@@ -64,7 +64,8 @@ static inline bool reader_done(const struct reader *reader)
     return !reader->bad && reader->left == 0;
 }
 
-/* The counterpart: writing past the end writes nothing and marks the writer bad for good. */
+/* The counterpart: writing past the end writes nothing and marks the writer bad for good. What is
+ * written may come from the room that is written to, further on. */
 struct writer {
     uint8_t *data;
     size_t length;
@@ -79,7 +80,7 @@ static inline void writer_bytes(struct writer *writer, const void *data, size_t 
         return;
     }
     if (length != 0)
-        memcpy(writer->data + writer->length, data, length);
+        memmove(writer->data + writer->length, data, length);
     writer->length += length;
 }
 

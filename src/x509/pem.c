@@ -48,12 +48,45 @@ static bool is_encrypted(const char *body)
     return strncmp(body, header, strlen(header)) == 0;
 }
 
+/* The end of the line that begins here, or of the body. */
+static const char *line_end(const char *line, const char *end)
+{
+    const char *newline = memchr(line, '\n', (size_t)(end - line));
+
+    return newline != NULL ? newline + 1 : end;
+}
+
+static bool has_colon(const char *line, const char *end)
+{
+    return memchr(line, ':', (size_t)(line_end(line, end) - line)) != NULL;
+}
+
+/* What comes after headers (RFC 1421 4.6), "Name: value" each: after the empty line that ends them,
+ * or after the last of them where there is none. */
+static const char *skip_headers(const char *body, const char *end)
+{
+    while (body < end && (*body == '\r' || *body == '\n'))
+        body++;
+    if (!has_colon(body, end))
+        return body;
+    for (const char *line = body; line < end; line = line_end(line, end)) {
+        if (*line == '\n' || (*line == '\r' && line[1] == '\n'))
+            return line;
+    }
+    while (has_colon(body, end))
+        body = line_end(body, end);
+    return body;
+}
+
 static int decode_body(struct pem_block *block, const char *body, size_t length,
                        struct error *error)
 {
     if (is_encrypted(body))
         return error_set(error, ERROR_INPUT,
                          "%s is encrypted: decrypt it first with \"openssl pkey\"", block->label);
+    const char *headed = body;
+    body = skip_headers(body, body + length);
+    length -= (size_t)(body - headed);
     block->der = mem_alloc(BASE64_DECODED_SIZE(length));
     long decoded = base64_decode(block->der, body, length);
     if (decoded > 0) {

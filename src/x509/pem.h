@@ -12,7 +12,8 @@
 
 /*
  * PEM (RFC 7468), read leniently as operators paste it: CRLF or LF, text before, between and
- * behind the blocks, blanks anywhere (a block folded into one line, too), no final newline.
+ * behind the blocks, blanks anywhere (a block folded into one line, too), headers (RFC 1421 4.6)
+ * before the base64, no final newline.
  * Strict inside: a block that does not end, whose END label differs, that is empty or whose base64
  * is malformed is an error, not skipped. Errors quote nothing but the label.
  */

@@ -7,23 +7,14 @@
 #include "base/bytes.h"
 #include "ec/ec_all.h"
 #include "x509/der.h"
+#include "x509/oid.h"
 #include "x509/pem.h"
+#include "x509/public_key.h"
 
 #define RSA_MIN_BITS 2048
 #define RSA_MAX_BITS 4096
 
 #define USE_INSTEAD "use an EC (P-256, P-384, P-521) or RSA (2048 to 4096 bits) key"
-
-#define OID_EC_PUBLIC_KEY "\x2a\x86\x48\xce\x3d\x02\x01"   /* 1.2.840.10045.2.1 */
-#define OID_RSA "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01"     /* 1.2.840.113549.1.1.1 */
-#define OID_RSA_PSS "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a" /* 1.2.840.113549.1.1.10 */
-#define OID_ED25519 "\x2b\x65\x70"                         /* 1.3.101.112 */
-#define OID_ED448 "\x2b\x65\x71"                           /* 1.3.101.113 */
-#define OID_SECP256R1 "\x2a\x86\x48\xce\x3d\x03\x01\x07"   /* 1.2.840.10045.3.1.7 */
-#define OID_SECP384R1 "\x2b\x81\x04\x00\x22"               /* 1.3.132.0.34 */
-#define OID_SECP521R1 "\x2b\x81\x04\x00\x23"               /* 1.3.132.0.35 */
-
-#define IS_OID(der, oid) der_equals(der, oid, sizeof(oid) - 1)
 
 static int malformed(struct error *error)
 {
@@ -94,20 +85,6 @@ static int read_rsa(struct private_key *key, const struct der *der, struct error
     return 0;
 }
 
-/* The curve that ECParameters name, or 0. */
-static int read_curve(struct der *parameters)
-{
-    struct der oid;
-
-    if (!der_read(parameters, DER_OID, &oid) || parameters->length != 0)
-        return 0;
-    if (IS_OID(&oid, OID_SECP256R1))
-        return BR_EC_secp256r1;
-    if (IS_OID(&oid, OID_SECP384R1))
-        return BR_EC_secp384r1;
-    return IS_OID(&oid, OID_SECP521R1) ? BR_EC_secp521r1 : 0;
-}
-
 /* Is 0 < x < order? Both are length bytes, big-endian; x is secret. */
 static bool is_scalar(const unsigned char *x, const unsigned char *order, size_t length)
 {
@@ -164,7 +141,7 @@ static int read_ec(struct private_key *key, const struct der *der, int outer, st
         !der_read(&fields, DER_OCTET_STRING, &scalar))
         return malformed(error);
     if (der_read(&fields, DER_EXPLICIT(0), &parameters))
-        curve = read_curve(&parameters);
+        curve = public_key_curve(&parameters);
     if (!read_point(key, &fields) || fields.length != 0)
         return malformed(error);
     if (curve == 0)
@@ -187,7 +164,7 @@ static int read_pkcs8(struct private_key *key, const struct der *der, struct err
         !der_skip_optional(&fields, DER_CONTEXT(1)) || fields.length != 0)
         return malformed(error);
     if (IS_OID(&oid, OID_EC_PUBLIC_KEY))
-        return read_ec(key, &inner, read_curve(&algorithm), error);
+        return read_ec(key, &inner, public_key_curve(&algorithm), error);
     if (IS_OID(&oid, OID_RSA))
         return read_rsa(key, &inner, error);
     if (IS_OID(&oid, OID_ED25519))
@@ -260,14 +237,11 @@ static bool matches_rsa(const struct private_key *key, const br_rsa_public_key *
 int private_key_matches(const struct private_key *key, const struct certificate *certificate,
                         struct error *error)
 {
-    br_x509_decoder_context decoder;
+    struct public_key public;
 
-    br_x509_decoder_init(&decoder, NULL, NULL);
-    br_x509_decoder_push(&decoder, certificate->der, certificate->length);
-    const br_x509_pkey *public = br_x509_decoder_get_pkey(&decoder);
-    if (public != NULL && public->key_type == key->type &&
-        (key->type == BR_KEYTYPE_EC ? matches_ec(key, &public->key.ec)
-                                    : matches_rsa(key, &public->key.rsa)))
+    if (public_key_read(&public, certificate->key) == NULL && public.key.key_type == key->type &&
+        (key->type == BR_KEYTYPE_EC ? matches_ec(key, &public.key.key.ec)
+                                    : matches_rsa(key, &public.key.key.rsa)))
         return 0;
     return error_set(error, ERROR_INPUT, "the private key does not belong to certificate %.12s...",
                      certificate->fingerprint);

@@ -11,6 +11,7 @@
 #include "ec/ec_all.h"
 #include "x509/der.h"
 #include "x509/pem.h"
+#include "x509/public_key.h"
 
 #define SECONDS_GOOD (3650LL * 86400)
 #define CLOCK_SKEW 60 /* seconds by which a server's clock may be behind */

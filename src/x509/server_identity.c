@@ -1,32 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "x509/server_identity.h"
 
-#include <bearssl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/buffer.h"
-#include "ec/ec_all.h"
+#include "x509/certificate_signature.h"
+#include "x509/names.h"
+#include "x509/path.h"
 #include "x509/pem.h"
+#include "x509/public_key.h"
 
-/* Days from 0 January of year 0, where BearSSL begins to count, to 1970. */
-#define DAYS_TO_1970 719528
-
-/* The public key and the name of a CA, as BearSSL wants them. */
-struct anchor {
-    br_x509_decoder_context decoder; /* holds the key */
-    struct buffer name;
-};
-
-/* A chain as it was presented. */
-struct chain {
-    const uint8_t *const *der;
-    const size_t *length;
-    size_t count;
-};
+#define USE_INSTEAD "give the server an EC (P-256, P-384, P-521) or RSA (2048 to 4096 bits) key"
 
 static int add_certificate(struct server_identity *identity, const struct pem_block *block,
                            struct error *error)
@@ -49,23 +36,25 @@ static void expect_fingerprint(struct server_identity *identity, const char *fin
     identity->count = 1;
 }
 
-int server_identity_parse(struct server_identity *identity, const char *pem, struct error *error)
+int server_identity_parse(struct server_identity *identity, const char *text, struct error *error)
 {
+    char fingerprint[65];
     struct pem_block block;
     int found, result = 0;
 
     *identity = (struct server_identity){0};
-    if (certificate_is_fingerprint(pem)) {
-        expect_fingerprint(identity, pem);
+    if (certificate_read_fingerprint(fingerprint, text)) {
+        expect_fingerprint(identity, fingerprint);
         return 0;
     }
-    while (result == 0 && (found = pem_next(&pem, &block, error)) != 0) {
+    while (result == 0 && (found = pem_next(&text, &block, error)) != 0) {
         result = found < 0 ? -1 : add_certificate(identity, &block, error);
         pem_block_free(&block);
     }
     if (result == 0 && identity->count == 0)
         result = error_set(error, ERROR_INPUT,
-                           "holds no PEM block, expected \"-----BEGIN CERTIFICATE-----\"");
+                           "holds no PEM block, expected \"-----BEGIN CERTIFICATE-----\" or a "
+                           "SHA-256 fingerprint of 64 hex digits");
     if (result != 0)
         server_identity_free(identity);
     return result;
@@ -80,168 +69,168 @@ static bool is_expected(const struct server_identity *identity, const struct cer
     return false;
 }
 
-static void append_name(void *context, const void *data, size_t length)
+/* ---- an expected leaf ---- */
+
+/* What makes the key of an expected leaf useless to TLS, or NULL; to follow "with". */
+static const char *find_key_fault(struct public_key *key, const struct certificate *leaf)
 {
-    buffer_append(context, data, length);
+    const char *fault = public_key_read(key, leaf->key);
+
+    return fault == NULL && key->pss_only ? "an RSASSA-PSS key, which is not supported" : fault;
 }
 
-/* False where BearSSL does not know the CA's kind of key. */
-static bool make_anchor(struct anchor *anchor, br_x509_trust_anchor *trust,
-                        const struct certificate *ca)
+static int accept_leaf(const struct certificate *leaf, int64_t now, char *remark,
+                       struct error *error)
 {
-    br_x509_decoder_init(&anchor->decoder, append_name, &anchor->name);
-    br_x509_decoder_push(&anchor->decoder, ca->der, ca->length);
-    const br_x509_pkey *key = br_x509_decoder_get_pkey(&anchor->decoder);
-    if (key == NULL)
-        return false;
-    *trust = (br_x509_trust_anchor){
-        .dn = {(unsigned char *)anchor->name.data, anchor->name.length},
-        .flags = BR_X509_TA_CA,
-        .pkey = *key,
-    };
-    return true;
+    struct public_key key;
+    const char *fault = find_key_fault(&key, leaf);
+    bool is_current = certificate_is_current(leaf, now);
+    bool is_weak = key.bits != 0 && key.bits < PUBLIC_KEY_MIN_RSA;
+
+    if (fault != NULL)
+        return error_set(error, ERROR_IDENTITY,
+                         "presents the expected certificate %.12s..., but with %s: " USE_INSTEAD,
+                         leaf->fingerprint, fault);
+    if (!is_current || is_weak)
+        snprintf(remark, SERVER_IDENTITY_REMARK_SIZE,
+                 "presents the expected certificate %.12s..., which %s%s%s: renew it",
+                 leaf->fingerprint, is_current ? "" : "is outside its dates",
+                 !is_current && is_weak ? " and " : "",
+                 is_weak ? "has an RSA key of less than 2048 bits" : "");
+    return 0;
 }
 
-/* BR_ERR_X509_ code of the chain against these anchors, 0 where it is fine. */
-static unsigned run_validation(const br_x509_trust_anchor *trust, size_t count,
-                               const struct chain *chain, int64_t now)
-{
-    br_x509_minimal_context context;
-    const br_x509_class **engine = &context.vtable;
-    unsigned usages = 0;
+/* ---- expected CAs ---- */
 
-    br_x509_minimal_init(&context, &br_sha256_vtable, trust, count);
-    br_x509_minimal_set_hash(&context, br_sha256_ID, &br_sha256_vtable);
-    br_x509_minimal_set_hash(&context, br_sha384_ID, &br_sha384_vtable);
-    br_x509_minimal_set_hash(&context, br_sha512_ID, &br_sha512_vtable);
-    br_x509_minimal_set_rsa(&context, br_rsa_pkcs1_vrfy_get_default());
-    br_x509_minimal_set_ecdsa(&context, &ec_all, br_ecdsa_i31_vrfy_asn1);
-    br_x509_minimal_set_minrsa(&context, 2048 / 8);
-    br_x509_minimal_set_time(&context, (uint32_t)(now / 86400) + DAYS_TO_1970,
-                             (uint32_t)(now % 86400));
-    (*engine)->start_chain(engine, NULL);
-    for (size_t i = 0; i < chain->count; i++) {
-        (*engine)->start_cert(engine, (uint32_t)chain->length[i]);
-        (*engine)->append(engine, chain->der[i], chain->length[i]);
-        (*engine)->end_cert(engine);
-    }
-    unsigned code = (*engine)->end_chain(engine);
-    if (code != 0)
-        return code;
-    /* TLS 1.3 servers sign: a keyUsage must have digitalSignature (RFC 5280 4.2.1.3). */
-    (*engine)->get_pkey(engine, &usages);
-    return (usages & BR_KEYTYPE_SIGN) != 0 ? 0 : BR_ERR_X509_FORBIDDEN_KEY_USAGE;
+/* May it vouch for others, as far as it says itself? Version 1 has no way to say it. */
+static bool is_authority(const struct certificate *certificate)
+{
+    return certificate->is_ca ||
+           (certificate->version == 1 && names_equal(certificate->issuer, certificate->subject));
 }
 
-static unsigned validate(const struct server_identity *identity, const struct chain *chain,
-                         int64_t now)
+/* Where the signature cannot be checked the name decides. */
+static bool issued(const struct certificate *ca, const struct certificate *certificate)
 {
-    struct anchor *anchors = mem_alloc(identity->count * sizeof *anchors);
-    br_x509_trust_anchor *trust = mem_alloc(identity->count * sizeof *trust);
+    struct public_key key;
+
+    return ca != certificate && names_equal(ca->subject, certificate->issuer) &&
+           (public_key_read(&key, ca->key) != NULL ||
+            certificate_signature_check(certificate, &key) != CERTIFICATE_NOT_SIGNED);
+}
+
+/* The anchors among the expected ones, count of them at most; returns how many. A CA is none that
+ * issued an expected leaf, nor one that issued such a CA. */
+static size_t find_anchors(const struct server_identity *identity,
+                           const struct certificate *anchors[], bool *has_bundled)
+{
+    bool *is_anchor = mem_alloc(identity->count * sizeof *is_anchor);
+    bool changed = true;
     size_t count = 0;
 
-    for (size_t i = 0; i < identity->count; i++) {
-        const struct certificate *each = &identity->expected[i];
-
-        if (each->is_ca && make_anchor(&anchors[i], &trust[count], each))
-            count++;
-    }
-    unsigned code = run_validation(trust, count, chain, now);
+    *has_bundled = false;
     for (size_t i = 0; i < identity->count; i++)
-        buffer_free(&anchors[i].name);
-    free(anchors);
-    free(trust);
-    return code;
-}
-
-static bool names_ca(const struct server_identity *identity)
-{
-    for (size_t i = 0; i < identity->count; i++) {
-        if (identity->expected[i].is_ca)
-            return true;
+        is_anchor[i] = is_authority(&identity->expected[i]);
+    while (changed) {
+        changed = false;
+        for (size_t i = 0; i < identity->count; i++) {
+            for (size_t j = 0; j < identity->count && is_anchor[i]; j++) {
+                if (!is_anchor[j] && issued(&identity->expected[i], &identity->expected[j])) {
+                    is_anchor[i] = false;
+                    changed = *has_bundled = true;
+                }
+            }
+        }
     }
-    return false;
+    for (size_t i = 0; i < identity->count; i++) {
+        if (is_anchor[i])
+            anchors[count++] = &identity->expected[i];
+    }
+    free(is_anchor);
+    return count;
 }
 
 static int refuse(const struct server_identity *identity, const struct certificate *presented,
-                  const char *reason, struct error *error)
+                  const char *reason, const char *others, struct error *error)
 {
-    const char *others = "";
-
-    if (identity->count > 1)
-        others = " or another one of the bundle";
-    else if (names_ca(identity))
-        others = " or one that it issued";
     return error_set(error, ERROR_IDENTITY, "presents certificate %.12s...%s, expected %.12s...%s",
-                     presented->fingerprint, reason, identity->expected[0].fingerprint, others);
+                     presented->fingerprint, reason, identity->expected[0].fingerprint,
+                     identity->count > 1 && others[0] == '\0' ? " or another one of the bundle"
+                                                              : others);
 }
 
-static void describe_dates(char *reason, size_t size, const char *whose,
-                           const struct certificate *certificate, int64_t now)
+/* A path was found: is the leaf this host's? */
+static int check_host(const struct path *path, const char *host, char *remark, struct error *error)
 {
-    bool early = now < certificate->not_before;
-    char date[CERTIFICATE_DATE_SIZE];
+    const struct certificate *leaf = &path->presented[0];
+    char names[128];
 
-    certificate_date(date, early ? certificate->not_before : certificate->not_after);
-    snprintf(reason, size, ", %s%s %s", whose, early ? "not valid before" : "expired on", date);
-}
-
-/* Refuse for the first certificate of the chain that is out of its dates. */
-static int refuse_dates(const struct server_identity *identity, const struct chain *chain,
-                        const struct certificate *leaf, int64_t now, struct error *error)
-{
-    char reason[64] = "";
-
-    for (size_t i = 0; i < chain->count && reason[0] == '\0'; i++) {
-        struct certificate each;
-
-        if (certificate_from_der(&each, chain->der[i], chain->length[i], error) != 0)
-            continue;
-        if (!certificate_is_current(&each, now))
-            describe_dates(reason, sizeof reason, i == 0 ? "" : "its issuer ", &each, now);
-        certificate_free(&each);
+    if (!names_match_host(path->names, host)) {
+        names_describe(names, sizeof names, path->names);
+        return error_set(error, ERROR_IDENTITY,
+                         "presents certificate %.12s..., which is for %s, not for %.80s: pin the "
+                         "certificate itself",
+                         leaf->fingerprint, names, host);
     }
-    return refuse(identity, leaf, reason, error);
+    if (!certificate_is_current(path->anchor, path->now))
+        snprintf(remark, SERVER_IDENTITY_REMARK_SIZE,
+                 "presents certificate %.12s... of the expected CA %.12s..., which is outside its "
+                 "dates: renew the CA",
+                 leaf->fingerprint, path->anchor->fingerprint);
+    return 0;
 }
 
-/* Was the leaf issued by one of the expected certificates, for a server, and is it current? */
-static int check_issued(const struct server_identity *identity, const struct chain *chain,
-                        const struct certificate *leaf, struct error *error)
+/* Was the leaf, the first presented, issued by one of the expected certificates? */
+static int check_issued(const struct server_identity *identity, const struct certificate *presented,
+                        size_t count, const char *host, int64_t now, char *remark,
+                        struct error *error)
 {
-    int64_t now = time(NULL);
+    const struct certificate **anchors = mem_alloc(identity->count * sizeof *anchors);
+    struct path path = {.presented = presented, .count = count, .anchors = anchors, .now = now};
+    bool has_bundled;
+    int result;
 
-    if (!names_ca(identity))
-        return refuse(identity, leaf, "", error);
-    switch (validate(identity, chain, now)) {
-    case 0:
-        return leaf->server_auth ? 0 : refuse(identity, leaf, ", not for a server", error);
-    case BR_ERR_X509_FORBIDDEN_KEY_USAGE:
-        return refuse(identity, leaf, ", not for a server", error);
-    case BR_ERR_X509_EXPIRED:
-        return refuse_dates(identity, chain, leaf, now, error);
-    case BR_ERR_X509_UNSUPPORTED:
-        return refuse(identity, leaf, ", of an unsupported kind of key or signature", error);
-    case BR_ERR_X509_WEAK_PUBLIC_KEY:
-        return refuse(identity, leaf, ", with an RSA key of less than 2048 bits", error);
-    case BR_ERR_X509_CRITICAL_EXTENSION:
-        return refuse(identity, leaf, ", with an unsupported critical extension", error);
-    default:
-        return refuse(identity, leaf, "", error);
-    }
+    path.anchor_count = find_anchors(identity, anchors, &has_bundled);
+    if (path.anchor_count != 0 && path_find(&path))
+        result = check_host(&path, host, remark, error);
+    else if (has_bundled)
+        result =
+            refuse(identity, presented, path.reason,
+                   "; a CA in a bundle with a certificate that it issued does not count", error);
+    else
+        result = refuse(
+            identity, presented, path.reason,
+            path.anchor_count != 0 && identity->count == 1 ? " or one that it issued" : "", error);
+    free(anchors);
+    return result;
 }
 
-int server_identity_check(const struct server_identity *identity, const uint8_t *const der[],
-                          const size_t length[], size_t count, struct error *error)
+int server_identity_check(const struct server_identity *identity, const struct server_chain *chain,
+                          const char *host, int64_t now, char remark[SERVER_IDENTITY_REMARK_SIZE],
+                          struct error *error)
 {
-    const struct chain chain = {der, length, count};
-    struct certificate leaf;
+    size_t count = 0;
+    int result;
 
-    if (count == 0)
+    remark[0] = '\0';
+    if (chain->count == 0)
         return error_set(error, ERROR_IDENTITY, "presents no certificate");
-    if (certificate_from_der(&leaf, der[0], length[0], error) != 0)
-        return error_set(error, ERROR_IDENTITY, "presents a malformed certificate");
-    int result = is_expected(identity, &leaf) ? 0 : check_issued(identity, &chain, &leaf, error);
-    certificate_free(&leaf);
+    struct certificate *presented = mem_alloc(chain->count * sizeof *presented);
+    for (size_t i = 0; i < chain->count; i++) {
+        if (certificate_from_der(&presented[count], chain->der[i], chain->length[i], error) == 0)
+            count++;
+        else if (i == 0) /* behind it, it is a stranger */
+            break;
+    }
+    if (count == 0)
+        result = error_set(error, ERROR_IDENTITY, "presents a malformed certificate");
+    else if (is_expected(identity, &presented[0]))
+        result = accept_leaf(&presented[0], now, remark, error);
+    else
+        result = check_issued(identity, presented, count, host, now, remark, error);
+    while (count > 0)
+        certificate_free(&presented[--count]);
+    free(presented);
     return result;
 }
 

@@ -123,6 +123,8 @@ def curls(lxd, directory, credential, store):
     }
     probe = ["probe", "--endpoint", lxd.url, *login, "--server-cert", server]
     result["probe, the same 2 requests"] = Program(BINARY, *probe)
+    named = [text.replace("127.0.0.1", "localhost") if text == lxd.url else text for text in probe]
+    result["probe, by a name"] = Program(BINARY, *named)
     return result
 
 

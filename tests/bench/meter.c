@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "tls/tls.h"
+#include "tls/engine.h"
 
 enum { MAX_SOCKETS = 64 };
 

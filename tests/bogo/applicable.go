@@ -127,16 +127,16 @@ var differences = map[string]*difference{
 	},
 	"TLS13-InvalidCompressionMethod": {
 		shimError: "sent illegal_parameter", // in the clear, for which the runner does not look
-		reason:    "well-formed, but with a value that is not allowed (RFC 9846 4.1.3)",
+		reason:    "well-formed, but with a value that is not allowed (RFC 9846 4.2.3)",
 	},
 	"TLS13-HRR-InvalidCompressionMethod": {
 		shimError:  "sent illegal_parameter",
 		localError: "remote error: illegal parameter",
-		reason:     "well-formed, but with a value that is not allowed (RFC 9846 4.1.4)",
+		reason:     "well-formed, but with a value that is not allowed (RFC 9846 4.2.4)",
 	},
 	"HelloRetryRequestVersionMismatch-TLS13": {
 		shimError: "sent illegal_parameter",
-		reason:    "RFC 9846 4.1.4 names the alert for a version that changes after HelloRetryRequest",
+		reason:    "RFC 9846 4.2.4 names the alert for a version that changes after HelloRetryRequest",
 	},
 	"TLS13-OnlyPadding": {
 		shimError:  "sent unexpected_message",
@@ -179,15 +179,16 @@ var differences = map[string]*difference{
 		localError: "remote error: unsupported certificate",
 		reason:     keyTypeAtCertificate,
 	},
-	"Client-Sign-RSA_PKCS1_SHA1-TLS13":   emptyCertificate,
-	"Client-Sign-RSA_PKCS1_SHA256-TLS13": emptyCertificate,
-	"Client-Sign-RSA_PKCS1_SHA384-TLS13": emptyCertificate,
-	"Client-Sign-RSA_PKCS1_SHA512-TLS13": emptyCertificate,
-	"Client-Sign-ECDSA_SHA1-TLS13":       emptyCertificate,
+	"Client-Sign-RSA_PKCS1_SHA1-TLS13":       emptyCertificate,
+	"Client-Sign-RSA_PKCS1_SHA256-TLS13":     emptyCertificate,
+	"Client-Sign-RSA_PKCS1_SHA384-TLS13":     emptyCertificate,
+	"Client-Sign-RSA_PKCS1_SHA512-TLS13":     emptyCertificate,
+	"Client-Sign-ECDSA_SHA1-TLS13":           emptyCertificate,
+	"Client-TLS13-NoSign-RSA_PKCS1_MD5_SHA1": emptyCertificate,
 }
 
 var emptyCertificate = &difference{
 	shimError:  "received certificate_required",
 	localError: "client didn't provide a certificate",
-	reason:     "without a suitable certificate a client sends an empty Certificate (RFC 9846 4.4.2)",
+	reason:     "without a suitable certificate a client sends an empty Certificate (RFC 9846 4.5.1)",
 }

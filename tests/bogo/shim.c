@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tls/tls.h"
+#include "tls/engine.h"
 #include "x509/pem.h"
 #include "x509/private_key.h"
 
@@ -21,7 +21,7 @@
 
 static struct options {
     /* Numbers */
-    long port;
+    long port, shim_id;
     long resume_count;
     long max_version;
     long expect_group, expect_scheme, expect_suite_with_aes, expect_suite_without_aes;
@@ -54,6 +54,8 @@ static const struct flag {
     const char *why;
 } flags[] = {
     {"-port", NUMBER, offsetof(struct options, port), NULL},
+    {"-shim-id", NUMBER, offsetof(struct options, shim_id), NULL}, /* of newer runners */
+    {"-ipv6", ALWAYS, 0, "it is tried first"},
     {"-is-handshaker-supported", SWITCH, offsetof(struct options, asked_for_handshaker), NULL},
     {"-resume-count", NUMBER, offsetof(struct options, resume_count), NULL},
     {"-max-version", NUMBER, offsetof(struct options, max_version), NULL},
@@ -89,14 +91,16 @@ static const struct flag {
     {"-no-tls1", ALWAYS, 0, "TLS 1.3 only"},
     {"-no-tls11", ALWAYS, 0, "TLS 1.3 only"},
     {"-no-tls12", ALWAYS, 0, "TLS 1.3 only"},
+    {"-require-any-client-certificate", ALWAYS, 0, "a server's flag"},
     {"-expect-no-ech-name-override", ALWAYS, 0, "no Encrypted ClientHello"},
     {"-min-version", ALWAYS_VALUE, 0, "TLS 1.3 only"},
     {"-curves", ALWAYS_VALUE, 0, "all groups are enabled; AllCurves of config.json lists them"},
     {"-verify-prefs", ALWAYS_VALUE, 0, "all algorithms are enabled; the runner uses the given one"},
     {"-signing-prefs", ALWAYS_VALUE, 0, "the runner checks which algorithm was used"},
     {"-expect-peer-verify-pref", ALWAYS_VALUE, 0, "the runner checks which algorithm was used"},
-    {"-expect-client-ca-list", ALWAYS_VALUE, 0, "certificate_authorities is ignored"},
+    {"-expect-client-ca-list", ALWAYS_VALUE, 0, "certificate_authorities is parsed and not used"},
     {"-expect-early-data-reason", ALWAYS_VALUE, 0, "0-RTT is never on"},
+    {"-trust-cert", ALWAYS_VALUE, 0, "which server is right, each test says by -verify-fail"},
     {"-ocsp-response", ALWAYS_VALUE, 0, "nobody may ask for it"},
     {"-signed-cert-timestamps", ALWAYS_VALUE, 0, "nobody may ask for it"},
     {"-select-next-proto", ALWAYS_VALUE, 0, "TLS 1.3 has no NPN"},
@@ -126,6 +130,8 @@ static const struct flag {
     {"-enable-grease", REFUSED, 0, "GREASE"},
     {"-permute-extensions", REFUSED, 0, "extensions in random order"},
     {"-max-cert-list", REFUSED, 0, "another limit of message size"},
+    {"-fips-202205", REFUSED, 0, "policies of suites and groups"},
+    {"-wpa-202304", REFUSED, 0, "policies of suites and groups"},
     {"-enforce-rsa-key-usage", REFUSED, 0, "key usage: a server is known by its certificate"},
     {"-expect-msg-callback", REFUSED, 0, "a log of messages"},
 };
@@ -348,6 +354,7 @@ static int report(const struct connection *connection)
         [TLS_ORIGIN_NONE] = "stopped with",
         [TLS_ORIGIN_US] = "sent",
         [TLS_ORIGIN_PEER] = "received",
+        [TLS_ORIGIN_ANYBODY] = "received",
         [TLS_ORIGIN_CERTIFICATE] = "sent, for its certificate,",
         [TLS_ORIGIN_TRUNCATION] = "truncation, no",
     };
@@ -375,7 +382,7 @@ static int check_expectations(const struct connection *connection)
         fprintf(stderr, "the certificate was checked %u times\n", certificates_checked);
         return -1;
     }
-    if (expect("the group", options.expect_group, tls->exchange.group) != 0 ||
+    if (expect("the group", options.expect_group, tls->group) != 0 ||
         expect("the signature scheme", options.expect_scheme, server_scheme) != 0 ||
         expect("the suite",
                has_aes ? options.expect_suite_with_aes : options.expect_suite_without_aes,
@@ -450,6 +457,17 @@ static int connect_to_runner(void)
     exit(1);
 }
 
+/* Newer runners have one port for all shims, and want to know which this is. */
+static void introduce(int fd)
+{
+    uint8_t id[8];
+
+    for (size_t i = 0; i < sizeof id; i++)
+        id[i] = (uint8_t)((uint64_t)options.shim_id >> 8 * i);
+    if (options.shim_id >= 0 && send(fd, id, sizeof id, MSG_NOSIGNAL) != sizeof id)
+        exit(1);
+}
+
 /* Closing with bytes unread would reset the connection, and the alert may be lost on its way. */
 static void hang_up(int fd)
 {
@@ -468,6 +486,7 @@ int main(int argc, char **argv)
                                               .random = fill_random};
     int result = 0;
 
+    options.shim_id = -1;
     parse_flags(argc, argv);
     if (options.asked_for_handshaker) {
         puts("No");
@@ -477,6 +496,7 @@ int main(int argc, char **argv)
     load_certificate(&configuration);
     for (long i = 0; i <= options.resume_count && result == 0; i++) {
         connection.fd = connect_to_runner();
+        introduce(connection.fd);
         connection.holding = false;
         options.verify_fail |= i > 0 && options.verify_fail_later;
         result = exchange(&connection, &configuration);

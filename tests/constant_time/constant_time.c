@@ -74,7 +74,7 @@ static void compare_with_memcmp(void)
 /* ---- Connections: key exchange, key schedule, Finished, records ---- */
 
 static const uint16_t suites[] = {0x1301, 0x1302, 0x1303};
-static const uint16_t groups[] = {TLS_X25519, TLS_SECP256R1, TLS_SECP384R1};
+static const uint16_t groups[] = {TLS_X25519MLKEM768, TLS_X25519, TLS_SECP256R1, TLS_SECP384R1};
 
 static void start(const struct tls_configuration *configuration, uint16_t suite, uint16_t group)
 {
@@ -109,13 +109,32 @@ static void connections(void)
 {
     struct tls_configuration configuration = server_client_configuration();
 
-    for (size_t i = 0; i < 9; i++) {
+    for (size_t i = 0; i < 12; i++) {
         start(&configuration, suites[i % 3], groups[i / 3]);
         server_handshake(&server);
         demand(server.client_finished, "handshake");
         talk();
         tls_wipe(&client);
     }
+}
+
+/* Implicit rejection: that a ciphertext was not meant for us stays between it and us. */
+static void stray_ciphertexts(void)
+{
+    uint8_t seed[MLKEM768_SEED] = {1}, random[32] = {2}, ciphertext[MLKEM768_CIPHERTEXT];
+    uint8_t sent[MLKEM768_SECRET], received[MLKEM768_SECRET];
+    struct mlkem768 key;
+
+    MAKE_SECRET(seed, sizeof seed);
+    mlkem768_generate(&key, seed);
+    demand(mlkem768_encapsulate(key.encapsulation_key, random, ciphertext, sent), "encapsulation");
+    for (size_t i = 0; i < 4; i++) {
+        ciphertext[300 * i] ^= (uint8_t)(i != 0);
+        mlkem768_decapsulate(&key, ciphertext, received);
+        MAKE_PUBLIC(received, sizeof received);
+        demand((memcmp(sent, received, sizeof sent) == 0) == (i == 0), "decapsulation");
+    }
+    bytes_wipe(&key, sizeof key);
 }
 
 static void connections_without_hardware(void)
@@ -352,6 +371,7 @@ static const struct {
     {"memcmp of a secret is reported", compare_with_memcmp, true},
     {"every suite and group", connections, false},
     {"the same without the CPU's AES", connections_without_hardware, false},
+    {"stray ciphertexts of ML-KEM", stray_ciphertexts, false},
     {"wrong Finished", wrong_finished, false},
     {"wrong tag", wrong_tag, false},
     {"private keys and signatures", keys_and_signatures, false},

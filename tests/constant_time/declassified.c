@@ -25,8 +25,9 @@ static bool real_record_open(struct tls_keys *keys, const uint8_t header[static 
 static void real_exchange_start(struct tls_key_exchange *exchange, uint16_t group,
                                 void (*random)(void *context, void *data, size_t length),
                                 void *context);
-static size_t real_exchange_finish(const struct tls_key_exchange *exchange, const uint8_t *share,
-                                   size_t length, uint8_t secret[static 48]);
+static size_t real_exchange_finish(const struct tls_key_exchange *exchange, uint16_t group,
+                                   const uint8_t *share, size_t length,
+                                   uint8_t secret[static TLS_MAX_SECRET]);
 static size_t real_signature_sign(uint16_t scheme, const struct tls_configuration *configuration,
                                   const uint8_t *transcript_hash, size_t hash_length, uint8_t *out);
 static bool real_pss_sign(const br_rsa_private_key *key, const br_hash_class *hash,
@@ -46,7 +47,7 @@ static bool real_pss_sign(const br_rsa_private_key *key, const br_hash_class *ha
 
 #define tls_key_exchange_start real_exchange_start
 #define tls_key_exchange_finish real_exchange_finish
-#include "tls/key_exchange.c"
+#include "tls/groups.c"
 #undef tls_key_exchange_start
 #undef tls_key_exchange_finish
 
@@ -92,13 +93,14 @@ void tls_key_exchange_start(struct tls_key_exchange *exchange, uint16_t group,
         real_exchange_start(exchange, group, secret_random, &client.configuration);
     else
         real_exchange_start(exchange, group, random, context);
-    MAKE_PUBLIC(exchange->share, exchange->share_length);
+    MAKE_PUBLIC(exchange->point, exchange->point_length);
 }
 
-size_t tls_key_exchange_finish(const struct tls_key_exchange *exchange, const uint8_t *share,
-                               size_t length, uint8_t secret[static 48])
+size_t tls_key_exchange_finish(const struct tls_key_exchange *exchange, uint16_t group,
+                               const uint8_t *share, size_t length,
+                               uint8_t secret[static TLS_MAX_SECRET])
 {
-    size_t secret_length = real_exchange_finish(exchange, share, length, secret);
+    size_t secret_length = real_exchange_finish(exchange, group, share, length, secret);
 
     MAKE_PUBLIC(&secret_length, sizeof secret_length);
     return secret_length;

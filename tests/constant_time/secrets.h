@@ -4,7 +4,7 @@
 
 #include <valgrind/memcheck.h>
 
-#include "tls/tls_internal.h"
+#include "tls/internal.h"
 
 /*
  * valgrind reports branches and addresses that depend on undefined bytes: so secrets are marked

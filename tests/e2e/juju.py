@@ -43,6 +43,7 @@ class Juju:
         self.charm = Path(charm)
         self.version = version
         self.transport = transport  # of hook commands: "exec", or "agent": its socket alone
+        self.https_proxy, self.no_proxy = "", "127.0.0.1,localhost,::1"  # of the model-config
         self.model_name = "default"
         self.model_uuid = str(uuid.uuid4())
         self.applications = []

@@ -4,6 +4,7 @@
 import datetime
 import functools
 import hashlib
+import ipaddress
 import json
 from dataclasses import dataclass
 
@@ -95,6 +96,8 @@ def certify(
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
     )
     if not ca:
+        names = [x509.IPAddress(ipaddress.ip_address(f"127.0.0.{host}")) for host in range(1, 21)]
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         usages = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
     digest = None if isinstance(issuer_key, ed25519.Ed25519PrivateKey) else hashes.SHA256()

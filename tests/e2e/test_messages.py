@@ -221,10 +221,8 @@ def test_certificate_of_a_ca_out_of_its_dates(complaint, files, start, end, edge
 def test_nobody_there(complaint):
     url = f"https://127.0.0.1:{free_port()}"
     assert complaint(url, SERVER.certificate) == "unreachable: connection refused"
-    assert (
-        complaint("https://nowhere.invalid:8443", SERVER.certificate)
-        == "unreachable: name does not resolve"
-    )
+    said = complaint("https://nowhere.invalid:8443", SERVER.certificate)
+    assert re.match('unreachable: (name "nowhere.invalid" not found|(no )?nameserver)', said)
 
 
 def test_no_trust(complaint, lxd):

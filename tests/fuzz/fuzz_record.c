@@ -2,7 +2,7 @@
 /* The record layer: what was sealed opens as it was, and nothing else opens. */
 #include "fuzz.h"
 
-#include "tls/tls_internal.h"
+#include "tls/internal.h"
 
 static struct tls_keys sender, receiver;
 static uint8_t record[TLS_MAX_RECORD];

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The TLS client fed with a server's bytes. The first byte of the input chooses how: bit 0 with a
- * client certificate, bit 1 one byte at a time, bit 2 the client writes, bit 3 it closes early.
- * Protected records must authenticate here: see fuzz_tls_unprotected.c.
+ * client certificate, bit 1 one byte at a time, bit 2 the client writes, bit 3 it closes early, bit
+ * 4 without X25519MLKEM768. Protected records must authenticate here: see fuzz_tls_unprotected.c.
  */
 #include "fuzz.h"
 
-#include "tls/tls.h"
+#include "tls/engine.h"
 #include "tls_server.h"
 
-enum { WITHOUT_CERTIFICATE = 1, BYTE_BY_BYTE = 2, WRITES = 4, CLOSES = 8 };
+enum { WITHOUT_CERTIFICATE = 1, BYTE_BY_BYTE = 2, WRITES = 4, CLOSES = 8, SMALL_HELLO = 16 };
 
 static struct tls tls;
 
@@ -88,6 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     configuration.check_certificate = accept_any;
     if ((choice & WITHOUT_CERTIFICATE) != 0)
         configuration.ec_key = NULL;
+    configuration.small_hello = (choice & SMALL_HELLO) != 0;
     tls_start(&tls, &configuration);
     take_output();
     while (into = tls_input(&tls, &room), room != 0 && input.size != 0) {

@@ -97,6 +97,13 @@ int main(int argc, char **argv)
     finish();
     write_session(folder, "secp256r1-chacha20-cookie-no-certificate", 1);
 
+    start(0x1302, TLS_X25519MLKEM768);
+    server.send_retry = true;
+    server.cookie_length = 2000;
+    server_handshake(&server);
+    finish();
+    write_session(folder, "x25519mlkem768-aes-256-large-cookie", 4);
+
     start(0x1301, TLS_X25519);
     server.one_record = true;
     server_handshake(&server);

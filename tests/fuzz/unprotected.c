@@ -4,7 +4,7 @@
  * signature and every Finished of 0x46 bytes is right. What is behind these checks can then be
  * reached by chance. Takes the place of three files of src/tls.
  */
-#include "tls/tls_internal.h"
+#include "tls/internal.h"
 
 #define UNUSED __attribute__((unused))
 

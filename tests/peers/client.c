@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/buffer.h"
 #include "base/bytes.h"
@@ -51,7 +52,10 @@ static char *read_file(const char *path)
 static int check_certificate(void *context, const uint8_t *const der[], const size_t length[],
                              size_t count)
 {
-    return server_identity_check(context, der, length, count, &error) != 0
+    const struct server_chain chain = {der, length, count};
+    char remark[SERVER_IDENTITY_REMARK_SIZE];
+
+    return server_identity_check(context, &chain, "127.0.0.1", time(NULL), remark, &error) != 0
                ? TLS_ALERT_CERTIFICATE_UNKNOWN
                : 0;
 }
@@ -76,7 +80,7 @@ static void load_client(struct tls_configuration *configuration, const char *cer
 static void print_negotiated(const struct tls *tls)
 {
     printf("suite=%04x group=%u retry=%u cookie=%zu asked=%d scheme=%04x\n", tls->suite->id,
-           tls->exchange.group, tls->retry_group, tls->cookie_length, tls->certificate_requested,
+           tls->group, tls->retry_group, tls->cookie_length, tls->certificate_requested,
            tls->signature_scheme);
 }
 

@@ -11,6 +11,7 @@
 #include "base/buffer.h"
 #include "vectors.h"
 #include "x509/certificate.h"
+#include "x509/der.h"
 #include "x509_files.h"
 
 /* Take der without PEM, from memory of its exact size. */
@@ -119,13 +120,14 @@ static void extensions(void **state)
 static void wrong_pem(void **state)
 {
     char *certificate = x509_file("ec-p256.crt"), *key = x509_file("ed25519.key");
-    char *both = mem_printf("%s%s", certificate, key), *with_parameters = x509_file("ec-p256.key");
+    char *key_first = mem_printf("%s%s", key, certificate),
+         *with_parameters = x509_file("ec-p256.key");
 
     (void)state;
     check_error("", "holds no PEM block, expected \"-----BEGIN CERTIFICATE-----\"");
     check_error("text", "holds no PEM block, expected \"-----BEGIN CERTIFICATE-----\"");
-    check_error(both, "holds 2 PEM blocks, expected one certificate");
-    check_error(with_parameters, "holds 2 PEM blocks, expected one certificate");
+    check_error(key_first, "holds a private key, expected a certificate");
+    check_error(with_parameters, "holds a private key, expected a certificate");
     check_error(key, "holds a private key, expected a certificate");
     check_error("-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n",
                 "holds PEM block \"EC PARAMETERS\", expected \"CERTIFICATE\"");
@@ -135,8 +137,46 @@ static void wrong_pem(void **state)
                 "PEM block is cut off: no \"-----END CERTIFICATE-----\"");
     free(certificate);
     free(key);
-    free(both);
+    free(key_first);
     free(with_parameters);
+}
+
+/* As LXD and its clients read it, and OpenSSL. */
+static void the_first_certificate_counts(void **state)
+{
+    char *first = x509_file("leaf-by-intermediate.crt"), *second = x509_file("intermediate.crt"),
+         *key = x509_file("leaf.key"), *body = mem_string(first);
+    struct certificate expected = x509_certificate("leaf-by-intermediate.crt");
+
+    (void)state;
+    char *base64 = strchr(body, '\n') + 1;
+    *strstr(base64, "-----END") = '\0';
+    char *texts[] = {
+        mem_printf("%s%s", first, second),
+        mem_printf("%s%s", first, key),
+        mem_printf("%s-----BEGIN CERTIFICATE-----\nBgg", first),
+        mem_printf("-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n"
+                   "-----END EC PARAMETERS-----\n%s",
+                   first),
+        mem_printf("-----BEGIN X509 CERTIFICATE-----\n%s-----END X509 CERTIFICATE-----\n", base64),
+        mem_printf("-----BEGIN CERTIFICATE-----\nSubject: node\n\n%s-----END CERTIFICATE-----\n",
+                   base64),
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct certificate certificate;
+        struct error error = {0};
+
+        assert_int_equal(certificate_from_pem(&certificate, texts[i], &error), 0);
+        assert_string_equal(error.text, "");
+        assert_string_equal(certificate.fingerprint, expected.fingerprint);
+        certificate_free(&certificate);
+        free(texts[i]);
+    }
+    certificate_free(&expected);
+    free(first);
+    free(second);
+    free(key);
+    free(body);
 }
 
 static void pem_is_bounded(void **state)
@@ -153,7 +193,7 @@ static void pem_is_bounded(void **state)
     assert_int_equal(certificate_from_pem(&parsed, text, &error), 0);
     certificate_free(&parsed);
     text[CERTIFICATE_MAX_PEM] = '\n';
-    check_error(text, "longer than 65536 bytes, expected one certificate");
+    check_error(text, "longer than 65536 bytes, expected a certificate");
     free(text);
     free(certificate);
 }
@@ -230,6 +270,79 @@ static void dates_that_are_none(void **state)
                      -1); /* another string type */
 }
 
+/* Parse leaf.crt with another start of its validity, of any length; the lengths of what is around
+ * it are those of 2, 2 and 1 bytes. */
+static bool parse_start(uint8_t tag, const char *text, int64_t *start)
+{
+    struct certificate whole = x509_certificate("leaf.crt"), parsed;
+    size_t length = strlen(text), more = length - 13;
+    const uint8_t *end = whole.der + whole.length;
+    uint8_t *place = memmem(whole.der, whole.length, "200101000000Z", 13);
+    uint8_t *der = mem_alloc(whole.length + length), *at = der;
+
+    assert_non_null(place);
+    size_t before = (size_t)(place - whole.der);
+    memcpy(der, whole.der, before);
+    at[before - 1] = (uint8_t)length;
+    at[before - 2] = tag;
+    at[before - 3] = (uint8_t)(at[before - 3] + more);
+    for (size_t header = 0; header <= 4; header += 4) {
+        size_t sum = ((size_t)at[header + 2] << 8 | at[header + 3]) + more;
+
+        at[header + 2] = (uint8_t)(sum >> 8);
+        at[header + 3] = (uint8_t)sum;
+    }
+    memcpy(der + before, text, length);
+    memcpy(der + before + length, place + 13, (size_t)(end - place) - 13);
+    int result = parse_der(&parsed, der, whole.length + more);
+    if (result == 0) {
+        *start = parsed.not_before;
+        certificate_free(&parsed);
+    }
+    free(der);
+    certificate_free(&whole);
+    return result == 0;
+}
+
+/* What Go reads, and so LXD (X.680 47.3; not RFC 5280). */
+static void dates_with_offsets(void **state)
+{
+    static const struct {
+        uint8_t tag;
+        const char *text;
+        int64_t start; /* 0: no date */
+    } cases[] = {
+        {DER_UTC_TIME, "200101000000Z", 1577836800},
+        {DER_UTC_TIME, "2001010000Z", 1577836800},
+        {DER_UTC_TIME, "200101000001+0100", 1577833201},
+        {DER_UTC_TIME, "2001010000-0030", 1577838600},
+        {DER_UTC_TIME, "500101000000Z", -631152000},
+        {DER_UTC_TIME, "2001010000", 0},
+        {DER_UTC_TIME, "200101000000", 0},
+        {DER_UTC_TIME, "2001010000+0000", 0},
+        {DER_UTC_TIME, "2001010000+0060", 0},
+        {DER_UTC_TIME, "2001010000+01", 0},
+        {DER_UTC_TIME, "20010100Z", 0},
+        {DER_UTC_TIME, "", 0},
+        {DER_GENERALIZED_TIME, "20200101000000Z", 1577836800},
+        {DER_GENERALIZED_TIME, "20200101000000+0100", 1577833200},
+        {DER_GENERALIZED_TIME, "20200101000000-2359", 1577923140},
+        {DER_GENERALIZED_TIME, "202001010000Z", 0},
+        {DER_GENERALIZED_TIME, "20200101000000.0Z", 0},
+        {DER_GENERALIZED_TIME, "20200101000000-0000", 0},
+        {DER_GENERALIZED_TIME, "20200101000000*0100", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int64_t start = 0;
+
+        if (parse_start(cases[i].tag, cases[i].text, &start) != (cases[i].start != 0) ||
+            start != cases[i].start)
+            fail_msg("%s: %lld", cases[i].text, (long long)start);
+    }
+}
+
 static void structure(void **state)
 {
     (void)state;
@@ -256,10 +369,12 @@ int main(void)
         cmocka_unit_test(dates),
         cmocka_unit_test(extensions),
         cmocka_unit_test(wrong_pem),
+        cmocka_unit_test(the_first_certificate_counts),
         cmocka_unit_test(pem_is_bounded),
         cmocka_unit_test(every_truncation_and_extension_is_refused),
         cmocka_unit_test(every_changed_byte_is_survived),
         cmocka_unit_test(dates_that_are_none),
+        cmocka_unit_test(dates_with_offsets),
         cmocka_unit_test(structure),
     };
 

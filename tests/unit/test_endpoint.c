@@ -70,9 +70,8 @@ static void test_hosts(void **state)
     assert_refused("https://", "endpoint \"https://\": it names no host: use https://host:port");
     assert_refused(":8443", "endpoint \":8443\": it names no host: use https://host:port");
     assert_refused("a..b", "endpoint \"a..b\": \"a..b\" is no host name");
-    assert_refused("h.", "endpoint \"h.\": \"h.\" is no host name");
-    assert_refused("10.1", "endpoint \"10.1\": \"10.1\" is no host name");
-    assert_refused("1.2.3.256", "endpoint \"1.2.3.256\": \"1.2.3.256\" is no host name");
+    assert_refused(".", "endpoint \".\": \".\" is no host name");
+    assert_refused("h..", "endpoint \"h..\": \"h.\" is no host name");
     assert_refused("::1", "endpoint \"::1\": an IPv6 address must stand in brackets");
     assert_refused("[::1", "endpoint \"[::1\": the bracket is not closed");
     assert_refused("[]", "endpoint \"[]\": it names no host: use https://host:port");
@@ -80,6 +79,55 @@ static void test_hosts(void **state)
     assert_refused("[::1]8443", "endpoint \"[::1]8443\": only a port may follow the brackets");
     assert_refused("[fe80::1%eth0]:8443", "endpoint \"[fe80::1%eth0]:8443\": an address with a "
                                           "zone means nothing to other machines");
+    assert_refused("[fe80::1]:8443", "endpoint \"[fe80::1]:8443\": a link-local address means "
+                                     "nothing without its link: use another one");
+}
+
+/* Some programs take these for addresses, others look them up. */
+static void test_almost_addresses(void **state)
+{
+    static const char *const bad[] = {"10.1",       "127.1", "1.2.3.256", "1.2.3.4.5", "2130706433",
+                                      "0x7f000001", "0X7F",  "127.0x1",   "1.2.3",     "h.0"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char *sentence = mem_printf("endpoint \"%s\": \"%s\" is no host name, and an address is "
+                                    "written like 10.0.0.1",
+                                    bad[i], bad[i]);
+        assert_refused(bad[i], sentence);
+        free(sentence);
+    }
+    assert_refused("10.0.0.1.", "endpoint \"10.0.0.1.\": \"10.0.0.1\" is no host name, and an "
+                                "address is written like 10.0.0.1");
+    assert_parses("0xy", "0xy", 8443, "https://0xy:8443");
+    assert_parses("0x7f.example", "0x7f.example", 8443, "https://0x7f.example:8443");
+}
+
+static void test_letters_outside_ascii(void **state)
+{
+    (void)state;
+    assert_refused("https://l\xc3\xbc.lan", "endpoint \"https://l??.lan\": a name with letters "
+                                            "outside ASCII: write it as xn--..., as DNS has it");
+    assert_parses("xn--l-4ga.lan", "xn--l-4ga.lan", 8443, "https://xn--l-4ga.lan:8443");
+}
+
+/* The dot says that the name is complete; it is no part of it. */
+static void test_final_dot(void **state)
+{
+    char name[ENDPOINT_DIAL_NAME_SIZE];
+    struct endpoint with, without;
+    struct error error;
+
+    (void)state;
+    assert_parses("https://lxd.example.:443/", "lxd.example", 443, "https://lxd.example:443");
+    assert_int_equal(endpoint_parse(&with, "lxd.example.", &error), 0);
+    assert_int_equal(endpoint_parse(&without, "lxd.example", &error), 0);
+    assert_true(with.complete && !without.complete);
+    assert_true(endpoint_equal(&with, &without));
+    endpoint_dial_name(&with, name);
+    assert_string_equal(name, "lxd.example.");
+    endpoint_dial_name(&without, name);
+    assert_string_equal(name, "lxd.example");
 }
 
 static void test_ports(void **state)
@@ -123,8 +171,9 @@ static void test_password_is_not_quoted(void **state)
 static void test_what_may_be_a_key_is_not_quoted(void **state)
 {
     static const char sentence[] = "the endpoint is no address: use https://host:port";
-    static const char *const blanks[] = {"a b", "h: 1", "-----BEGIN PRIVATE KEY-----\nabc\n",
-                                         "h:8443 i:8443", "h\xc3\xa9"};
+    static const char *const blanks[] = {
+        "a b",           "h: 1",        "-----BEGIN PRIVATE KEY-----\nabc\n",
+        "h:8443 i:8443", "h\xc3\xa9 i", "h\x7f"};
     char text[102];
 
     (void)state;
@@ -155,8 +204,10 @@ static void test_longest_host(void **state)
     assert_string_equal(endpoint.host, text);
     assert_string_equal(endpoint.url + strlen(endpoint.url) - 5, ":8443");
 
-    text[253] = 'a';
+    text[253] = '.'; /* which is no part of it */
     text[254] = '\0';
+    assert_int_equal(endpoint_parse(&endpoint, text, &error), 0);
+    text[253] = 'a';
     assert_int_equal(endpoint_parse(&endpoint, text, &error), -1);
     assert_string_equal(error.text, "the endpoint is no address: use https://host:port");
 }
@@ -249,6 +300,9 @@ int main(void)
         cmocka_unit_test(test_forms),
         cmocka_unit_test(test_schemes),
         cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_almost_addresses),
+        cmocka_unit_test(test_letters_outside_ascii),
+        cmocka_unit_test(test_final_dot),
         cmocka_unit_test(test_ports),
         cmocka_unit_test(test_more_than_host_and_port),
         cmocka_unit_test(test_password_is_not_quoted),

@@ -52,6 +52,11 @@ static void lenient_outside(void **state)
         "-----BEGIN TEST 1-----Zm9vYmFy-----END TEST 1-----",
         "subject=CN = x\nBag Attributes\n-- dashes --\n" BLOCK "trailing text ----",
         "-----END TEST 1-----\n" BLOCK,
+        /* RFC 1421 4.6; Go wants no empty line behind the headers, OpenSSL folds them. */
+        "-----BEGIN TEST 1-----\nKey: value\n\nZm9v\nYmFy\n-----END TEST 1-----\n",
+        "-----BEGIN TEST 1-----\r\nA: b\r\nC: d\r\n\r\nZm9v\r\nYmFy\r\n-----END TEST 1-----\r\n",
+        "-----BEGIN TEST 1-----\nA: b\nC: d\nZm9vYmFy\n-----END TEST 1-----\n",
+        "-----BEGIN TEST 1-----\nA: b\n  more\n\nZm9vYmFy\n-----END TEST 1-----\n",
     };
 
     (void)state;
@@ -70,7 +75,9 @@ static void strict_inside(void **state)
     check_error("-----BEGIN A-----\nZm9v!mFy\n-----END A-----\n", not_base64);
     check_error("-----BEGIN A-----\nZm9vYmF\n-----END A-----\n", not_base64);
     check_error("-----BEGIN A-----\nZm9=YmFy\n-----END A-----\n", not_base64);
-    check_error("-----BEGIN A-----\nKey: value\n\nZm9v\n-----END A-----\n", not_base64);
+    check_error("-----BEGIN A-----\nZm9v\nKey: value\n\nZm9v\n-----END A-----\n", not_base64);
+    check_error("-----BEGIN A-----\nKey: value\n\n-----END A-----\n", not_base64);
+    check_error("-----BEGIN A-----\nKey: value-----END A-----\n", not_base64);
     check_error("-----BEGIN A-----\n-----END A-----\n", not_base64);
     check_error("-----BEGIN A-----\nZm9v\n", no_end);
     check_error("-----BEGIN A-----\nZm9v\n-----END", no_end);

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "tls/tls_internal.h"
+#include "tls/internal.h"
 #include "vectors.h"
 
 /* Everything of signature.c but signing, which stays within reach under another name. */
@@ -39,7 +39,7 @@ static void use_ephemeral_key(struct tls_key_exchange *exchange, uint16_t group,
 {
     exchange->group = group;
     exchange->private_length = vectors_hex(&trace, name, exchange->private_key, 32);
-    exchange->share_length = br_ec_all_m31.mulgen(exchange->share, exchange->private_key,
+    exchange->point_length = br_ec_all_m31.mulgen(exchange->point, exchange->private_key,
                                                   exchange->private_length, group);
 }
 

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "base/buffer.h"
-#include "tls/tls_internal.h"
+#include "tls/internal.h"
 #include "x509/certificate.h"
 #include "x509/private_key.h"
 #include "x509_files.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -129,6 +131,17 @@ static int read_passwd(void)
     return open_file("/etc/passwd", O_RDONLY | O_CLOEXEC);
 }
 
+/* As a libc that looks up a zone does it. */
+static int look_up_interface(void)
+{
+    return if_nametoindex("lo") != 0 ? 0 : errno;
+}
+
+static int ask_for_resolution_of_clock(void)
+{
+    return failure(syscall(SYS_clock_getres, CLOCK_REALTIME, NULL));
+}
+
 static int delete_file(void)
 {
     return failure(syscall(SYS_unlinkat, AT_FDCWD, "/tmp/test-sandbox.new", 0));
@@ -219,20 +232,37 @@ static void test_closed_denies_calls(void **state)
     assert_denied(SANDBOX_CLOSED, fork_off, SYS_clone);
     assert_denied(SANDBOX_CLOSED, trace, SYS_ptrace);
     assert_denied(SANDBOX_CLOSED, mount_it, SYS_mount);
-    assert_denied(SANDBOX_CLOSED, delete_file, SYS_unlinkat);
     assert_denied(SANDBOX_CLOSED, kill_parent, SYS_kill);
-    assert_denied(SANDBOX_CLOSED, signal_parent, SYS_tkill);
 }
 
-static void test_closed_denies_writing(void **state)
+/* A call fails that libc may make for what stands in a file, and the process goes on. */
+static void assert_fails(int (*function)(void))
+{
+    assert_outcome(SANDBOX_CLOSED, function, ENOSYS);
+}
+
+static void test_closed_fails_calls(void **state)
 {
     (void)state;
     if (!has_seccomp)
         skip();
-    assert_denied(SANDBOX_CLOSED, open_to_write, SYS_openat);
-    assert_denied(SANDBOX_CLOSED, open_to_update, SYS_openat);
-    assert_denied(SANDBOX_CLOSED, open_and_create, SYS_openat);
-    assert_denied(SANDBOX_CLOSED, open_and_truncate, SYS_openat);
+    assert_fails(delete_file);
+    assert_fails(signal_parent);
+    assert_fails(ask_for_resolution_of_clock);
+    assert_fails(look_up_interface);
+}
+
+static void test_closed_opens_no_file(void **state)
+{
+    (void)state;
+    if (!has_seccomp)
+        skip();
+    assert_fails(open_to_write);
+    assert_fails(open_to_update);
+    assert_fails(open_and_create);
+    assert_fails(open_and_truncate);
+    assert_fails(read_hosts);
+    assert_fails(read_passwd);
 }
 
 static void test_closed_denies_sockets(void **state)
@@ -240,8 +270,8 @@ static void test_closed_denies_sockets(void **state)
     (void)state;
     if (!has_seccomp)
         skip();
-    assert_denied(SANDBOX_CLOSED, unix_socket, SYS_socket);
-    assert_denied(SANDBOX_CLOSED, netlink_socket, SYS_socket);
+    assert_fails(unix_socket);
+    assert_fails(netlink_socket);
     assert_outcome(SANDBOX_CLOSED, connect_elsewhere, EISCONN);
 }
 
@@ -266,16 +296,7 @@ static void test_closed_allows(void **state)
     (void)state;
     assert_outcome(SANDBOX_CLOSED, internet_socket, 0);
     assert_outcome(SANDBOX_CLOSED, map_data, 0);
-    assert_outcome(SANDBOX_CLOSED, read_hosts, access("/etc/hosts", F_OK) == 0 ? 0 : ENOENT);
     assert_int_equal(attempt(SANDBOX_CLOSED, abort_oneself), SIGABRT);
-}
-
-static void test_closed_shows_two_files(void **state)
-{
-    (void)state;
-    if (!has_landlock)
-        skip();
-    assert_outcome(SANDBOX_CLOSED, read_passwd, EACCES);
 }
 
 /* ---- SANDBOX_PROGRAMS ---- */
@@ -386,11 +407,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_closed_denies_calls),
-        cmocka_unit_test(test_closed_denies_writing),
+        cmocka_unit_test(test_closed_fails_calls),
+        cmocka_unit_test(test_closed_opens_no_file),
         cmocka_unit_test(test_closed_denies_sockets),
         cmocka_unit_test(test_closed_denies_code),
         cmocka_unit_test(test_closed_allows),
-        cmocka_unit_test(test_closed_shows_two_files),
         cmocka_unit_test(test_programs_denies_calls),
         cmocka_unit_test(test_programs_denies_writing),
         cmocka_unit_test(test_programs_allows),

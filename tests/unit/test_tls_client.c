@@ -45,29 +45,242 @@ static void assert_exchange(void)
 static void every_suite_and_group(void **state)
 {
     static const uint16_t suites[] = {0x1301, 0x1302, 0x1303};
-    static const uint16_t groups[] = {TLS_X25519, TLS_SECP256R1, TLS_SECP384R1};
+    static const uint16_t groups[] = {TLS_X25519MLKEM768, TLS_X25519, TLS_SECP256R1, TLS_SECP384R1};
 
     (void)state;
-    for (size_t i = 0; i < 18; i++) {
+    for (size_t i = 0; i < 24; i++) {
         start();
         server.suite_id = suites[i % 3];
-        server.group = groups[i / 3 % 3];
-        server.request_certificate = i >= 9;
+        server.group = groups[i / 3 % 4];
+        server.request_certificate = i >= 12;
         server_handshake(&server);
         assert_connected();
+        assert_int_equal(tls.group, server.group);
+        assert_int_equal(server.retried, i / 3 % 4 >= 2);
         assert_int_equal(server.client_certificate_length != 0, server.request_certificate);
         assert_exchange();
     }
 }
 
-static void cookie_is_echoed(void **state)
+/* What a server sees of a ClientHello: the groups it lists, and those it has shares for. */
+static size_t offered(uint16_t extension, uint16_t *groups)
+{
+    size_t length, count = 0;
+    const uint8_t *output = tls_output(&tls, &length);
+    struct reader hello = reader_over(output + TLS_RECORD_HEADER, length - TLS_RECORD_HEADER);
+
+    reader_bytes(&hello, 4 + 2 + 32);
+    reader_vector(&hello, 1);
+    reader_vector(&hello, 2);
+    reader_vector(&hello, 1);
+    struct reader extensions = reader_vector(&hello, 2);
+    while (extensions.left != 0 && !extensions.bad) {
+        uint32_t type = reader_number(&extensions, 2);
+        struct reader content = reader_vector(&extensions, 2);
+        struct reader list = reader_vector(&content, 2);
+        while (type == extension && list.left != 0 && count < 8) {
+            groups[count++] = (uint16_t)reader_number(&list, 2);
+            if (extension == TLS_EXTENSION_KEY_SHARE)
+                reader_vector(&list, 2);
+        }
+    }
+    return count;
+}
+
+/* A ClientHello taken apart, and what holds for each of ours. */
+struct hello {
+    struct reader random, session_id, suites;
+    uint64_t extensions; /* bit n: extension n is there */
+};
+
+static void read_hello(struct hello *hello, uint16_t record_version)
+{
+    size_t length;
+    const uint8_t *output = tls_output(&tls, &length);
+    struct reader record = reader_over(output, length);
+
+    assert_int_equal(reader_number(&record, 1), TLS_HANDSHAKE_RECORD);
+    assert_int_equal(reader_number(&record, 2), record_version);
+    struct reader message = reader_vector(&record, 2);
+    assert_true(reader_done(&record)); /* a ClientHello ends its record (5.1) */
+    assert_int_equal(reader_number(&message, 1), TLS_CLIENT_HELLO);
+    struct reader body = reader_vector(&message, 3);
+    assert_true(reader_done(&message));
+    assert_int_equal(reader_number(&body, 2), 0x0303);
+    hello->random = reader_over(reader_bytes(&body, 32), 32);
+    hello->session_id = reader_vector(&body, 1);
+    hello->suites = reader_vector(&body, 2);
+    struct reader compression = reader_vector(&body, 1);
+    assert_true(compression.left == 1 && compression.data[0] == 0);
+    assert_int_equal(hello->session_id.left, 32); /* compatibility mode (4.2.2) */
+    struct reader extensions = reader_vector(&body, 2);
+    assert_true(reader_done(&body));
+    hello->extensions = 0;
+    while (extensions.left != 0) {
+        uint32_t type = reader_number(&extensions, 2);
+        struct reader content = reader_vector(&extensions, 2);
+        assert_true(!extensions.bad && type < 64);
+        assert_int_equal(hello->extensions >> type & 1, 0); /* none twice (4.3) */
+        hello->extensions |= UINT64_C(1) << type;
+        if (type == TLS_EXTENSION_SUPPORTED_VERSIONS)
+            assert_true(content.left == 3 && memcmp(content.data, "\2\3\4", 3) == 0);
+        if (type == TLS_EXTENSION_SIGNATURE_ALGORITHMS) {
+            struct reader list = reader_vector(&content, 2);
+            while (list.left != 0) { /* no MD5, SHA-1 or SHA-224 (4.3.3) */
+                uint32_t scheme = reader_number(&list, 2);
+                assert_true(scheme >> 8 >= 4 && !list.bad);
+            }
+        }
+    }
+}
+
+/* Both hellos are those of RFC 9846 4.2.2, and differ in no more than they may. */
+static void hellos_are_as_the_rfc_has_them(void **state)
+{
+    const uint64_t always =
+        UINT64_C(1) << TLS_EXTENSION_SERVER_NAME | UINT64_C(1) << TLS_EXTENSION_SUPPORTED_GROUPS |
+        UINT64_C(1) << TLS_EXTENSION_SIGNATURE_ALGORITHMS |
+        UINT64_C(1) << TLS_EXTENSION_SUPPORTED_VERSIONS | UINT64_C(1) << TLS_EXTENSION_KEY_SHARE;
+    static uint8_t kept[512];
+    static struct tls_key_exchange exchange;
+    struct hello first, second;
+    uint16_t groups[8];
+
+    (void)state;
+    start();
+    read_hello(&first, 0x0301);
+    assert_true(first.extensions == always); /* neither cookie, PSK, 0-RTT nor ALPN */
+    exchange = tls.exchange;
+    memcpy(kept, first.random.data, 32 + 1 + 32 + 2 + first.suites.left);
+    server.send_retry = true;
+    server.group = TLS_SECP384R1;
+    server.record_only = true;
+    server_handshake(&server); /* stops for want of an answer */
+    server.record_only = false;
+    size_t room, length = TLS_RECORD_HEADER + ((size_t)server.wire[3] << 8 | server.wire[4]);
+    uint8_t *input = tls_input(&tls, &room);
+    memcpy(input, server.wire, length); /* the HelloRetryRequest */
+    tls_input_done(&tls, length);
+    const uint8_t *output = tls_output(&tls, &length);
+    static const uint8_t ccs[] = {20, 3, 3, 0, 1, 1}; /* before the second flight (appendix E.4) */
+    assert_true(length > sizeof ccs);
+    assert_memory_equal(output, ccs, sizeof ccs);
+    tls_output_done(&tls, sizeof ccs);
+    read_hello(&second, 0x0303);
+    assert_true(second.extensions == (always | UINT64_C(1) << TLS_EXTENSION_COOKIE));
+    assert_memory_equal(second.random.data, kept, 32 + 1 + 32 + 2 + first.suites.left);
+    assert_int_equal(offered(TLS_EXTENSION_KEY_SHARE, groups), 1);
+    assert_int_equal(groups[0], TLS_SECP384R1);
+    assert_int_equal(offered(TLS_EXTENSION_SUPPORTED_GROUPS, groups), 4);
+
+    start(); /* nothing of one connection serves another (4.3.8) */
+    read_hello(&first, 0x0301);
+    assert_memory_not_equal(first.random.data, kept, 32);
+    assert_memory_not_equal(tls.exchange.point, exchange.point, 32);
+    assert_memory_not_equal(&tls.exchange.mlkem, &exchange.mlkem, 1000);
+}
+
+/* One x25519 key serves both shares; a small hello has neither the hybrid nor a share of it. */
+static void groups_and_shares(void **state)
+{
+    static const uint16_t all[] = {TLS_X25519MLKEM768, TLS_X25519, TLS_SECP256R1, TLS_SECP384R1};
+    struct tls_configuration configuration = server_client_configuration();
+    uint16_t groups[8];
+    size_t length;
+
+    (void)state;
+    start();
+    assert_int_equal(offered(TLS_EXTENSION_SUPPORTED_GROUPS, groups), 4);
+    assert_memory_equal(groups, all, sizeof all);
+    assert_int_equal(offered(TLS_EXTENSION_KEY_SHARE, groups), 2);
+    assert_memory_equal(groups, all, 2 * sizeof *all);
+    const uint8_t *output = tls_output(&tls, &length);
+    const uint8_t *end = output + length;
+    assert_memory_equal(end - 32, end - 32 - 4 - 32, 32);
+    assert_true(length > 1400);
+
+    configuration.small_hello = true;
+    server_init(&server, &tls);
+    tls_start(&tls, &configuration);
+    assert_int_equal(offered(TLS_EXTENSION_SUPPORTED_GROUPS, groups), 3);
+    assert_memory_equal(groups, all + 1, 3 * sizeof *all);
+    assert_int_equal(offered(TLS_EXTENSION_KEY_SHARE, groups), 1);
+    assert_int_equal(groups[0], TLS_X25519);
+    tls_output(&tls, &length);
+    assert_true(length < 512);
+    server_handshake(&server);
+    assert_connected();
+}
+
+/* Up to what message and ClientHello hold, and with either share in the second hello. */
+static void cookies_are_echoed(void **state)
+{
+    static const size_t lengths[] = {1, 6, 255, 256, 16384, 40000, 62000, 65000};
+    static const uint16_t groups[] = {TLS_X25519, TLS_X25519MLKEM768, TLS_SECP384R1};
+
+    (void)state;
+    for (size_t i = 0; i < 24; i++) {
+        if (lengths[i / 3] > 64000 && groups[i % 3] != TLS_SECP384R1)
+            continue; /* with a share of ML-KEM there is no room */
+        start();
+        server.send_retry = true;
+        server.cookie_length = lengths[i / 3];
+        server.group = groups[i % 3];
+        server_handshake(&server);
+        assert_connected();
+        assert_true(server.cookie_came);
+        assert_exchange();
+    }
+}
+
+/* The version in a record's header means nothing, not even the first one's (RFC 9846 5.1). */
+static void record_versions_are_ignored(void **state)
+{
+    static const uint16_t versions[] = {0x0000, 0x0301, 0x0304, 0x1234, 0xffff};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
+        start();
+        server.record_version = versions[i];
+        server_handshake(&server);
+        assert_connected();
+        assert_exchange();
+    }
+}
+
+static void close_with_finished(struct server *the_server, int type)
+{
+    (void)type;
+    the_server->record_only = true; /* it all comes in one read */
+}
+
+static void finished_and_close_in_one_read(void **state)
+{
+    size_t room;
+
+    (void)state;
+    start();
+    server.before_send = close_with_finished;
+    server_handshake(&server);
+    server_send(&server, TLS_ALERT, "\1", 2);
+    uint8_t *input = tls_input(&tls, &room);
+    assert_true(room >= server.wire_length);
+    memcpy(input, server.wire, server.wire_length);
+    tls_input_done(&tls, server.wire_length);
+    assert_int_equal(tls_state(&tls), TLS_CLOSED);
+    assert_string_equal(tls_failure(&tls), "closed the connection");
+}
+
+/* Of ours; of the server's no count is kept (RFC 9846 5.5). */
+static void records_under_a_key_are_counted(void **state)
 {
     (void)state;
     start();
-    server.send_retry = true;
     server_handshake(&server);
-    assert_connected();
-    assert_int_equal(tls.cookie_length, 6);
+    tls.write_keys.sequence = TLS_MAX_KEY_RECORDS;
+    assert_int_equal(tls_write(&tls, "x", 1), 0);
+    assert_int_equal(tls_state(&tls), TLS_FAILED);
+    assert_non_null(strstr(tls_failure(&tls), "too many records"));
 }
 
 static void no_certificate_of_ours(void **state)
@@ -227,6 +440,36 @@ static void tickets_are_skipped(void **state)
     assert_exchange();
 }
 
+/* Of any legal size and with whatever in it, in records of any size; counted only until data. */
+static void tickets_of_any_size(void **state)
+{
+    static const size_t lengths[] = {TLS_MIN_TICKET, 16379, 16380,         16381,
+                                     65532,          65537, TLS_MAX_TICKET};
+    static uint8_t message[4 + TLS_MAX_TICKET];
+
+    (void)state;
+    start();
+    server_handshake(&server);
+    for (size_t i = 0; i < 200; i++) {
+        size_t length = lengths[i % 7], step = i % 3 == 0 ? 1000 : TLS_MAX_PLAINTEXT;
+        memset(message, (int)i, sizeof message);
+        message[0] = TLS_NEW_SESSION_TICKET;
+        message[1] = (uint8_t)(length >> 16);
+        message[2] = (uint8_t)(length >> 8);
+        message[3] = (uint8_t)length;
+        for (size_t at = 0; at < 4 + length; at += step) {
+            size_t part = 4 + length - at < step ? 4 + length - at : step;
+            server.wire_length = 0;
+            server_send(&server, TLS_HANDSHAKE_RECORD, message + at, part);
+        }
+        if (i % 20 == 0) {
+            server.data_length = 0;
+            assert_exchange();
+        }
+    }
+    assert_int_equal(tls_state(&tls), TLS_OPEN);
+}
+
 static void padding_and_empty_records(void **state)
 {
     static const uint8_t padded[] = {'p', 'o', TLS_APPLICATION_DATA, 0, 0, 0, 0, 0, 0};
@@ -359,7 +602,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_suite_and_group),
-        cmocka_unit_test(cookie_is_echoed),
+        cmocka_unit_test(groups_and_shares),
+        cmocka_unit_test(hellos_are_as_the_rfc_has_them),
+        cmocka_unit_test(cookies_are_echoed),
+        cmocka_unit_test(record_versions_are_ignored),
+        cmocka_unit_test(finished_and_close_in_one_read),
+        cmocka_unit_test(records_under_a_key_are_counted),
+        cmocka_unit_test(tickets_of_any_size),
         cmocka_unit_test(no_certificate_of_ours),
         cmocka_unit_test(no_check_refuses_all),
         cmocka_unit_test(large_client_certificate_is_refused),

@@ -69,6 +69,17 @@ static void version_13_draft(struct message *m)
 {
     put16(m, HELLO_VERSION, 0x7f1c);
 }
+static void tls12_with_sentinel(struct message *m)
+{
+    only_tls12(m);
+    memcpy(m->bytes + HELLO_RANDOM + 24, "DOWNGRD\1", 8);
+}
+static void tls11_with_sentinel(struct message *m)
+{
+    only_tls12(m);
+    put16(m, HELLO_LEGACY_VERSION, 0x0302);
+    memcpy(m->bytes + HELLO_RANDOM + 24, "DOWNGRD", 8);
+}
 static void session_id(struct message *m)
 {
     m->bytes[HELLO_SESSION_ID + 5] ^= 1;
@@ -106,7 +117,11 @@ static void other_group(struct message *m)
 }
 static void unknown_group(struct message *m)
 {
-    put16(m, HELLO_GROUP, 0x11ec);
+    put16(m, HELLO_GROUP, 25); /* secp521r1 */
+}
+static void first_group(struct message *m)
+{
+    put16(m, HELLO_GROUP, TLS_X25519);
 }
 static void zero_share(struct message *m)
 {
@@ -124,6 +139,45 @@ static void short_share(struct message *m)
     m->length--;
     put16(m, HELLO_EXTENSIONS, (unsigned)(m->length - HELLO_EXTENSIONS - 2));
     message_set_length(m);
+}
+/* Lengths of ServerHello and share follow. */
+static void resize_share(struct message *m, size_t length)
+{
+    m->length = HELLO_SHARE + 2 + length;
+    put16(m, HELLO_SHARE - 4, (unsigned)length + 4);
+    put16(m, HELLO_SHARE, (unsigned)length);
+    put16(m, HELLO_EXTENSIONS, (unsigned)(m->length - HELLO_EXTENSIONS - 2));
+    message_set_length(m);
+}
+#define HYBRID (MLKEM768_CIPHERTEXT + 32)
+static void hybrid_short(struct message *m)
+{
+    resize_share(m, HYBRID - 1);
+}
+static void hybrid_long(struct message *m)
+{
+    m->bytes[m->length] = 0;
+    resize_share(m, HYBRID + 1);
+}
+static void hybrid_without_curve(struct message *m)
+{
+    resize_share(m, MLKEM768_CIPHERTEXT);
+}
+static void hybrid_of_curve_alone(struct message *m)
+{
+    resize_share(m, 32);
+}
+static void hybrid_empty(struct message *m)
+{
+    resize_share(m, 0);
+}
+static void hybrid_zeros(struct message *m)
+{
+    memset(m->bytes + m->length - 32, 0, 32);
+}
+static void hybrid_ciphertext(struct message *m)
+{
+    m->bytes[HELLO_SHARE + 2 + 700] ^= 4;
 }
 static void bad_point(struct message *m)
 {
@@ -210,9 +264,14 @@ static void retry_two_cookies(struct message *m)
 {
     message_add_extension(m, HELLO_EXTENSIONS, TLS_EXTENSION_COOKIE, "\0\1x", 3);
 }
+static void retry_hybrid(struct message *m)
+{
+    put16(m, HELLO_GROUP, TLS_X25519MLKEM768);
+}
 static void retry_huge_cookie(struct message *m)
 {
-    static uint8_t cookie[2 + TLS_MAX_COOKIE + 1] = {(TLS_MAX_COOKIE + 1) >> 8, 1};
+    enum { LENGTH = 65452 }; /* as much as a HelloRetryRequest of TLS_MAX_MESSAGE holds */
+    static uint8_t cookie[2 + LENGTH] = {LENGTH >> 8, LENGTH & 255};
 
     truncate_extensions(m, 6);
     message_add_extension(m, HELLO_EXTENSIONS, TLS_EXTENSION_COOKIE, cookie, sizeof cookie);
@@ -243,6 +302,18 @@ static void encrypted_key_share(struct message *m)
 static void encrypted_versions(struct message *m)
 {
     message_add_extension(m, 4, TLS_EXTENSION_SUPPORTED_VERSIONS, "\3\4", 2);
+}
+static void encrypted_cookie(struct message *m)
+{
+    message_add_extension(m, 4, TLS_EXTENSION_COOKIE, "\0\1x", 3);
+}
+static void encrypted_algorithms(struct message *m)
+{
+    message_add_extension(m, 4, TLS_EXTENSION_SIGNATURE_ALGORITHMS, "\0\2\4\3", 4);
+}
+static void encrypted_authorities(struct message *m)
+{
+    message_add_extension(m, 4, TLS_EXTENSION_CERTIFICATE_AUTHORITIES, "\0\3\0\1x", 5);
 }
 static void encrypted_server_name(struct message *m)
 {
@@ -283,6 +354,48 @@ static void request_algorithms_twice(struct message *m)
 {
     message_add_extension(m, 5, TLS_EXTENSION_SIGNATURE_ALGORITHMS, "\0\2\4\3", 4);
 }
+static void request_key_share(struct message *m)
+{
+    message_add_extension(m, 5, TLS_EXTENSION_KEY_SHARE, "\0\x1d", 2);
+}
+static void request_versions(struct message *m)
+{
+    message_add_extension(m, 5, TLS_EXTENSION_SUPPORTED_VERSIONS, "\3\4", 2);
+}
+static void request_cookie(struct message *m)
+{
+    message_add_extension(m, 5, TLS_EXTENSION_COOKIE, "\0\1x", 3);
+}
+static void request_groups(struct message *m)
+{
+    message_add_extension(m, 5, TLS_EXTENSION_SUPPORTED_GROUPS, "\0\2\0\x1d", 4);
+}
+static void request_server_name(struct message *m)
+{
+    message_add_extension(m, 5, TLS_EXTENSION_SERVER_NAME, "", 0);
+}
+static void request_no_authority(struct message *m)
+{
+    message_add_extension(m, 5, TLS_EXTENSION_CERTIFICATE_AUTHORITIES, "\0\0", 2);
+}
+static void request_empty_authority(struct message *m)
+{
+    message_add_extension(m, 5, TLS_EXTENSION_CERTIFICATE_AUTHORITIES, "\0\5\0\1x\0\0", 7);
+}
+static void request_cut_authority(struct message *m)
+{
+    message_add_extension(m, 5, TLS_EXTENSION_CERTIFICATE_AUTHORITIES, "\0\3\0\2x", 5);
+}
+static void request_authorities_with_tail(struct message *m)
+{
+    message_add_extension(m, 5, TLS_EXTENSION_CERTIFICATE_AUTHORITIES, "\0\3\0\1xy", 6);
+}
+static void request_cut_extension(struct message *m)
+{
+    message_append(m, "\xfa\xfa\0\2x", 5);
+    put16(m, 5, (unsigned)(m->length - 7));
+    message_set_length(m);
+}
 
 static void certificate_context(struct message *m)
 {
@@ -302,12 +415,29 @@ static void certificate_empty(struct message *m)
     message_append(m, body, sizeof body);
     message_set_length(m);
 }
-static void certificate_with_status(struct message *m)
+static void certificate_with(struct message *m, uint16_t type)
 {
-    message_add_extension(m, m->length - 2, 5, "\1\0\0\1x", 5);
+    message_add_extension(m, m->length - 2, type, "\1\0\0\1x", 5);
     size_t list = m->length - 8;
     m->bytes[6] = (uint8_t)(list >> 8);
     m->bytes[7] = (uint8_t)list;
+}
+static void certificate_with_status(struct message *m)
+{
+    certificate_with(m, 5);
+}
+static void certificate_with_key_share(struct message *m)
+{
+    certificate_with(m, TLS_EXTENSION_KEY_SHARE);
+}
+static void certificate_with_algorithms(struct message *m)
+{
+    certificate_with(m, TLS_EXTENSION_SIGNATURE_ALGORITHMS);
+}
+static void certificate_with_half(struct message *m)
+{
+    certificate_with(m, 5);
+    m->bytes[m->length - 6] = 9; /* the extension is longer than its block */
 }
 static void certificate_other(struct message *m)
 {
@@ -413,6 +543,8 @@ static const struct fault faults[] = {
     {"no supported_versions", SH, no_version, VERSION_ALERT, "only TLS 1.2 or older"},
     {"supported_versions 1.2", SH, version_12, ILLEGAL, "version 0x0303"},
     {"supported_versions draft", SH, version_13_draft, ILLEGAL, "version 0x7f1c"},
+    {"TLS 1.2 of a server of 1.3", SH, tls12_with_sentinel, ILLEGAL, "in between"},
+    {"TLS 1.1 of a server of 1.3", SH, tls11_with_sentinel, ILLEGAL, "in between"},
     {"session id differs", SH, session_id, ILLEGAL, "session id"},
     {"session id empty", SH, empty_session_id, ILLEGAL, "session id"},
     {"suite unknown", SH, unknown_suite, ILLEGAL, "0x1304"},
@@ -420,10 +552,19 @@ static const struct fault faults[] = {
     {"compression", SH, compression, ILLEGAL, "compression"},
     {"no key share", SH, no_share, TLS_ALERT_MISSING_EXTENSION, "no key share"},
     {"group without share", SH, other_group, ILLEGAL, "group 23"},
-    {"group not offered", SH, unknown_group, ILLEGAL, "group 4588"},
+    {"group not offered", SH, unknown_group, ILLEGAL, "group 25"},
     {"x25519 share of zeros", SH, zero_share, ILLEGAL, "invalid key share"},
     {"x25519 share of small order", SH, small_order_share, ILLEGAL, "invalid key share"},
     {"x25519 share of 31 bytes", SH, short_share, ILLEGAL, "invalid key share"},
+    {"hybrid share too short", SH, hybrid_short, ILLEGAL, "invalid key share", TLS_X25519MLKEM768},
+    {"hybrid share too long", SH, hybrid_long, ILLEGAL, "invalid key share", TLS_X25519MLKEM768},
+    {"hybrid share without x25519", SH, hybrid_without_curve, ILLEGAL, "invalid key share",
+     TLS_X25519MLKEM768},
+    {"hybrid share without ML-KEM", SH, hybrid_of_curve_alone, ILLEGAL, "invalid key share",
+     TLS_X25519MLKEM768},
+    {"hybrid share empty", SH, hybrid_empty, ILLEGAL, "invalid key share", TLS_X25519MLKEM768},
+    {"hybrid share with x25519 zeros", SH, hybrid_zeros, ILLEGAL, "invalid key share",
+     TLS_X25519MLKEM768},
     {"P-256 point off the curve", SH, bad_point, ILLEGAL, "invalid key share", TLS_SECP256R1},
     {"P-384 point off the curve", SH, bad_point, ILLEGAL, "invalid key share", TLS_SECP384R1},
     {"P-256 point compressed", SH, compressed_point, ILLEGAL, "invalid key share", TLS_SECP256R1},
@@ -433,7 +574,7 @@ static const struct fault faults[] = {
     {"ServerHello pre_shared_key", SH, hello_not_offered, UNSUPPORTED, "extension 41"},
     {"ServerHello extension misplaced", SH, hello_misplaced, ILLEGAL, "extension 10"},
     {"ServerHello extension twice", SH, hello_duplicate, ILLEGAL, "extension 43 twice"},
-    {"ServerHello cookie", SH, hello_cookie, UNSUPPORTED, "extension 44"},
+    {"ServerHello cookie", SH, hello_cookie, ILLEGAL, "extension 44"},
     {"ServerHello cookie after retry", SH, hello_cookie, ILLEGAL, "extension 44", 0, true},
     {"ServerHello with a tail", SH, tail, DECODE, "ServerHello"},
     {"ServerHello extensions too long", SH, extensions_too_long, DECODE, "ServerHello"},
@@ -445,11 +586,13 @@ static const struct fault faults[] = {
      TLS_SECP256R1, false, true},
     {"retry for the group sent", SH, retry_same_group, ILLEGAL, "group 29", TLS_SECP256R1, false,
      true},
+    {"retry for the other group sent", SH, retry_hybrid, ILLEGAL, "group 4588", TLS_SECP256R1,
+     false, true},
     {"retry for a group not offered", SH, retry_secp521r1, ILLEGAL, "group 25", TLS_SECP256R1,
      false, true},
     {"retry with an empty cookie", SH, retry_empty_cookie, DECODE, "extension 44", 0, true, true},
     {"retry with two cookies", SH, retry_two_cookies, ILLEGAL, "twice", 0, true, true},
-    {"retry with a huge cookie", SH, retry_huge_cookie, ILLEGAL, "4097", 0, true, true},
+    {"retry with a huge cookie", SH, retry_huge_cookie, ILLEGAL, "no room", 0, true, true},
     {"retry with a session id", SH, session_id, ILLEGAL, "session id", 0, true, true},
     {"retry with compression", SH, compression, ILLEGAL, "compression", 0, true, true},
     {"retry without version", SH, no_version, VERSION_ALERT, "TLS 1.2", 0, true, true},
@@ -458,16 +601,20 @@ static const struct fault faults[] = {
      true},
     {"retry with a tail", SH, tail, DECODE, "ServerHello", 0, true, true},
     {"data behind the retry", SH, two_in_a_record, UNEXPECTED, "keys change", 0, true, true},
-    {"second retry", SH, retry_again, UNEXPECTED, "out of order", 0, true},
+    {"second retry", SH, retry_again, UNEXPECTED, "HelloRetryRequest out of order", 0, true},
     {"version gone after the retry", SH, no_version, ILLEGAL, "changed the TLS version", 0, true},
     {"suite changed after the retry", SH, other_suite, ILLEGAL, "changed the cipher suite", 0,
      true},
-    {"group changed after the retry", SH, unknown_group, ILLEGAL, "group 4588", TLS_SECP256R1},
+    {"group changed after the retry", SH, unknown_group, ILLEGAL, "group 25", TLS_SECP256R1},
+    {"first group after the retry", SH, first_group, ILLEGAL, "group 29", TLS_SECP256R1},
 
     {"EncryptedExtensions unknown", EE, encrypted_unknown, UNSUPPORTED, "64250"},
     {"EncryptedExtensions ALPN", EE, encrypted_alpn, UNSUPPORTED, "extension 16"},
     {"EncryptedExtensions key_share", EE, encrypted_key_share, ILLEGAL, "extension 51"},
     {"EncryptedExtensions versions", EE, encrypted_versions, ILLEGAL, "extension 43"},
+    {"EncryptedExtensions cookie", EE, encrypted_cookie, ILLEGAL, "extension 44"},
+    {"EncryptedExtensions algorithms", EE, encrypted_algorithms, ILLEGAL, "extension 13"},
+    {"EncryptedExtensions authorities", EE, encrypted_authorities, ILLEGAL, "extension 47"},
     {"EncryptedExtensions server_name", EE, encrypted_server_name, DECODE, "server_name"},
     {"EncryptedExtensions twice", EE, encrypted_twice, ILLEGAL, "twice"},
     {"EncryptedExtensions with a tail", EE, tail, DECODE, "EncryptedExtensions"},
@@ -480,12 +627,27 @@ static const struct fault faults[] = {
     {"request with odd algorithms", CR, request_odd_algorithms, DECODE, "signature_algorithms"},
     {"request with no algorithm", CR, request_no_algorithm, DECODE, "signature_algorithms"},
     {"request with algorithms twice", CR, request_algorithms_twice, ILLEGAL, "twice"},
+    {"request with key_share", CR, request_key_share, ILLEGAL, "51 in CertificateRequest"},
+    {"request with supported_versions", CR, request_versions, ILLEGAL, "43 in CertificateRequest"},
+    {"request with a cookie", CR, request_cookie, ILLEGAL, "44 in CertificateRequest"},
+    {"request with supported_groups", CR, request_groups, ILLEGAL, "10 in CertificateRequest"},
+    {"request with server_name", CR, request_server_name, ILLEGAL, "0 in CertificateRequest"},
+    {"request with no authority", CR, request_no_authority, DECODE, "certificate_authorities"},
+    {"request with an empty authority", CR, request_empty_authority, DECODE,
+     "certificate_authorities"},
+    {"request with a cut authority", CR, request_cut_authority, DECODE, "certificate_authorities"},
+    {"request with authorities and a tail", CR, request_authorities_with_tail, DECODE,
+     "certificate_authorities"},
+    {"request with half an extension", CR, request_cut_extension, DECODE, "CertificateRequest"},
     {"request with a tail", CR, tail, DECODE, "CertificateRequest"},
 
     {"certificate with a context", CT, certificate_context, ILLEGAL, "context"},
     {"no certificate", CT, certificate_none, DECODE, "Certificate"},
     {"empty certificate", CT, certificate_empty, DECODE, "Certificate"},
     {"certificate with OCSP", CT, certificate_with_status, UNSUPPORTED, "extension"},
+    {"certificate with key_share", CT, certificate_with_key_share, ILLEGAL, "51 in Certificate"},
+    {"certificate with algorithms", CT, certificate_with_algorithms, ILLEGAL, "13 in Certificate"},
+    {"certificate with half an extension", CT, certificate_with_half, DECODE, "Certificate"},
     {"certificate with a tail", CT, tail, DECODE, "Certificate"},
     {"certificate of another", CT, certificate_other, TLS_ALERT_BAD_CERTIFICATE,
      "not the expected one"},
@@ -508,16 +670,20 @@ static const struct fault faults[] = {
     {"Finished shortened", FIN, shortened, DECODE, "Finished"},
     {"data behind Finished", FIN, two_in_a_record, UNEXPECTED, "keys change"},
 
-    {"ClientHello for ServerHello", SH, instead_TLS_CLIENT_HELLO, UNEXPECTED, "message 1 "},
-    {"retry by its type in drafts", SH, instead_6, UNEXPECTED, "message 6 "},
-    {"Finished for ServerHello", SH, instead_TLS_FINISHED, UNEXPECTED, "message 20 "},
-    {"Certificate for EncryptedExtensions", EE, instead_TLS_CERTIFICATE, UNEXPECTED, "11 "},
-    {"KeyUpdate during the handshake", EE, instead_TLS_KEY_UPDATE, UNEXPECTED, "24 "},
-    {"message_hash on the wire", EE, instead_TLS_MESSAGE_HASH, UNEXPECTED, "254 "},
-    {"ticket for Certificate", CT, instead_TLS_NEW_SESSION_TICKET, UNEXPECTED, "4 "},
-    {"CertificateVerify for Certificate", CT, instead_TLS_CERTIFICATE_VERIFY, UNEXPECTED, "15 "},
-    {"Finished for CertificateVerify", CV, instead_TLS_FINISHED, UNEXPECTED, "20 "},
-    {"EncryptedExtensions for Finished", FIN, instead_TLS_ENCRYPTED_EXTENSIONS, UNEXPECTED, "8 "},
+    {"ClientHello for ServerHello", SH, instead_TLS_CLIENT_HELLO, UNEXPECTED, "ClientHello out"},
+    {"retry by its type in drafts", SH, instead_6, UNEXPECTED, "message 6,"},
+    {"Finished for ServerHello", SH, instead_TLS_FINISHED, UNEXPECTED, "Finished out"},
+    {"Certificate for EncryptedExtensions", EE, instead_TLS_CERTIFICATE, UNEXPECTED,
+     "Certificate out"},
+    {"KeyUpdate during the handshake", EE, instead_TLS_KEY_UPDATE, UNEXPECTED, "KeyUpdate out"},
+    {"message_hash on the wire", EE, instead_TLS_MESSAGE_HASH, UNEXPECTED, "254,"},
+    {"ticket for Certificate", CT, instead_TLS_NEW_SESSION_TICKET, UNEXPECTED,
+     "NewSessionTicket out"},
+    {"CertificateVerify for Certificate", CT, instead_TLS_CERTIFICATE_VERIFY, UNEXPECTED,
+     "CertificateVerify out"},
+    {"Finished for CertificateVerify", CV, instead_TLS_FINISHED, UNEXPECTED, "Finished out"},
+    {"EncryptedExtensions for Finished", FIN, instead_TLS_ENCRYPTED_EXTENSIONS, UNEXPECTED,
+     "EncryptedExtensions out"},
 };
 #define FAULTS (sizeof faults / sizeof faults[0])
 
@@ -583,12 +749,14 @@ static void connect_to_server(void)
         assert_refused(alert, sentence);                \
     }
 
+/* The shortest that is legal. */
+static const uint8_t small_ticket[] = {4, 0, 0, 14, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 'x', 0, 0};
 static const uint8_t ccs[] = {20, 3, 3, 0, 1, 1};
 static uint8_t big[TLS_MAX_RECORD + 1024];
 
 RECORD_FAULT(first_record_plain_http, start, UNEXPECTED, "plain HTTP",
              server_send_raw(&server, "HTTP/1.1 400 Bad Request\r\n", 26))
-RECORD_FAULT(first_record_ssh, start, VERSION_ALERT, "does not speak TLS",
+RECORD_FAULT(first_record_ssh, start, UNEXPECTED, "does not speak TLS",
              server_send_raw(&server, "SSH-2.0-OpenSSH_9.2\r\n", 21))
 RECORD_FAULT(record_type_unknown, start, UNEXPECTED, "does not speak TLS",
              server_send_raw(&server, "\x18\3\3\0\1\1", 6))
@@ -603,7 +771,7 @@ RECORD_FAULT(application_data_before_hello, start, UNEXPECTED, "application data
              server_send_raw(&server, "\x17\3\3\0\1x", 6))
 RECORD_FAULT(alert_malformed, start, DECODE, "malformed alert",
              server_send_raw(&server, "\x15\3\3\0\1\2", 6))
-RECORD_FAULT(alert_empty, start, DECODE, "malformed alert",
+RECORD_FAULT(alert_empty, start, UNEXPECTED, "empty alert",
              server_send_raw(&server, "\x15\3\3\0\0", 5))
 RECORD_FAULT(message_too_long, start, ILLEGAL, "65537",
              server_send_raw(&server, "\x16\3\3\0\4\2\1\0\1", 9))
@@ -651,7 +819,7 @@ RECORD_FAULT(inner_type_unknown, connect_to_server, UNEXPECTED, "unknown type 99
              server_send_inner(&server, 23, "xc", 2))
 RECORD_FAULT(inner_handshake_empty, connect_to_server, UNEXPECTED, "empty handshake",
              server_send(&server, TLS_HANDSHAKE_RECORD, "", 0))
-RECORD_FAULT(inner_alert_empty, connect_to_server, DECODE, "malformed alert",
+RECORD_FAULT(inner_alert_empty, connect_to_server, UNEXPECTED, "empty alert",
              server_send(&server, TLS_ALERT, "", 0))
 RECORD_FAULT(alert_of_three, connect_to_server, DECODE, "malformed alert",
              server_send(&server, TLS_ALERT, "\1\0\0", 3))
@@ -675,21 +843,33 @@ RECORD_FAULT(
         server_send(&server, TLS_HANDSHAKE_RECORD, "\x18\0\0\1\0", 5);
         server_update_keys(&server);
     })
-RECORD_FAULT(certificate_request_after_handshake, connect_to_server, UNEXPECTED, "message 13 ",
+RECORD_FAULT(certificate_request_after_handshake, connect_to_server, UNEXPECTED,
+             "CertificateRequest out",
              server_send(&server, TLS_HANDSHAKE_RECORD, "\x0d\0\0\3\0\0\0", 7))
-RECORD_FAULT(hello_request_after_handshake, connect_to_server, UNEXPECTED, "message 0 ",
+RECORD_FAULT(hello_request_after_handshake, connect_to_server, UNEXPECTED, "message 0,",
              server_send(&server, TLS_HANDSHAKE_RECORD, "\0\0\0\0", 4))
-RECORD_FAULT(server_hello_after_handshake, connect_to_server, UNEXPECTED, "message 2 ",
+RECORD_FAULT(server_hello_after_handshake, connect_to_server, UNEXPECTED, "ServerHello out",
              server_send(&server, TLS_HANDSHAKE_RECORD, "\2\0\0\0", 4))
-RECORD_FAULT(finished_after_handshake, connect_to_server, UNEXPECTED, "message 20 ",
+RECORD_FAULT(finished_after_handshake, connect_to_server, UNEXPECTED, "Finished out",
              server_send(&server, TLS_HANDSHAKE_RECORD, "\x14\0\0\0", 4))
 RECORD_FAULT(ticket_malformed, connect_to_server, DECODE, "NewSessionTicket",
              server_send(&server, TLS_HANDSHAKE_RECORD, "\4\0\0\5\0\0\0\0\0", 9))
 RECORD_FAULT(ticket_empty, connect_to_server, DECODE, "NewSessionTicket",
              server_send(&server, TLS_HANDSHAKE_RECORD, "\4\0\0\x0d\0\0\0\0\0\0\0\0\0\0\0\0\0", 17))
-RECORD_FAULT(too_many_records_under_a_key, connect_to_server, TLS_ALERT_INTERNAL_ERROR,
-             "too many records", tls.read_keys.sequence = TLS_MAX_KEY_RECORDS;
-             server_send(&server, 23, "x", 1))
+RECORD_FAULT(
+    tickets_without_end, connect_to_server, UNEXPECTED, "NewSessionTickets",
+    for (int i = 0; i <= TLS_MAX_TICKETS; i++) {
+        server_send(&server, TLS_HANDSHAKE_RECORD, small_ticket, sizeof small_ticket);
+        server_send(&server, TLS_APPLICATION_DATA, "", 0);
+    })
+RECORD_FAULT(ticket_too_long, connect_to_server, DECODE, "131339",
+             server_send(&server, TLS_HANDSHAKE_RECORD, "\4\2\1\x0b", 4))
+RECORD_FAULT(ticket_interrupted, connect_to_server, UNEXPECTED, "interrupted",
+             server_send(&server, TLS_HANDSHAKE_RECORD, small_ticket, sizeof small_ticket - 1);
+             server_send(&server, TLS_ALERT, "\1\x5a", 2))
+RECORD_FAULT(ticket_interrupted_by_data, connect_to_server, UNEXPECTED, "interrupted",
+             server_send(&server, TLS_HANDSHAKE_RECORD, small_ticket, sizeof small_ticket - 1);
+             server_send(&server, TLS_APPLICATION_DATA, "x", 1))
 
 static void application_data_in_the_handshake(struct server *the_server, int type)
 {
@@ -751,6 +931,59 @@ static void fatal_alerts(void **state)
         assert_int_equal(server.alert, -1);
         assert_non_null(strstr(tls_failure(&tls), tls_alert_name(alert[1])));
     }
+}
+
+/* Nobody says so: the secrets differ (FIPS 203 6.3), and nothing that is protected opens. */
+static void hybrid_ciphertext_bent(void **state)
+{
+    static const struct fault bent = {.message = SH, .apply = hybrid_ciphertext};
+
+    (void)state;
+    current = &bent;
+    start();
+    server.group = TLS_X25519MLKEM768;
+    server.tamper = apply_current;
+    server.keys_differ = true;
+    server_handshake(&server);
+    assert_int_equal(tls_state(&tls), TLS_FAILED);
+    assert_int_equal(tls_alert(&tls), TLS_ALERT_BAD_RECORD_MAC);
+}
+
+static void alert_before_finished(struct server *the_server, int type)
+{
+    if (type == FIN)
+        server_send(the_server, TLS_ALERT, "\2\x30", 2);
+}
+
+/* In the clear or protected: until its Finished was right, anybody may have sent it. */
+static void alerts_before_finished(void **state)
+{
+    (void)state;
+    start();
+    server_send_raw(&server, "\x15\3\3\0\2\2\x30", 7); /* unknown_ca */
+    assert_int_equal(tls_state(&tls), TLS_FAILED);
+    assert_int_equal(tls_origin(&tls), TLS_ORIGIN_ANYBODY);
+    assert_int_equal(tls_alert(&tls), TLS_ALERT_UNKNOWN_CA);
+
+    start();
+    server.before_send = alert_before_finished;
+    server_handshake(&server);
+    assert_int_equal(tls_state(&tls), TLS_FAILED);
+    assert_int_equal(tls_origin(&tls), TLS_ORIGIN_ANYBODY);
+}
+
+/* Those of RFC 9846 6, and of its predecessors. */
+static void every_alert_has_a_name(void **state)
+{
+    static const uint8_t alerts[] = {0,   10,  20,  21,  22,  30,  40,  41,  42,  43,  44,  45,
+                                     46,  47,  48,  49,  50,  51,  60,  70,  71,  80,  86,  90,
+                                     100, 109, 110, 111, 112, 113, 114, 115, 116, 117, 120, 121};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof alerts; i++)
+        assert_string_not_equal(tls_alert_name(alerts[i]), "unknown");
+    assert_string_equal(tls_alert_name(117), "general_error");
+    assert_string_equal(tls_alert_name(255), "unknown");
 }
 
 static void protocol_version_alert_is_explained(void **state)
@@ -817,7 +1050,13 @@ int main(void)
         cmocka_unit_test(finished_after_handshake),
         cmocka_unit_test(ticket_malformed),
         cmocka_unit_test(ticket_empty),
-        cmocka_unit_test(too_many_records_under_a_key),
+        cmocka_unit_test(tickets_without_end),
+        cmocka_unit_test(ticket_too_long),
+        cmocka_unit_test(ticket_interrupted),
+        cmocka_unit_test(ticket_interrupted_by_data),
+        cmocka_unit_test(hybrid_ciphertext_bent),
+        cmocka_unit_test(alerts_before_finished),
+        cmocka_unit_test(every_alert_has_a_name),
         cmocka_unit_test(data_before_finished),
         cmocka_unit_test(encrypted_extensions_in_the_clear),
         cmocka_unit_test(message_split_by_another_record),

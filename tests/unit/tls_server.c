@@ -82,6 +82,8 @@ void server_init(struct server *server, struct tls *client)
     server->client = client;
     server->suite_id = 0x1301;
     server->group = TLS_X25519;
+    server->cookie_length = 6;
+    server->record_version = 0x0303;
     server->alert = -1;
 }
 
@@ -157,7 +159,8 @@ void server_send(struct server *server, int type, const void *data, size_t lengt
 
     do {
         size_t step = length < TLS_MAX_PLAINTEXT ? length : TLS_MAX_PLAINTEXT;
-        size_t sealed = tls_record_seal(&server->write_keys, record, type, 0x0303, bytes, step);
+        size_t sealed =
+            tls_record_seal(&server->write_keys, record, type, server->record_version, bytes, step);
         server_send_raw(server, record, sealed);
         bytes += step;
         length -= step;
@@ -219,6 +222,16 @@ static void send_message(struct server *server, struct message *message)
 
 /* ---- Records from the client ---- */
 
+static void check_cookie(struct server *server, struct reader content)
+{
+    struct reader cookie = reader_vector(&content, 2);
+
+    demand(reader_done(&content) && cookie.left == server->cookie_length, "cookie");
+    for (size_t i = 0; i < cookie.left; i++)
+        demand(cookie.data[i] == (uint8_t)i, "cookie's bytes");
+    server->cookie_came = true;
+}
+
 static void client_hello(struct server *server, const uint8_t *data, size_t length)
 {
     struct reader hello = reader_over(data, length);
@@ -230,17 +243,24 @@ static void client_hello(struct server *server, const uint8_t *data, size_t leng
     struct reader extensions = reader_vector(&hello, 2);
     demand(reader_done(&hello) && session_id.left == 32, "ClientHello");
     memcpy(server->session_id, session_id.data, 32);
+    server->client_share_length = 0;
     while (extensions.left != 0) {
         uint32_t type = reader_number(&extensions, 2);
         struct reader content = reader_vector(&extensions, 2);
+        if (type == TLS_EXTENSION_COOKIE)
+            check_cookie(server, content);
         if (type != TLS_EXTENSION_KEY_SHARE)
             continue;
         struct reader list = reader_vector(&content, 2);
-        server->client_group = (uint16_t)reader_number(&list, 2);
-        struct reader share = reader_vector(&list, 2);
-        demand(reader_done(&list) && share.left <= sizeof server->client_share, "key share");
-        memcpy(server->client_share, share.data, share.left);
-        server->client_share_length = share.left;
+        while (list.left != 0) {
+            uint16_t group = (uint16_t)reader_number(&list, 2);
+            struct reader share = reader_vector(&list, 2);
+            demand(!list.bad && share.left <= sizeof server->client_share, "key share");
+            if (group != server->group)
+                continue;
+            memcpy(server->client_share, share.data, share.left);
+            server->client_share_length = share.left;
+        }
     }
     tls_transcript_add(&server->transcript, data, length);
 }
@@ -312,6 +332,24 @@ static void client_message(struct server *server, const uint8_t *data, size_t le
     tls_transcript_add(&server->transcript, data, length);
 }
 
+/* Messages may span records. */
+static void client_messages(struct server *server, const uint8_t *data, size_t length)
+{
+    size_t size, at = 0;
+
+    demand(server->partial_length + length <= sizeof server->partial, "message from the client");
+    memcpy(server->partial + server->partial_length, data, length);
+    length += server->partial_length;
+    while (length - at >= 4 && (size = 4 + ((size_t)server->partial[at + 1] << 16 |
+                                            (size_t)server->partial[at + 2] << 8 |
+                                            server->partial[at + 3])) <= length - at) {
+        client_message(server, server->partial + at, size);
+        at += size;
+    }
+    memmove(server->partial, server->partial + at, length - at);
+    server->partial_length = length - at;
+}
+
 static void client_record(struct server *server, uint8_t *record, size_t length)
 {
     int type = record[0];
@@ -319,6 +357,8 @@ static void client_record(struct server *server, uint8_t *record, size_t length)
 
     length -= TLS_RECORD_HEADER;
     if (type == TLS_CHANGE_CIPHER_SPEC)
+        return;
+    if (server->read_keys.suite != NULL && server->keys_differ)
         return;
     if (server->read_keys.suite != NULL && type == TLS_APPLICATION_DATA) {
         demand(tls_record_open(&server->read_keys, record, body, &length),
@@ -336,13 +376,7 @@ static void client_record(struct server *server, uint8_t *record, size_t length)
         server->data_length += length;
         break;
     default:
-        while (length != 0) {
-            size_t size = 4 + ((size_t)body[1] << 16 | (size_t)body[2] << 8 | body[3]);
-            demand(size <= length, "split message from the client");
-            client_message(server, body, size);
-            body += size;
-            length -= size;
-        }
+        client_messages(server, body, length);
     }
 }
 
@@ -409,16 +443,19 @@ static void hello_retry_request(struct server *server)
     writer_number(&writer, 2, TLS_EXTENSION_SUPPORTED_VERSIONS);
     writer_number(&writer, 2, 2);
     writer_number(&writer, 2, 0x0304);
-    if (server->group != TLS_X25519) {
+    if (server->client_share_length == 0) {
         writer_number(&writer, 2, TLS_EXTENSION_KEY_SHARE);
         writer_number(&writer, 2, 2);
         writer_number(&writer, 2, server->group);
     }
     if (server->send_retry) {
         writer_number(&writer, 2, TLS_EXTENSION_COOKIE);
-        writer_number(&writer, 2, 8);
-        writer_number(&writer, 2, 6);
-        writer_bytes(&writer, "cookie", 6);
+        size_t extension = writer_open(&writer, 2);
+        size_t cookie = writer_open(&writer, 2);
+        for (size_t i = 0; i < server->cookie_length; i++)
+            writer_number(&writer, 1, i & 255);
+        writer_close(&writer, cookie, 2);
+        writer_close(&writer, extension, 2);
     }
     writer_close(&writer, block, 2);
     end(&message, &writer);
@@ -427,28 +464,53 @@ static void hello_retry_request(struct server *server)
     send_message(server, &message);
 }
 
+/* Our share for the client's, and the secret. */
+static void exchange_keys(struct server *server, struct writer *share, uint8_t *shared,
+                          size_t *length)
+{
+    static struct tls_key_exchange exchange;
+    uint16_t curve = server->group == TLS_X25519MLKEM768 ? TLS_X25519 : server->group;
+    size_t offset = 0;
+
+    if (server->group == TLS_X25519MLKEM768) {
+        uint8_t random[32], ciphertext[MLKEM768_CIPHERTEXT];
+
+        weak_random(NULL, random, sizeof random);
+        demand(mlkem768_encapsulate(server->client_share, random, ciphertext, shared),
+               "client's encapsulation key");
+        writer_bytes(share, ciphertext, sizeof ciphertext);
+        offset = MLKEM768_ENCAPSULATION_KEY;
+        shared += MLKEM768_SECRET;
+    }
+    tls_key_exchange_start(&exchange, curve, weak_random, NULL);
+    writer_bytes(share, exchange.point, exchange.point_length);
+    *length = tls_key_exchange_finish(&exchange, curve, server->client_share + offset,
+                                      server->client_share_length - offset, shared);
+    demand(*length != 0, "client's key share");
+    if (offset != 0)
+        *length += MLKEM768_SECRET;
+}
+
 static void server_hello(struct server *server)
 {
     static struct message message;
-    struct tls_key_exchange exchange;
-    uint8_t random[32], shared[48], transcript[TLS_MAX_HASH];
+    uint8_t random[32], shared[TLS_MAX_SECRET], transcript[TLS_MAX_HASH];
     const br_hash_class *hash = server->suite->hash;
+    size_t length;
 
     weak_random(NULL, random, sizeof random);
-    tls_key_exchange_start(&exchange, server->client_group, weak_random, NULL);
-    size_t length = tls_key_exchange_finish(&exchange, server->client_share,
-                                            server->client_share_length, shared);
-    demand(length != 0, "client's key share");
     struct writer writer = begin_hello(server, &message, random);
     size_t block = writer_open(&writer, 2);
     writer_number(&writer, 2, TLS_EXTENSION_SUPPORTED_VERSIONS);
     writer_number(&writer, 2, 2);
     writer_number(&writer, 2, 0x0304);
     writer_number(&writer, 2, TLS_EXTENSION_KEY_SHARE);
-    writer_number(&writer, 2, (uint32_t)exchange.share_length + 4);
-    writer_number(&writer, 2, exchange.group);
-    writer_number(&writer, 2, (uint32_t)exchange.share_length);
-    writer_bytes(&writer, exchange.share, exchange.share_length);
+    size_t extension = writer_open(&writer, 2);
+    writer_number(&writer, 2, server->group);
+    size_t share = writer_open(&writer, 2);
+    exchange_keys(server, &writer, shared, &length);
+    writer_close(&writer, share, 2);
+    writer_close(&writer, extension, 2);
     writer_close(&writer, block, 2);
     end(&message, &writer);
     send_message(server, &message);
@@ -554,10 +616,10 @@ void server_handshake(struct server *server)
     server->suite = tls_suite_find(server->suite_id);
     tls_transcript_start(&server->transcript);
     server_receive(server);
-    if (server->group != TLS_X25519 || server->send_retry) {
+    if (server->client_share_length == 0 || server->send_retry) {
         hello_retry_request(server);
         server_receive(server);
-        if (server->alert >= 0)
+        if (server->alert >= 0 || server->client_share_length == 0)
             return;
     }
     server_hello(server);

@@ -2,7 +2,7 @@
 #ifndef TESTS_TLS_SERVER_H
 #define TESTS_TLS_SERVER_H
 
-#include "tls/tls_internal.h"
+#include "tls/internal.h"
 
 /*
  * A TLS 1.3 server for tests, in the process of the client: it drives the engine through its
@@ -18,10 +18,13 @@ struct message {
 struct server {
     /* The test's choices, before server_start() */
     uint16_t suite_id; /* default TLS_AES_128_GCM_SHA256 */
-    uint16_t group;    /* another one than X25519 asks for it by HelloRetryRequest */
-    bool send_retry;   /* HelloRetryRequest with a cookie even for X25519 */
+    uint16_t group;    /* X25519; one without a share of the client: by HelloRetryRequest */
+    bool send_retry;   /* HelloRetryRequest with a cookie even where there is a share */
+    size_t cookie_length;
+    uint16_t record_version; /* in the headers of our records */
     bool request_certificate;
-    bool one_record; /* put EncryptedExtensions to Finished into one record */
+    bool keys_differ; /* what the client protects is not looked at: a test made it so */
+    bool one_record;  /* put EncryptedExtensions to Finished into one record */
     void (*tamper)(struct server *server, struct message *message); /* sees every message */
     void (*before_send)(struct server *server, int message_type);   /* may send something first */
 
@@ -32,10 +35,10 @@ struct server {
     uint8_t secret[TLS_MAX_HASH], client_secret[TLS_MAX_HASH], server_secret[TLS_MAX_HASH];
     uint8_t finished_hash[TLS_MAX_HASH]; /* transcript up to our Finished */
     uint8_t session_id[32];
-    uint8_t client_share[97];
-    size_t client_share_length;
-    uint16_t client_group;
+    uint8_t client_share[MLKEM768_ENCAPSULATION_KEY + 97]; /* for our group */
+    size_t client_share_length;                            /* 0: there was none */
     bool retried;
+    bool cookie_came;       /* as it was sent */
     uint8_t pending[65536]; /* handshake messages for one record */
     size_t pending_length;
     uint8_t wire[1 << 18]; /* everything that was sent to the client */
@@ -47,9 +50,11 @@ struct server {
     bool client_finished; /* its Finished came and was right */
     uint8_t client_certificate[4096];
     size_t client_certificate_length;
-    uint8_t data[65536];
+    uint8_t data[1 << 17];
     size_t data_length;
     unsigned key_updates;
+    uint8_t partial[TLS_MAX_MESSAGE + 1024]; /* a message that is not complete */
+    size_t partial_length;
 };
 
 /* The configuration of a client that accepts this server. */

@@ -15,7 +15,7 @@ for curve in prime256v1:p256 secp384r1:p384 secp521r1:p521; do
     openssl ecparam -name "${curve%:*}" -genkey -out "$name.key" # EC PARAMETERS, then SEC1
     openssl pkey -in "$name.key" -out "$name-pkcs8.key"
 done
-for bits in 1024 2048 4096 8192; do
+for bits in 1024 2048 4096 5120 8192; do
     openssl genrsa -out "rsa-$bits-pkcs8.key" "$bits"
     openssl pkey -in "rsa-$bits-pkcs8.key" -traditional -out "rsa-$bits.key"
 done
@@ -27,6 +27,7 @@ openssl ecparam -name secp256k1 -genkey -noout -out ec-secp256k1.key
 openssl ecparam -name secp224r1 -genkey -noout -out ec-p224.key
 openssl pkey -in ec-p256.key -ec_param_enc explicit -out ec-p256-explicit.key
 openssl pkey -in ec-p256.key -aes256 -passout pass:secret -out ec-p256-encrypted.key
+openssl ec -in ec-p256.key -conv_form compressed -out ec-compressed.key
 openssl ec -in ec-p256.key -aes256 -passout pass:secret -out ec-p256-encrypted-legacy.key
 
 # ---------------------------------------------------------------- certificates
@@ -63,6 +64,7 @@ keyUsage = critical, digitalSignature
 extendedKeyUsage = clientAuth
 [any_usage]
 extendedKeyUsage = clientAuth, anyExtendedKeyUsage
+subjectAltName = DNS:node-1
 [encipherment]
 keyUsage = critical, keyEncipherment
 [critical]
@@ -86,6 +88,11 @@ issue() {
 for name in ec-p256 ec-p384 ec-p521 rsa-1024 rsa-2048 rsa-4096 ed25519 ec-p224 ec-secp256k1; do
     issue "$name" "$name" self server "/O=Example/CN=$name"
 done
+issue ec-compressed ec-compressed self server /CN=ec-compressed
+issue ec-explicit ec-p256-explicit self server /CN=ec-explicit
+issue rsa-5120 rsa-5120 self server /CN=rsa-5120
+issue rsa-pss rsa-pss self server /CN=rsa-pss
+rm ec-compressed.key rsa-5120*.key
 issue names ec-p256 self bare $'/CN=first/CN=Zo\u00eb \u4e16/O=Example'
 issue nameless ec-p256 self bare /O=Example
 issue short-dates ec-p256 self bare /CN=short-dates 19990228235958Z 20491231235959Z
@@ -114,6 +121,9 @@ issue leaf-bare leaf ca bare /CN=node-1
 issue leaf-encipherment leaf ca encipherment /CN=node-1
 issue leaf-critical leaf ca critical /CN=node-1
 issue leaf-ed25519 ed25519 ca server /CN=node-1
+cp ed25519.key ca-ed25519.key
+issue leaf-by-ed25519 leaf ca-ed25519 server /CN=node-1
+rm ca-ed25519.key
 
 # ---------------------------------------------------------------- what openssl says of them
 

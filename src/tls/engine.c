@@ -1,133 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tls/tls_internal.h"
+#include "tls/internal.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/bytes.h"
 
 #define CONTROL_RESERVE 128 /* bytes of output that application data leaves for an alert */
 
-/* ---- Stopping ---- */
-
-static void wipe_secrets(struct tls *tls)
-{
-    bytes_wipe(&tls->exchange, sizeof tls->exchange);
-    bytes_wipe(tls->secret, sizeof tls->secret);
-    bytes_wipe(tls->client_secret, sizeof tls->client_secret);
-    bytes_wipe(tls->server_secret, sizeof tls->server_secret);
-    bytes_wipe(&tls->read_keys, sizeof tls->read_keys);
-    bytes_wipe(&tls->write_keys, sizeof tls->write_keys);
-}
-
-static void send_alert(struct tls *tls, enum tls_alert alert)
-{
-    uint8_t body[2] = {alert == TLS_ALERT_CLOSE_NOTIFY ? 1 : 2, (uint8_t)alert};
-
-    tls_send(tls, TLS_ALERT, body, sizeof body);
-    tls->closing = true;
-}
-
-static void stop(struct tls *tls, enum tls_origin origin, int alert)
-{
-    tls->state = TLS_FAILED;
-    tls->origin = origin;
-    tls->alert = alert;
-    wipe_secrets(tls);
-}
-
-int tls_fail(struct tls *tls, enum tls_alert alert, const char *format, ...)
-{
-    va_list arguments;
-
-    if (tls->state == TLS_FAILED) /* the first fault counts */
-        return -1;
-    va_start(arguments, format);
-    vsnprintf(tls->failure, sizeof tls->failure, format, arguments);
-    va_end(arguments);
-    tls->state = TLS_FAILED; /* before the alert: sending it must not fail in turn */
-    if (!tls->closing)
-        send_alert(tls, alert);
-    stop(tls, TLS_ORIGIN_US, alert);
-    return -1;
-}
-
-/* What a person can make of an alert, where that is known. */
-static const char *alert_meaning(int alert)
-{
-    switch (alert) {
-    case TLS_ALERT_PROTOCOL_VERSION:
-        return ": it speaks only TLS 1.2 or older";
-    case TLS_ALERT_HANDSHAKE_FAILURE:
-    case TLS_ALERT_INSUFFICIENT_SECURITY:
-        return ": it has no cipher suite, group or kind of key in common with us";
-    default:
-        return "";
-    }
-}
-
-static int peer_failed(struct tls *tls, int alert)
-{
-    snprintf(tls->failure, sizeof tls->failure, "refused with alert %s (%d)%s",
-             tls_alert_name(alert), alert, alert_meaning(alert));
-    stop(tls, TLS_ORIGIN_PEER, alert);
-    return -1;
-}
-
 /* ---- Output ---- */
-
-static size_t output_room(struct tls *tls)
-{
-    if (tls->output_start != 0) {
-        memmove(tls->output, tls->output + tls->output_start, tls->output_end - tls->output_start);
-        tls->output_end -= tls->output_start;
-        tls->output_start = 0;
-    }
-    return sizeof tls->output - tls->output_end;
-}
-
-/* Before our first protected record, for middleboxes (RFC 9846 appendix E.4). */
-static void send_change_cipher_spec(struct tls *tls)
-{
-    static const uint8_t record[] = {TLS_CHANGE_CIPHER_SPEC, 3, 3, 0, 1, 1};
-
-    if (tls->change_cipher_spec_sent || tls->session_id_length == 0)
-        return;
-    tls->change_cipher_spec_sent = true;
-    memcpy(tls->output + tls->output_end, record, sizeof record);
-    tls->output_end += sizeof record;
-}
-
-static int send_record(struct tls *tls, enum tls_content_type type, const uint8_t *data,
-                       size_t length)
-{
-    bool first = tls->expectation == TLS_WAIT_SERVER_HELLO;
-
-    if (output_room(tls) < length + TLS_RECORD_HEADER + 1 + TLS_TAG + 6)
-        return tls_fail(tls, TLS_ALERT_INTERNAL_ERROR, "cannot be answered: output is full");
-    if (tls->write_keys.sequence >= TLS_MAX_KEY_RECORDS)
-        return tls_fail(tls, TLS_ALERT_INTERNAL_ERROR,
-                        "cannot be answered: too many records under one key");
-    if (!first)
-        send_change_cipher_spec(tls);
-    /* 0x0301 in the first hello for old servers (RFC 9846 5.1). */
-    tls->output_end += tls_record_seal(&tls->write_keys, tls->output + tls->output_end, type,
-                                       first ? 0x0301 : 0x0303, data, length);
-    tls_reach(&tls->output_reached, tls->output_end);
-    return 0;
-}
-
-int tls_send(struct tls *tls, enum tls_content_type type, const uint8_t *data, size_t length)
-{
-    do {
-        size_t step = length < TLS_MAX_PLAINTEXT ? length : TLS_MAX_PLAINTEXT;
-        if (send_record(tls, type, data, step) != 0)
-            return -1;
-        data += step;
-        length -= step;
-    } while (length != 0);
-    return 0;
-}
 
 /* Answer KeyUpdates before the next application data; one answer is enough for several that came
  * while we were silent (RFC 9846 4.7.3). */
@@ -136,7 +16,7 @@ static void pay_key_update(struct tls *tls)
     static const uint8_t update[] = {TLS_KEY_UPDATE, 0, 0, 1, 0};
 
     if (!tls->key_update_owed || tls->closing || tls->state != TLS_OPEN ||
-        output_room(tls) < 2 * CONTROL_RESERVE)
+        tls_output_room(tls) < 2 * CONTROL_RESERVE)
         return;
     tls->key_update_owed = false;
     if (tls_send(tls, TLS_HANDSHAKE_RECORD, update, sizeof update) != 0)
@@ -166,14 +46,39 @@ static size_t message_size(const struct tls *tls)
     return tls->message_length < 4 ? 4 : 4 + reader_number(&header, 3);
 }
 
+/*
+ * We resume nothing, so tickets of any legal size are skipped without a look at them (RFC 9846
+ * 4.7.1). An endless row of them is an attack.
+ */
+static int begin_ticket(struct tls *tls, size_t length)
+{
+    if (length < TLS_MIN_TICKET || length > TLS_MAX_TICKET)
+        return tls_fail(tls, TLS_ALERT_DECODE_ERROR, "sent a NewSessionTicket of %zu bytes",
+                        length);
+    if (++tls->tickets > TLS_MAX_TICKETS)
+        return tls_fail(tls, TLS_ALERT_UNEXPECTED_MESSAGE, "keeps sending NewSessionTickets");
+    tls->ticket_left = length;
+    tls->message_length = 0;
+    return 0;
+}
+
+static size_t skip_ticket(struct tls *tls, size_t length)
+{
+    size_t step = tls->ticket_left < length ? tls->ticket_left : length;
+
+    tls->ticket_left -= step;
+    return step;
+}
+
 static int check_message_header(struct tls *tls)
 {
     int type = tls->message[0];
     size_t length = message_size(tls) - 4;
 
     if (!tls_handshake_expects(tls, type))
-        return tls_fail(tls, TLS_ALERT_UNEXPECTED_MESSAGE, "sent handshake message %d out of order",
-                        type);
+        return tls_handshake_out_of_order(tls, type);
+    if (type == TLS_NEW_SESSION_TICKET)
+        return begin_ticket(tls, length);
     if (length > TLS_MAX_MESSAGE)
         return tls_fail(tls, TLS_ALERT_ILLEGAL_PARAMETER,
                         "announced a handshake message of %zu bytes, more than %d", length,
@@ -187,6 +92,12 @@ static int receive_handshake(struct tls *tls, const uint8_t *data, size_t length
     if (length == 0)
         return tls_fail(tls, TLS_ALERT_UNEXPECTED_MESSAGE, "sent an empty handshake record");
     while (length != 0) {
+        if (tls->ticket_left != 0) {
+            size_t skipped = skip_ticket(tls, length);
+            data += skipped;
+            length -= skipped;
+            continue;
+        }
         size_t step = message_size(tls) - tls->message_length;
         if (step > length)
             step = length;
@@ -200,7 +111,7 @@ static int receive_handshake(struct tls *tls, const uint8_t *data, size_t length
             break;
         if (check_message_header(tls) != 0)
             return -1;
-        if (tls->message_length < message_size(tls))
+        if (tls->ticket_left != 0 || tls->message_length < message_size(tls))
             continue;
         if (tls_handshake_message(tls, length == 0) != 0)
             return -1;
@@ -211,23 +122,26 @@ static int receive_handshake(struct tls *tls, const uint8_t *data, size_t length
 
 static int receive_alert(struct tls *tls, const uint8_t *data, size_t length)
 {
+    if (length == 0) /* 5.4 */
+        return tls_fail(tls, TLS_ALERT_UNEXPECTED_MESSAGE, "sent an empty alert record");
     if (length != 2)
         return tls_fail(tls, TLS_ALERT_DECODE_ERROR, "sent a malformed alert");
     switch (data[1]) {
     case TLS_ALERT_CLOSE_NOTIFY:
         if (tls->state == TLS_OPEN) {
+            snprintf(tls->failure, sizeof tls->failure, "closed the connection");
             tls->state = TLS_CLOSED;
             return 0;
         }
         snprintf(tls->failure, sizeof tls->failure, "closed the connection during the handshake");
-        stop(tls, TLS_ORIGIN_PEER, TLS_ALERT_CLOSE_NOTIFY);
+        tls_stop(tls, TLS_ORIGIN_ANYBODY, TLS_ALERT_CLOSE_NOTIFY);
         return -1;
     case TLS_ALERT_USER_CANCELED: /* a close_notify follows (RFC 9846 6.1) */
         if (++tls->user_canceled > TLS_MAX_USER_CANCELED)
             return tls_fail(tls, TLS_ALERT_UNEXPECTED_MESSAGE, "keeps sending user_canceled");
         return 0;
     default: /* fatal whatever its level (RFC 9846 6) */
-        return peer_failed(tls, data[1]);
+        return tls_peer_failed(tls, data[1]);
     }
 }
 
@@ -239,13 +153,13 @@ static int receive_application_data(struct tls *tls, const uint8_t *data, size_t
     tls->data = data;
     tls->data_left = length;
     if (length != 0)
-        tls->key_updates = 0;
+        tls->key_updates = tls->tickets = 0;
     return 0;
 }
 
 static int receive_content(struct tls *tls, int type, const uint8_t *data, size_t length)
 {
-    if (tls->message_length != 0 && type != TLS_HANDSHAKE_RECORD)
+    if ((tls->message_length != 0 || tls->ticket_left != 0) && type != TLS_HANDSHAKE_RECORD)
         return tls_fail(tls, TLS_ALERT_UNEXPECTED_MESSAGE,
                         "interrupted a handshake message with another record");
     switch (type) {
@@ -286,8 +200,6 @@ static int receive_protected(struct tls *tls, const uint8_t *header, uint8_t *bo
     if (header[0] != TLS_APPLICATION_DATA)
         return tls_fail(tls, TLS_ALERT_UNEXPECTED_MESSAGE,
                         "sent an unprotected record (type %d) after keys were agreed", header[0]);
-    if (tls->read_keys.sequence >= TLS_MAX_KEY_RECORDS)
-        return tls_fail(tls, TLS_ALERT_INTERNAL_ERROR, "sent too many records under one key");
     if (!tls_record_open(&tls->read_keys, header, body, &length))
         return tls_fail(tls, TLS_ALERT_BAD_RECORD_MAC, "sent a record that does not authenticate");
     if (length > TLS_MAX_PLAINTEXT + 1)
@@ -315,15 +227,15 @@ static int receive_record(struct tls *tls, const uint8_t *header, uint8_t *body,
     return receive_content(tls, header[0], body, length);
 }
 
+/* Of the header's version nothing is to be made, not even of the first (RFC 9846 5.1). */
 static int check_header(struct tls *tls, const uint8_t *header, size_t length)
 {
     bool first = tls->read_keys.suite == NULL && tls->expectation == TLS_WAIT_SERVER_HELLO;
 
     if (first && memcmp(header, "HTTP/", 5) == 0)
         return tls_fail(tls, TLS_ALERT_UNEXPECTED_MESSAGE, "answers in plain HTTP, not TLS");
-    if (header[0] < TLS_CHANGE_CIPHER_SPEC || header[0] > TLS_APPLICATION_DATA || header[1] != 3)
-        return tls_fail(tls,
-                        header[1] != 3 ? TLS_ALERT_PROTOCOL_VERSION : TLS_ALERT_UNEXPECTED_MESSAGE,
+    if (header[0] < TLS_CHANGE_CIPHER_SPEC || header[0] > TLS_APPLICATION_DATA)
+        return tls_fail(tls, TLS_ALERT_UNEXPECTED_MESSAGE,
                         first ? "does not speak TLS" : "sent something that is no TLS record");
     if (length > TLS_MAX_PLAINTEXT + 256)
         return tls_fail(tls, TLS_ALERT_RECORD_OVERFLOW, "sent a record longer than 2^14 bytes");
@@ -376,7 +288,12 @@ void tls_input_end(struct tls *tls)
              tls->state == TLS_OPEN ? "closed the connection without close_notify: data may be "
                                       "missing"
                                     : "closed the connection during the handshake");
-    stop(tls, TLS_ORIGIN_TRUNCATION, TLS_ALERT_CLOSE_NOTIFY);
+    tls_stop(tls, TLS_ORIGIN_TRUNCATION, TLS_ALERT_CLOSE_NOTIFY);
+}
+
+bool tls_heard(const struct tls *tls)
+{
+    return tls->input_reached != 0;
 }
 
 /* ---- Application data ---- */
@@ -401,7 +318,7 @@ size_t tls_write(struct tls *tls, const void *data, size_t length)
     pay_key_update(tls);
     if (tls->state != TLS_OPEN || tls->closing || tls->key_update_owed || length == 0)
         return 0;
-    size_t room = output_room(tls);
+    size_t room = tls_output_room(tls);
     if (room <= overhead)
         return 0;
     if (length > room - overhead)
@@ -414,7 +331,7 @@ size_t tls_write(struct tls *tls, const void *data, size_t length)
 void tls_close(struct tls *tls)
 {
     if (tls->state != TLS_FAILED && !tls->closing)
-        send_alert(tls, TLS_ALERT_CLOSE_NOTIFY);
+        tls_send_alert(tls, TLS_ALERT_CLOSE_NOTIFY);
 }
 
 /* ---- The rest of the interface ---- */
@@ -452,45 +369,6 @@ enum tls_origin tls_origin(const struct tls *tls)
 const char *tls_failure(const struct tls *tls)
 {
     return tls->failure;
-}
-
-const char *tls_alert_name(int alert)
-{
-    static const struct {
-        int alert;
-        const char *name;
-    } names[] = {
-        {TLS_ALERT_CLOSE_NOTIFY, "close_notify"},
-        {TLS_ALERT_UNEXPECTED_MESSAGE, "unexpected_message"},
-        {TLS_ALERT_BAD_RECORD_MAC, "bad_record_mac"},
-        {TLS_ALERT_RECORD_OVERFLOW, "record_overflow"},
-        {TLS_ALERT_HANDSHAKE_FAILURE, "handshake_failure"},
-        {TLS_ALERT_BAD_CERTIFICATE, "bad_certificate"},
-        {TLS_ALERT_UNSUPPORTED_CERTIFICATE, "unsupported_certificate"},
-        {TLS_ALERT_CERTIFICATE_REVOKED, "certificate_revoked"},
-        {TLS_ALERT_CERTIFICATE_EXPIRED, "certificate_expired"},
-        {TLS_ALERT_CERTIFICATE_UNKNOWN, "certificate_unknown"},
-        {TLS_ALERT_ILLEGAL_PARAMETER, "illegal_parameter"},
-        {TLS_ALERT_UNKNOWN_CA, "unknown_ca"},
-        {TLS_ALERT_ACCESS_DENIED, "access_denied"},
-        {TLS_ALERT_DECODE_ERROR, "decode_error"},
-        {TLS_ALERT_DECRYPT_ERROR, "decrypt_error"},
-        {TLS_ALERT_PROTOCOL_VERSION, "protocol_version"},
-        {TLS_ALERT_INSUFFICIENT_SECURITY, "insufficient_security"},
-        {TLS_ALERT_INTERNAL_ERROR, "internal_error"},
-        {TLS_ALERT_USER_CANCELED, "user_canceled"},
-        {TLS_ALERT_MISSING_EXTENSION, "missing_extension"},
-        {TLS_ALERT_UNSUPPORTED_EXTENSION, "unsupported_extension"},
-        {TLS_ALERT_UNRECOGNIZED_NAME, "unrecognized_name"},
-        {TLS_ALERT_CERTIFICATE_REQUIRED, "certificate_required"},
-        {TLS_ALERT_NO_APPLICATION_PROTOCOL, "no_application_protocol"},
-    };
-
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (names[i].alert == alert)
-            return names[i].name;
-    }
-    return "unknown";
 }
 
 #define STACK_REACHED 32768 /* bytes below tls_wipe() that BearSSL's deepest call may have used */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TLS_TLS_H
-#define TLS_TLS_H
+#ifndef TLS_ENGINE_H
+#define TLS_ENGINE_H
 
 #include <bearssl.h>
 #include <stdbool.h>
@@ -13,10 +13,10 @@
  * opens a file or allocates. This header is the whole interface.
  *
  *   suites      TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384, TLS_CHACHA20_POLY1305_SHA256
- *   groups      x25519 (share sent), secp256r1, secp384r1 (by HelloRetryRequest)
- *   signatures  ecdsa_secp256r1_sha256, ecdsa_secp384r1_sha384, ecdsa_secp521r1_sha512,
- *               rsa_pss_rsae_sha256, _sha384, _sha512; both sides
- *   not         PSK, resumption, 0-RTT, ALPN, renegotiation, post-handshake authentication
+ *   groups      X25519MLKEM768 and x25519 (shares sent), secp256r1, secp384r1 (by
+ * HelloRetryRequest) signatures  ecdsa_secp256r1_sha256, ecdsa_secp384r1_sha384,
+ * ecdsa_secp521r1_sha512, rsa_pss_rsae_sha256, _sha384, _sha512; both sides not         PSK,
+ * resumption, 0-RTT, ALPN, renegotiation, post-handshake authentication
  *
  * Use:
  *
@@ -69,7 +69,8 @@ enum tls_alert {
 enum tls_origin {
     TLS_ORIGIN_NONE,
     TLS_ORIGIN_US,          /* we found a fault in what the peer sent */
-    TLS_ORIGIN_PEER,        /* the peer sent a fatal alert */
+    TLS_ORIGIN_PEER,        /* the peer, whose Finished was right, sent a fatal alert */
+    TLS_ORIGIN_ANYBODY,     /* a fatal alert came before that: whoever is in between can send one */
     TLS_ORIGIN_CERTIFICATE, /* check_certificate refused the peer */
     TLS_ORIGIN_TRUNCATION,  /* the connection ended without close_notify */
 };
@@ -98,12 +99,16 @@ struct tls_configuration {
     const br_ec_private_key *ec_key;
     const br_rsa_private_key *rsa_key;
 
+    /* Leave X25519MLKEM768 out: then the ClientHello has some 200 bytes, not 1,400, which some
+     * middleboxes do not bear, the less so where they come in two packets. */
+    bool small_hello;
+
     /* Fills data with length cryptographically secure random bytes. It must not fail. */
     void (*random)(void *context, void *data, size_t length);
     void *random_context;
 };
 
-struct tls; /* about 100 KiB, no pointers into the heap; must not be moved once started */
+struct tls; /* about 150 KiB, no pointers into the heap; must not be moved once started */
 
 /* Put the ClientHello into the output. An engine that was in use before is to be wiped first. */
 void tls_start(struct tls *tls, const struct tls_configuration *configuration);
@@ -124,6 +129,9 @@ void tls_input_done(struct tls *tls, size_t length);
 /* The connection ended (read returned 0). Without a close_notify before, this is a failure. */
 void tls_input_end(struct tls *tls);
 
+/* Has the peer sent a single byte yet? */
+bool tls_heard(const struct tls *tls);
+
 /* Take up to size bytes of application data; 0 where there is none now. */
 size_t tls_read(struct tls *tls, void *data, size_t size);
 
@@ -135,18 +143,19 @@ size_t tls_write(struct tls *tls, const void *data, size_t length);
 void tls_close(struct tls *tls);
 
 /* After TLS_FAILED: the alert sent or received, whose finding it was, and a sentence without a
- * subject, to follow "the server ": "speaks only TLS 1.2 or older". */
+ * subject, to follow "the server ": "speaks only TLS 1.2 or older". The sentence is there after
+ * TLS_CLOSED too. */
 int tls_alert(const struct tls *tls);
 enum tls_origin tls_origin(const struct tls *tls);
 const char *tls_failure(const struct tls *tls);
 
-/* The name of an alert as RFC 9846 writes it, "unknown" for others. */
+/* The name of an alert as RFC 9846 and its predecessors write it, "unknown" for others. */
 const char *tls_alert_name(int alert);
 
 /* Overwrite all that was in use since tls_start(). */
 void tls_wipe(struct tls *tls);
 
 /* Internals: only for sizeof and storage. */
-#include "tls/tls_internal.h"
+#include "tls/internal.h"
 
 #endif
