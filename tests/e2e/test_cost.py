@@ -23,7 +23,7 @@ def readelf(binary, option):
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the bound is that of amd64")
 def test_sizes(binary, charm):
-    assert binary.stat().st_size <= 256 * KIBIBYTE
+    assert binary.stat().st_size <= 320 * KIBIBYTE
     assert charm.stat().st_size <= 256 * KIBIBYTE
 
 
