@@ -99,7 +99,7 @@ void net_watch_wait(struct net_watch *watch)
 
 bool net_watch_is_ready(const struct net_watch *watch, size_t number)
 {
-    return watch->entries[number].revents != 0;
+    return number < watch->count && watch->entries[number].revents != 0;
 }
 
 void net_watch_free(struct net_watch *watch)
@@ -112,7 +112,7 @@ void net_watch_free(struct net_watch *watch)
 
 bool net_peer(int fd, char address[NET_ADDRESS_SIZE])
 {
-    struct sockaddr_storage peer;
+    struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
     socklen_t size = sizeof peer;
 
     if (getpeername(fd, (struct sockaddr *)&peer, &size) != 0)

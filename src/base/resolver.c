@@ -10,6 +10,7 @@
 
 #include "base/random.h"
 
+#define REASON_SIZE 16 /* bytes of what an answer is called in the log */
 #define BLANKS " \t"
 #define HEX_DIGITS "0123456789abcdefABCDEF"
 #define SPACES " \t\r\v\f"
@@ -445,7 +446,7 @@ static enum verdict take_records(struct resolver_lookup *lookup, const struct me
     return NEXT_SERVER;
 }
 
-static void name_code(char reason[16], unsigned code)
+static void name_code(char reason[REASON_SIZE], unsigned code)
 {
     static const char *const names[] = {[FORMERR] = "FORMERR",
                                         [SERVFAIL] = "SERVFAIL",
@@ -454,13 +455,13 @@ static void name_code(char reason[16], unsigned code)
                                         [REFUSED] = "REFUSED"};
 
     if (code < sizeof names / sizeof *names && names[code] != NULL)
-        snprintf(reason, 16, "%s", names[code]);
+        snprintf(reason, REASON_SIZE, "%s", names[code]);
     else
-        snprintf(reason, 16, "error %u", code);
+        snprintf(reason, REASON_SIZE, "error %u", code);
 }
 
 static enum verdict judge(struct resolver_lookup *lookup, const struct resolver_question *question,
-                          const struct message *message, char reason[16])
+                          const struct message *message, char reason[REASON_SIZE])
 {
     uint8_t name[MAX_NAME];
     size_t name_length = candidate_to_wire(lookup, question->candidate, name), offset = HEADER_SIZE;
@@ -483,19 +484,19 @@ static enum verdict judge(struct resolver_lookup *lookup, const struct resolver_
     bool authoritative = header[2] & 4, recursive = header[3] & 0x80, cut = header[2] & 2;
     if (code == NOERROR && read_16(header + 6) == 0 && read_16(header + 10) == 0 &&
         !authoritative && !recursive) {
-        strcpy(reason, "a referral");
+        snprintf(reason, REASON_SIZE, "a referral");
         return NEXT_SERVER;
     }
     if (cut) {
-        strcpy(reason, "a cut answer");
+        snprintf(reason, REASON_SIZE, "a cut answer");
         return question->tcp ? NEXT_SERVER : ASK_OVER_TCP;
     }
     if (code != NOERROR)
         return NOTHING;
-    strcpy(reason, "no address");
+    snprintf(reason, REASON_SIZE, "no address");
     enum verdict verdict = take_records(lookup, message, offset, question->kind, name, name_length);
     if (verdict == NEXT_SERVER)
-        strcpy(reason, "nonsense");
+        snprintf(reason, REASON_SIZE, "nonsense");
     return verdict;
 }
 
@@ -767,7 +768,7 @@ void resolver_answer(struct resolver_lookup *lookup, size_t question, const uint
                      size_t length, int64_t now)
 {
     struct resolver_question *asked = &lookup->questions[question];
-    char reason[16];
+    char reason[REASON_SIZE];
 
     enum verdict verdict = judge(lookup, asked, &(struct message){message, length}, reason);
     if (verdict != NO_ANSWER)

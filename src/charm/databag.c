@@ -33,8 +33,7 @@ static char *read_value(const cJSON *settings, const char *key)
     if (value == NULL)
         return NULL;
     const char *start = value + strspn(value, BLANKS);
-    if (*start != '"' ||
-        json_parse(&string, start, strlen(start), key, ERROR_INPUT, &ignored) != 0)
+    if (*start != '"' || json_parse(&string, start, strlen(start), key, ERROR_INPUT, &ignored) != 0)
         return mem_string(value);
     char *text = mem_string(string->valuestring);
     cJSON_Delete(string);
@@ -190,8 +189,7 @@ void member_read(struct member *member, const char *name, bool is_application,
     free(value);
 }
 
-void member_refuse(struct member *member, const char *name, bool is_application,
-                   const char *reason)
+void member_refuse(struct member *member, const char *name, bool is_application, const char *reason)
 {
     *member = (struct member){
         .name = mem_string(name), .is_application = is_application, .names_projects = true};

@@ -20,10 +20,10 @@
  * list, and null in version is no version.
  */
 #define DATABAG_VERSION "1.0"
-#define DATABAG_MAX_ENTRIES 1000           /* of one relation, whatever they hold */
-#define DATABAG_MAX_TEXT (1024 * 1024)     /* bytes of all of them, as JSON prints them */
-#define DATABAG_MAX_REASON 200             /* bytes of one reason */
-#define DATABAG_MAX_REJECTIONS 1000        /* that are listed */
+#define DATABAG_MAX_ENTRIES 1000       /* of one relation, whatever they hold */
+#define DATABAG_MAX_TEXT (1024 * 1024) /* bytes of all of them, as JSON prints them */
+#define DATABAG_MAX_REASON 200         /* bytes of one reason */
+#define DATABAG_MAX_REJECTIONS 1000    /* that are listed */
 
 /* One entry of a member's list. */
 struct entry {
@@ -35,14 +35,14 @@ struct entry {
 
 /* What one member of a relation has written. Zero-initialise. */
 struct member {
-    char *name;              /* "client/0", or the application's */
+    char *name; /* "client/0", or the application's */
     bool is_application;
-    char *reason;            /* why nothing of it is processed, or NULL; owned */
-    bool names_projects;     /* it has a list of its own, or may have one */
+    char *reason;        /* why nothing of it is processed, or NULL; owned */
+    bool names_projects; /* it has a list of its own, or may have one */
     struct projects projects;
-    struct entry *entries;   /* the first DATABAG_MAX_ENTRIES of its list */
+    struct entry *entries; /* the first DATABAG_MAX_ENTRIES of its list */
     size_t count;
-    size_t beyond;           /* how many follow */
+    size_t beyond; /* how many follow */
 };
 
 enum databag_interface { DATABAG_LXD, DATABAG_HTTPS };

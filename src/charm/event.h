@@ -26,12 +26,12 @@ struct event {
     const char *unit;
     char *application; /* owned */
     const char *model_uuid;
-    const char *relation_id;  /* "api:3" */
-    const char *remote_unit;  /* "" in -created and -broken */
+    const char *relation_id; /* "api:3" */
+    const char *remote_unit; /* "" in -created and -broken */
     const char *remote_application;
     const char *departing_unit; /* in -departed: the one that goes, perhaps ours */
-    const char *charm_folder; /* "." if unset */
-    unsigned long juju_major; /* Juju's version: 2, 3, 4; 0 if it is not told */
+    const char *charm_folder;   /* "." if unset */
+    unsigned long juju_major;   /* Juju's version: 2, 3, 4; 0 if it is not told */
 };
 
 /* Is this run an action? */

@@ -41,10 +41,10 @@ enum fate {
 void goal_read(struct goal *goal, const struct juju_transport *juju);
 
 /*
- * Update-status proves that our unit stays, since a dying one starts none; JUJU_DEPARTING_UNIT tells
- * in relation-departed, and goal-state everywhere: "dying" never ends, so it is kept. Where it fails
- * in relation-broken, stop or remove of a unit that is known to leave, with none known to stay, it
- * is the last.
+ * Update-status proves that our unit stays, since a dying one starts none; JUJU_DEPARTING_UNIT
+ * tells in relation-departed, and goal-state everywhere: "dying" never ends, so it is kept. Where
+ * it fails in relation-broken, stop or remove of a unit that is known to leave, with none known to
+ * stay, it is the last.
  */
 enum fate goal_fate(struct goal *goal, const struct event *event);
 

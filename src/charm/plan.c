@@ -85,8 +85,8 @@ static void plan_change(struct plan *plan, const struct lxd_certificate *entry,
         add_step(plan, STEP_REMOVE, entry->fingerprint, entry->name);
     } else {
         bool takes = !projects_cover(target, &entry->projects);
-        struct step *step = add_step(plan, takes ? STEP_NARROW : STEP_WIDEN, entry->fingerprint,
-                                     entry->name);
+        struct step *step =
+            add_step(plan, takes ? STEP_NARROW : STEP_WIDEN, entry->fingerprint, entry->name);
 
         projects_copy(&step->projects, target);
     }
@@ -102,8 +102,7 @@ static void find_rest(struct projects *rest, const struct lxd_certificate *entry
         projects_copy(rest, &entry->projects);
 }
 
-static enum relations_claim claim_of(const struct terms *terms,
-                                     const struct lxd_certificate *entry)
+static enum relations_claim claim_of(const struct terms *terms, const struct lxd_certificate *entry)
 {
     if (terms->all_over)
         return CLAIM_OVER;
@@ -408,7 +407,8 @@ static void judge_entry(struct judgement *judgement, const struct lxd_certificat
     } else if (!ours) {
         char *projects = projects_describe(&entry->projects);
 
-        reject(judgement, mem_printf("LXD has it as \"%s\", which opens %s", entry->name, projects));
+        reject(judgement,
+               mem_printf("LXD has it as \"%s\", which opens %s", entry->name, projects));
         free(projects);
     } else if (step != NULL && step->outcome == STEP_REFUSED) {
         reject(judgement, mem_string(step->reason));
@@ -429,7 +429,8 @@ static void judge(struct judgement *judgement, const struct wish *wish, const st
     } else if (opens_nothing(&effect)) {
         judgement->verdict = VERDICT_REJECTED;
         if (judgement->reason == NULL)
-            judgement->reason = mem_string("LXD has no project of the integrator's option projects");
+            judgement->reason =
+                mem_string("LXD has no project of the integrator's option projects");
     } else if (!can_hold(&effect, surroundings)) {
         reject(judgement, mem_printf("LXD %s cannot restrict certificates to projects: this one "
                                      "would open all of it",

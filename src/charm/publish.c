@@ -143,8 +143,8 @@ static int write_changes(struct answer *answer, const struct relation *relation,
     const cJSON *item;
     int result = 0;
 
-    keep_changes(settings, kind == JUJU_UNIT ? relation->published
-                                             : relation->application_published);
+    keep_changes(settings,
+                 kind == JUJU_UNIT ? relation->published : relation->application_published);
     if (settings->child == NULL)
         goto out;
     result = juju_relation_set(publisher->juju, relation->id, kind, settings, error);

@@ -35,8 +35,8 @@ static int compare_units(const void *a, const void *b)
 }
 
 /* Who is in it, and with whom: a unit's name tells its application's. */
-static int read_lists(struct relation *relation, struct strings *units,
-                      const struct reader *reader, struct error *error)
+static int read_lists(struct relation *relation, struct strings *units, const struct reader *reader,
+                      struct error *error)
 {
     const struct event *event = reader->event;
 
@@ -58,8 +58,8 @@ static struct relation *add(struct relations *relations, const char *id, bool ht
     relations->items = mem_grow(relations->items, relations->count, sizeof *relations->items);
     struct relation *relation = &relations->items[relations->count++];
 
-    *relation = (struct relation){
-        .id = mem_string(id), .number = number_behind(id, ':'), .https = https};
+    *relation =
+        (struct relation){.id = mem_string(id), .number = number_behind(id, ':'), .https = https};
     return relation;
 }
 

@@ -9,9 +9,9 @@
 #include "juju/hook_tools.h"
 
 #define SECONDS_A_DAY 86400
-#define MAX_NAMES 3       /* of relations or projects in a status */
-#define DIGEST_SIZE 9     /* eight digits and a NUL: tells lines apart */
-#define TOLD "told"       /* digests of what the last hook said */
+#define MAX_NAMES 3   /* of relations or projects in a status */
+#define DIGEST_SIZE 9 /* eight digits and a NUL: tells lines apart */
+#define TOLD "told"   /* digests of what the last hook said */
 
 static const struct {
     enum juju_log_level level;
@@ -32,9 +32,8 @@ static const struct {
     [REPORT_EXPIRING] = {JUJU_LOG_WARNING, false, "certificates are to be renewed"},
 };
 
-__attribute__((format(printf, 3, 4))) static void add_line(struct report *report,
-                                                           enum report_kind kind,
-                                                           const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void
+add_line(struct report *report, enum report_kind kind, const char *format, ...)
 {
     va_list arguments;
 
@@ -293,8 +292,8 @@ static const char *name_identity(const struct credentials *credentials)
     return strcmp(source, "credential-get") == 0 ? "Juju's credential" : source;
 }
 
-static void append_error(struct report *report, struct buffer *out,
-                         const struct findings *findings, const struct error *error)
+static void append_error(struct report *report, struct buffer *out, const struct findings *findings,
+                         const struct error *error)
 {
     report->status = mends_itself(error) ? "waiting" : "blocked";
     begin_part(out);
@@ -349,8 +348,9 @@ static void make_status(struct report *report, const struct findings *findings,
             buffer_printf(&message, "; %zu more", wider->count - 1);
         if (findings->leaving_leader != NULL) {
             begin_part(&message);
-            buffer_printf(&message, "%s is leaving: remove its subordinates, or \"juju remove-unit "
-                                    "--force\" it",
+            buffer_printf(&message,
+                          "%s is leaving: remove its subordinates, or \"juju remove-unit "
+                          "--force\" it",
                           findings->leaving_leader);
         }
         append_troubles(report, &message, findings, first_expiry);
@@ -385,16 +385,19 @@ static void add_server_lines(struct report *report, const struct server *server)
     for (size_t i = 0; i < server->widened.count; i++)
         add_line(report, REPORT_WIDENED, "%s", server->widened.items[i]);
     for (size_t i = 0; i < server->plan.missing.count; i++)
-        add_line(report, REPORT_PROJECTS, "project \"%s\", which is asked for, does not exist in "
-                                          "LXD at %s",
+        add_line(report, REPORT_PROJECTS,
+                 "project \"%s\", which is asked for, does not exist in "
+                 "LXD at %s",
                  server->plan.missing.items[i], url);
     if (server->store.strangers != 0)
-        add_line(report, REPORT_FOREIGN, "%zu entries of LXD at %s have a name of ours, but are of "
-                                         "another type than client: they are left as they are",
+        add_line(report, REPORT_FOREIGN,
+                 "%zu entries of LXD at %s have a name of ours, but are of "
+                 "another type than client: they are left as they are",
                  server->store.strangers, url);
     if (server->filtered)
-        add_line(report, REPORT_FOREIGN, "LXD at %s does not show our own certificate in its list, "
-                                         "so it may hide others: each is looked up",
+        add_line(report, REPORT_FOREIGN,
+                 "LXD at %s does not show our own certificate in its list, "
+                 "so it may hide others: each is looked up",
                  url);
 }
 
@@ -424,8 +427,9 @@ static void add_relation_lines(struct report *report, const struct findings *fin
         char *name = relation_describe(relation);
 
         if (relation->state == RELATION_REPLACED)
-            add_line(report, REPORT_REPLACED, "%s is not served: a newer relation of the same "
-                                              "application to the same endpoint is",
+            add_line(report, REPORT_REPLACED,
+                     "%s is not served: a newer relation of the same "
+                     "application to the same endpoint is",
                      name);
         for (size_t j = 0; j < rejections->count; j++) {
             const struct rejection *rejection = &rejections->items[j];
@@ -462,8 +466,8 @@ static void note_expiry(struct expiry *expiry, const struct certificate *certifi
     if (certificate->not_after >= expiry->limit || certificate->not_after < expiry->now)
         return;
     certificate_date(date, certificate->not_after);
-    char *line = mem_printf("%s %.12s... expires on %s: renew it", whose, certificate->fingerprint,
-                            date);
+    char *line =
+        mem_printf("%s %.12s... expires on %s: renew it", whose, certificate->fingerprint, date);
     if (!strings_contain(lines, line)) {
         if (lines->count == 0 || certificate->not_after < expiry->first)
             expiry->first = certificate->not_after;

@@ -34,23 +34,23 @@ enum report_kind {
  * servers are none. */
 struct findings {
     const struct error *error; /* what ended the pass, or NULL */
-    bool beginning;            /* no credentials yet, as with every deployment: no line for the log */
+    bool beginning; /* no credentials yet, as with every deployment: no line for the log */
     const struct relations *relations;
     const struct wishes *wishes;
     const struct servers *servers;
     const struct answers *answers;
     const struct credentials *credentials;
-    const struct strings *left;  /* a sentence each: entries that may stay for good, ... */
+    const struct strings *left;          /* a sentence each: entries that may stay for good, ... */
     const struct strings *left_remedies; /* ... and what helps */
-    const char *leaving_leader;  /* who has to change LXD first, but is leaving; or NULL */
-    bool changes_are_ours;       /* this unit changes LXD */
-    int64_t now;                 /* seconds since 1970 */
+    const char *leaving_leader;          /* who has to change LXD first, but is leaving; or NULL */
+    bool changes_are_ours;               /* this unit changes LXD */
+    int64_t now;                         /* seconds since 1970 */
     int expiry_warning_days;
 };
 
 struct report {
-    const char *status;                   /* "active", "blocked", "waiting" */
-    char message[REPORT_MAX_STATUS + 1];  /* one line, the cause first; cut with "..." */
+    const char *status;                  /* "active", "blocked", "waiting" */
+    char message[REPORT_MAX_STATUS + 1]; /* one line, the cause first; cut with "..." */
     struct strings lines[REPORT_KINDS];
 };
 

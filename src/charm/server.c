@@ -9,12 +9,19 @@
 /* ---- observe ---- */
 
 /* In the order of asking. */
-enum reading { READ_SERVER, READ_CERTIFICATES, READ_PROJECTS, READ_MEMBERS, READ_IDENTITY, READ_ALL };
+enum reading {
+    READ_SERVER,
+    READ_CERTIFICATES,
+    READ_PROJECTS,
+    READ_MEMBERS,
+    READ_IDENTITY,
+    READ_ALL
+};
 
 static void ask(struct server *server, enum reading what)
 {
     static void (*const functions[])(struct lxd_client *) = {
-        [READ_SERVER] = lxd_ask_server,   [READ_CERTIFICATES] = lxd_ask_certificates,
+        [READ_SERVER] = lxd_ask_server,     [READ_CERTIFICATES] = lxd_ask_certificates,
         [READ_PROJECTS] = lxd_ask_projects, [READ_MEMBERS] = lxd_ask_members,
         [READ_IDENTITY] = lxd_ask_identity,
     };
@@ -50,10 +57,9 @@ static int read_server(struct server *server, struct error *error)
     if (lxd_answer_server(server->client, &server->info, error) != 0)
         return -1;
     if (!server->info.trusted)
-        return error_set(error, ERROR_UNTRUSTED,
-                         "LXD at %s does not trust the client certificate %.12s...: %s",
-                         server->endpoint.url, own,
-                         server->interest->remedies[server->info.software]);
+        return error_set(
+            error, ERROR_UNTRUSTED, "LXD at %s does not trust the client certificate %.12s...: %s",
+            server->endpoint.url, own, server->interest->remedies[server->info.software]);
     return 0;
 }
 
@@ -64,7 +70,8 @@ static void note_certificate(void *context, const struct lxd_certificate *entry)
     store_note(&server->store, server->interest->owner, server->interest->wanted, entry);
 }
 
-/* What our certificate lacks for managing the trust store, where LXD knows fine-grained identities. */
+/* What our certificate lacks for managing the trust store, where LXD knows fine-grained identities.
+ */
 static int read_identity(struct server *server, struct error *error)
 {
     struct lxd_identity identity;
@@ -315,8 +322,7 @@ static void fail_step(struct server *server, struct step *step)
 /* The projects were read before one of them went: once more, then. */
 static bool is_stale(const struct server *server)
 {
-    return server->status == 404 && !server->remade &&
-           server_surroundings(server).projects != NULL;
+    return server->status == 404 && !server->remade && server_surroundings(server).projects != NULL;
 }
 
 /* Where the entry is as it was to be, the answer was lost. */
@@ -355,7 +361,8 @@ static void settle_present(struct server *server, struct step *step,
             settle_confirmed(server, step);
         } else if (is_stale(server)) {
             server->stale = true;
-        } else if (step->kind == STEP_NARROW && !projects_cover(&step->projects, &entry->projects)) {
+        } else if (step->kind == STEP_NARROW &&
+                   !projects_cover(&step->projects, &entry->projects)) {
             lxd_ask_remove(server->client, step->fingerprint);
             server->doing = DOING_CLOSE;
         } else {
@@ -484,7 +491,8 @@ static bool may_go_on(struct server *server)
 /* Ask for the next thing that is due. Is there one? */
 static bool go_on(struct server *server)
 {
-    while (server->step < server->plan.count && server->plan.steps[server->step].outcome != STEP_DUE)
+    while (server->step < server->plan.count &&
+           server->plan.steps[server->step].outcome != STEP_DUE)
         server->step++;
     if (server->step < server->plan.count) {
         if (!may_go_on(server))

@@ -51,14 +51,14 @@ struct server {
     struct plan plan;
     struct judgement *judgements; /* in the order of the wishes, of which there are so many */
     size_t judged;
-    struct strings changes;       /* what was changed, a sentence each; ... */
-    struct strings widened;       /* ... those by which an entry opens more than before */
-    struct strings wider;         /* entries that could not be taken away: a sentence each */
+    struct strings changes; /* what was changed, a sentence each; ... */
+    struct strings widened; /* ... those by which an entry opens more than before */
+    struct strings wider;   /* entries that could not be taken away: a sentence each */
 
     /* How far it is; server.c's own. */
     int64_t deadline;
     unsigned asked; /* a bit for each thing that is read */
-    int reading;
+    unsigned reading;
     size_t step, looked_up;
     int doing;
     struct error refusal; /* why the present step was refused */

@@ -143,8 +143,8 @@ static void ask(struct servers *servers, const struct endpoint *endpoints, size_
 
     for (size_t i = 0; i < count; i++) {
         if (find_cluster(servers, &endpoints[i]) == NULL)
-            server_start(&asked[started++], &endpoints[i], &servers->credentials,
-                         servers->interest, deadline);
+            server_start(&asked[started++], &endpoints[i], &servers->credentials, servers->interest,
+                         deadline);
     }
     observe(asked, started);
     for (size_t i = 0; i < started; i++)
@@ -170,8 +170,7 @@ void servers_observe(struct servers *servers, const struct endpoints *endpoints,
     servers->credentials = (struct lxd_credentials){&credentials->certificate, &credentials->key,
                                                     &credentials->server};
     if (first != 0)
-        ask(servers, endpoints->items, first,
-            net_share(deadline, endpoints->count > 1 ? 2 : 1));
+        ask(servers, endpoints->items, first, net_share(deadline, endpoints->count > 1 ? 2 : 1));
     ask(servers, endpoints->items + first, endpoints->count - first, deadline);
 }
 
@@ -247,8 +246,8 @@ static bool is_served(const struct servers *servers, const struct endpoint *endp
     for (size_t i = 0; i < servers->count; i++) {
         const struct server *server = &servers->items[i];
 
-        if (is_known(server) && (endpoint_equal(&server->endpoint, endpoint) ||
-                                 server_lists(server, endpoint)))
+        if (is_known(server) &&
+            (endpoint_equal(&server->endpoint, endpoint) || server_lists(server, endpoint)))
             return true;
     }
     return false;

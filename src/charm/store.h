@@ -13,8 +13,8 @@
  * asked for, and our own. Anybody may have put any number of others there; they are counted.
  *
  * An entry is ours if and only if it is of type client and its name begins with
- * "juju.<first 8 hex of the model's UUID>.<our application>.", and it is not the certificate that we
- * log in with, which is never changed. What follows is "<remote application>.<relation number>."
+ * "juju.<first 8 hex of the model's UUID>.<our application>.", and it is not the certificate that
+ * we log in with, which is never changed. What follows is "<remote application>.<relation number>."
  * and the first 12 digits of its fingerprint; the first edition's names end before the last dot.
  */
 struct owner {

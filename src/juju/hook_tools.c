@@ -290,9 +290,13 @@ static int run_with_settings(const struct juju_transport *juju, const char *cons
 int juju_relation_set(const struct juju_transport *juju, const char *relation_id,
                       enum juju_member kind, const cJSON *settings, struct error *error)
 {
-    const char *const arguments[] = {
-        "relation-set", "-r", relation_id, "--file", "-", kind == JUJU_APPLICATION ? "--app" : NULL,
-        NULL};
+    const char *const arguments[] = {"relation-set",
+                                     "-r",
+                                     relation_id,
+                                     "--file",
+                                     "-",
+                                     kind == JUJU_APPLICATION ? "--app" : NULL,
+                                     NULL};
 
     return run_with_settings(juju, arguments, settings, error);
 }

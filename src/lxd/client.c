@@ -66,7 +66,8 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* What went wrong becomes a sentence, here and nowhere else. What a proxy answers is in brackets. */
+/* What went wrong becomes a sentence, here and nowhere else. What a proxy answers is in brackets.
+ */
 static int tell(const struct lxd_client *client, struct error *error)
 {
     const struct proxy *proxy = client->stream.proxy;

@@ -80,7 +80,7 @@ void tls_key_exchange_start(struct tls_key_exchange *exchange, uint16_t id,
         exchange->private_key[exchange->private_length - 1] |= 1;
     }
     exchange->point_length = ec_all.mulgen(exchange->point, exchange->private_key,
-                                                  exchange->private_length, group->curve);
+                                           exchange->private_length, group->curve);
     if (group->is_hybrid) {
         uint8_t seed[MLKEM768_SEED];
         random(context, seed, sizeof seed);
@@ -115,8 +115,8 @@ static size_t multiply(const struct tls_key_exchange *exchange, int curve, struc
     if (share.left != exchange->point_length)
         return 0;
     memcpy(point, share.data, share.left);
-    uint32_t valid = ec_all.mul(point, share.left, exchange->private_key,
-                                       exchange->private_length, curve);
+    uint32_t valid =
+        ec_all.mul(point, share.left, exchange->private_key, exchange->private_length, curve);
     size_t offset = ec_all.xoff(curve, &secret_length);
     memcpy(secret, point + offset, secret_length);
     bytes_wipe(point, sizeof point);

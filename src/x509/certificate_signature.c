@@ -84,8 +84,8 @@ static bool verify_ecdsa(const br_ec_public_key *key, const struct algorithm *al
            der_read_unsigned(&numbers, &r) && der_read_unsigned(&numbers, &s) &&
            numbers.length == 0 && r.length != 0 && r.length <= size && s.length != 0 &&
            s.length <= size &&
-           br_ecdsa_i31_vrfy_asn1(&ec_all, digest, hash_size(algorithm->hash), key,
-                                  signature->data, signature->length) == 1;
+           br_ecdsa_i31_vrfy_asn1(&ec_all, digest, hash_size(algorithm->hash), key, signature->data,
+                                  signature->length) == 1;
 }
 
 enum certificate_signature certificate_signature_check(const struct certificate *certificate,
