@@ -39,6 +39,17 @@ bool pass_may_change(const struct pass *pass)
 
 /* ---- observe Juju ---- */
 
+/* Where Juju does not say, the unit changes nothing: it is taken for one that does not lead. */
+static void find_leader(struct pass *pass)
+{
+    struct error error;
+
+    if (juju_is_leader(pass->juju, &pass->leader, &error) == 0)
+        return;
+    pass->leader = false;
+    juju_log(pass->juju, JUJU_LOG_WARNING, "LXD is not changed in this hook: %s", error.text);
+}
+
 /* Set, but naming no project, it does not mean all of LXD. */
 static int read_limit(struct projects *limit, const char *text, struct error *error)
 {
@@ -84,9 +95,8 @@ static int read_credentials(struct pass *pass, struct error *error)
     pass->fate = goal_fate(&pass->goal, pass->event);
     pass->terms.all_over = pass->fate == FATE_LAST;
     pass->terms.may_take = pass->fate == FATE_LAST || pass->fate == FATE_STAYS;
-    int result = juju_is_leader(pass->juju, &pass->leader, error);
-    if (result == 0)
-        result = options_read(&options, pass->juju, error);
+    find_leader(pass);
+    int result = options_read(&options, pass->juju, error);
     if (result == 0)
         result = read_options(pass, &options, error);
     options_wipe(&options);
@@ -175,17 +185,16 @@ int pass_observe(struct pass *pass, struct error *error)
 /* ---- apply ---- */
 
 /* The leader alone changes LXD, so it is asked again. */
-static int apply(struct pass *pass, struct error *error)
+static void apply(struct pass *pass)
 {
     if (servers_due(&pass->servers) == 0 || !pass_may_change(pass))
-        return 0;
-    if (pass->fate != FATE_LAST && juju_is_leader(pass->juju, &pass->leader, error) != 0)
-        return -1;
+        return;
+    if (pass->fate != FATE_LAST)
+        find_leader(pass);
     if (!pass_may_change(pass))
-        return 0;
+        return;
     servers_apply(&pass->servers, &pass->terms, pass->deadline);
     step_done(pass, "LXD changed");
-    return 0;
 }
 
 /* ---- what may stay for good ---- */
@@ -438,8 +447,7 @@ static void note_unshared(struct pass *pass)
 
 static int change_and_publish(struct pass *pass, struct error *error)
 {
-    if (apply(pass, error) != 0)
-        return -1;
+    apply(pass);
     judge(pass);
     if (pass->fate == FATE_STAYS || pass->fate == FATE_LAST) {
         if (pass->leader && pass->fate == FATE_STAYS)

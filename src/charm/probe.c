@@ -88,12 +88,11 @@ static void describe(struct probe *probe, const struct server *server)
 void probe_run(struct probe *probe, const struct endpoint *endpoint,
                const struct credentials *credentials, const struct interest *interest)
 {
-    struct endpoints endpoints = {0};
+    struct endpoint only = *endpoint;
+    struct endpoints endpoints = {&only, 1};
     struct servers servers = {0};
-    struct error ignored;
 
     *probe = (struct probe){0};
-    endpoints_add(&endpoints, endpoint->url, &ignored);
     servers_observe(&servers, &endpoints, credentials, interest, net_clock_ms() + LXD_REQUEST_MS);
     for (size_t i = 0; i < servers.count; i++) {
         describe(probe, &servers.items[i]);
@@ -101,7 +100,6 @@ void probe_run(struct probe *probe, const struct endpoint *endpoint,
             probe->trouble = servers.items[i].trouble;
     }
     servers_free(&servers);
-    endpoints_free(&endpoints);
 }
 
 void probe_free(struct probe *probe)

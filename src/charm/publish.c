@@ -271,12 +271,13 @@ static int publish_server(struct answer *answer, const struct relation *relation
                           enum juju_member kind, const struct server *server,
                           const struct publisher *publisher, bool all, struct error *error)
 {
+    const struct certificate *presented = lxd_presented(server->client);
     cJSON *settings = cJSON_CreateObject();
 
     add_version(settings);
-    add_value(settings, "certificate", server_certificate(server));
-    cJSON_AddStringToObject(settings, "certificate_fingerprint",
-                            lxd_presented(server->client)->fingerprint);
+    add_value(settings, "certificate",
+              pem_encode("CERTIFICATE", presented->der, presented->length));
+    cJSON_AddStringToObject(settings, "certificate_fingerprint", presented->fingerprint);
     add_value(settings, "addresses", compose_addresses(server));
     for (cJSON *item = settings->child; item != NULL && !all; item = item->next)
         *item->valuestring = '\0';

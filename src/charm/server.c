@@ -563,11 +563,28 @@ bool server_lists(const struct server *server, const struct endpoint *endpoint)
     return endpoints_contain(&server->info.addresses, endpoint);
 }
 
+/* The certificate that is expected, or else the CA's that its chain ends in: one of those. */
 char *server_certificate(const struct server *server)
 {
     const struct certificate *presented = lxd_presented(server->client);
+    const struct server_identity *identity = server->credentials->server;
+    struct buffer authorities = {0};
 
-    return pem_encode("CERTIFICATE", presented->der, presented->length);
+    for (size_t i = 0; i < identity->count; i++) {
+        const struct certificate *expected = &identity->expected[i];
+
+        if (strcmp(expected->fingerprint, presented->fingerprint) == 0) {
+            buffer_free(&authorities);
+            break;
+        }
+        if (!expected->is_ca)
+            continue;
+        char *pem = pem_encode("CERTIFICATE", expected->der, expected->length);
+        buffer_append_string(&authorities, pem);
+        free(pem);
+    }
+    return authorities.length != 0 ? authorities.data
+                                   : pem_encode("CERTIFICATE", presented->der, presented->length);
 }
 
 size_t server_nodes(const struct server *server)

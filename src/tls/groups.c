@@ -123,7 +123,7 @@ static size_t multiply(const struct tls_key_exchange *exchange, int curve, struc
     /* An all-zero X25519 result means a share of small order (RFC 9846 7.4.2). */
     if (curve == BR_EC_curve25519 && bytes_equal_ct(secret, zeros, secret_length))
         return 0;
-    return valid != 0 ? secret_length : 0;
+    return secret_length * (valid & 1); /* no branch: P-384's comes from the product itself */
 }
 
 size_t tls_key_exchange_finish(const struct tls_key_exchange *exchange, uint16_t id,

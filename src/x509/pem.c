@@ -84,9 +84,12 @@ static int decode_body(struct pem_block *block, const char *body, size_t length,
     if (is_encrypted(body))
         return error_set(error, ERROR_INPUT,
                          "%s is encrypted: decrypt it first with \"openssl pkey\"", block->label);
-    const char *headed = body;
-    body = skip_headers(body, body + length);
-    length -= (size_t)(body - headed);
+    if (!pem_is_private_key(block)) { /* whose text no branch may depend on */
+        const char *headed = body;
+
+        body = skip_headers(body, body + length);
+        length -= (size_t)(body - headed);
+    }
     block->der = mem_alloc(BASE64_DECODED_SIZE(length));
     long decoded = base64_decode(block->der, body, length);
     if (decoded > 0) {
