@@ -472,10 +472,11 @@ char *fake_lxd_journal(const struct fake_lxd *lxd, size_t from)
 
 void fake_lxd_server(struct server *server, const char *url, const char *presents)
 {
-    struct lxd_credentials nobody = {0};
+    static const struct server_identity anybody;
+    static const struct lxd_credentials nobody = {.server = &anybody};
     struct error error;
 
-    *server = (struct server){.state = SERVER_OBSERVED};
+    *server = (struct server){.state = SERVER_OBSERVED, .credentials = &nobody};
     if (endpoint_parse(&server->endpoint, url, &error) != 0)
         abort();
     server->client = fake_lxd_start(&server->endpoint, &nobody, 0);

@@ -26,6 +26,7 @@ struct fixture {
     struct member *all, *some;
     struct certificate ours;
     struct lxd_credentials credentials;
+    struct server_identity expected; /* none */
     struct interest interest;
     struct strings wanted;
     struct server server;
@@ -46,6 +47,7 @@ static int set_up(void **state)
     world_name_projects(fixture->some, "a,b");
     world_fingerprint(fixture->ours.fingerprint, WORLD_OWN);
     fixture->credentials.certificate = &fixture->ours;
+    fixture->credentials.server = &fixture->expected;
     fixture->interest = (struct interest){.owner = &fixture->world.terms.owner,
                                           .wanted = &fixture->wanted,
                                           .remedies = {"tell LXD", "tell Incus"},
