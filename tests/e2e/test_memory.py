@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Secrets are wiped: none is in the process's memory when it ends."""
 
+import base64
 import hashlib
 import hmac
 import json
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 import memory
 from memory import Traced, traces
@@ -98,9 +100,21 @@ def key_secrets(owner):
     secrets = {
         name + form: data for name, value in numbers.items() for form, data in forms(value).items()
     }
-    # The first 48 characters say what kind of key it is, as the certificate does.
-    secrets["PEM"] = "".join(owner.key_lines)[48:].encode()
+    # The first 48 characters say what kind of key it is, as the certificate does; an elliptic
+    # curve's point, at the end, is in the certificate too.
+    text = "".join(owner.key_lines)
+    secrets["PEM"] = text[48 : public_from(owner, text)].encode()
     return secrets
+
+
+def public_from(owner, text):
+    """Where the public key begins in the base64 of a key, which may as well be the certificate's."""
+    public = serialization.load_pem_private_key(owner.key.encode(), None).public_key()
+    if not isinstance(public, ec.EllipticCurvePublicKey):
+        return len(text)
+    form = serialization.PublicFormat.UncompressedPoint
+    point = public.public_bytes(serialization.Encoding.X962, form)
+    return base64.b64decode(text).index(point) * 4 // 3
 
 
 @pytest.fixture(params=["P-256", "P-384", "P-521", "RSA-2048"])

@@ -142,7 +142,11 @@ SERVER = identity("server")
             lambda *_: ResettingPeer(),
             "unreachable: broke the connection during the TLS handshake: Connection reset by peer",
         ),
-        (lambda *_: SilentPeer(), "unreachable: timed out during the TLS handshake"),
+        (
+            lambda *_: SilentPeer(),
+            "unreachable: timed out during the TLS handshake without a byte from it (a firewall may "
+            "drop the ClientHello: 1,400 bytes)",
+        ),
         (DistrustfulPeer, "refuses our certificate (TLS alert unknown_ca)"),
         (
             AbruptPeer,
