@@ -139,6 +139,11 @@ static void read_entry(struct member *member, const cJSON *item, size_t index)
                                    CERTIFICATE_MAX_PEM / 1024);
         return;
     }
+    if (strstr(item->valuestring, "PRIVATE KEY-----") != NULL) { /* what is taken is repeated */
+        entry->text = mem_string("");
+        entry->reason = mem_string("holds a private key, expected a certificate");
+        return;
+    }
     entry->text = mem_string(item->valuestring);
     if (certificate_from_pem(&entry->certificate, entry->text, &error) != 0)
         entry->reason = mem_string(error.text);

@@ -72,6 +72,15 @@ static size_t printed_length(const char *text)
     return length;
 }
 
+/* Why the member's projects are not known, or NULL: those of its application would serve. */
+static const char *lacks_projects(const struct placing *placing, const struct member *member)
+{
+    const struct member *application = placing->application;
+    bool inherits = !member->names_projects && application != NULL && application->names_projects;
+
+    return inherits ? application->reason : NULL;
+}
+
 static void place(struct placing *placing, size_t member_number, size_t entry_number)
 {
     const struct member *member = &placing->relation->members[member_number];
@@ -84,23 +93,11 @@ static void place(struct placing *placing, size_t member_number, size_t entry_nu
     }
     placing->count++;
     placing->text += length;
-    if (entry->reason != NULL)
-        rejections_add(placing->rejections, member, entry, entry->reason);
+    const char *reason = entry->reason != NULL ? entry->reason : lacks_projects(placing, member);
+    if (reason != NULL)
+        rejections_add(placing->rejections, member, entry, reason);
     else
         add_wish(placing, member, entry);
-}
-
-/* Why nothing of the member is processed, or NULL. Its application's projects would serve it. */
-static const char *refusal_of(const struct placing *placing, const struct member *member)
-{
-    const struct member *application = placing->application;
-
-    if (member->reason != NULL)
-        return member->reason;
-    if (!member->names_projects && application != NULL && application->names_projects &&
-        application->reason != NULL)
-        return application->reason;
-    return NULL;
 }
 
 /* Every member's entry of one round: those that are known already, or the others. */
@@ -113,7 +110,7 @@ static bool place_round(struct placing *placing, size_t round, bool held, wishes
     for (size_t i = 0; i < relation->member_count; i++) {
         const struct member *member = &relation->members[i];
 
-        if (refusal_of(placing, member) != NULL || round >= member->count)
+        if (member->reason != NULL || round >= member->count)
             continue;
         const struct entry *entry = &member->entries[round];
         bool is_held = entry->reason == NULL &&
@@ -132,11 +129,10 @@ static void reject_the_rest(const struct placing *placing)
 
     for (size_t i = 0; i < relation->member_count; i++) {
         const struct member *member = &relation->members[i];
-        const char *refusal = refusal_of(placing, member);
-        size_t unplaced = placing->unplaced[i] + (refusal == NULL ? member->beyond : 0);
+        size_t unplaced = placing->unplaced[i] + (member->reason == NULL ? member->beyond : 0);
 
-        if (refusal != NULL && (member->reason != NULL || member->count != 0))
-            rejections_add(placing->rejections, member, NULL, refusal);
+        if (member->reason != NULL)
+            rejections_add(placing->rejections, member, NULL, member->reason);
         if (unplaced == 0)
             continue;
         char *reason = mem_printf("%zu of its %zu entries found no place: a relation has %d at "

@@ -40,6 +40,8 @@ struct request {
     int64_t until; /* once it was sent: when its answer has to begin */
 };
 
+#define LXD_TAKE_MS 20 /* for taking what has come, though its time is over */
+
 struct lxd_client {
     struct endpoint endpoint;
     struct lxd_credentials credentials;
@@ -405,32 +407,47 @@ static bool has_input(struct lxd_client *client)
            (client->stream.fd >= 0 && stream_has_input(&client->stream));
 }
 
+/* Who can go on, or count: then entries are what to wait for, and *first is whose time is over
+ * first, or count. */
+static size_t find_ready(struct lxd_client *const clients[], size_t count, struct pollfd *entries,
+                         size_t *first)
+{
+    *first = count;
+    for (size_t i = 0; i < count; i++) {
+        const struct lxd_client *client = clients[i];
+
+        entries[i] = (struct pollfd){.fd = -1, .events = POLLIN};
+        if (client == NULL)
+            continue;
+        if (!is_waiting(client) || has_input(clients[i]))
+            return i;
+        entries[i].fd = client->fd;
+        if (*first == count || client->queue[0].until < clients[*first]->queue[0].until)
+            *first = i;
+    }
+    return count;
+}
+
+/* What makes a socket readable need not be an answer: a server may send session tickets, and hang.
+ */
 size_t lxd_wait(struct lxd_client *const clients[], size_t count)
 {
     struct pollfd *entries = mem_alloc(count * sizeof *entries);
-    size_t first = count; /* whose time is over first */
-    int64_t until = INT64_MAX;
-    size_t ready = count;
+    size_t first, ready;
 
-    for (size_t i = 0; i < count && ready == count; i++) {
-        entries[i] = (struct pollfd){.fd = -1, .events = POLLIN};
-        if (clients[i] == NULL)
-            continue;
-        if (!is_waiting(clients[i]) || has_input(clients[i])) {
-            ready = i;
-        } else {
-            entries[i].fd = clients[i]->fd;
-            if (first == count || clients[i]->queue[0].until < until) {
-                first = i;
-                until = clients[i]->queue[0].until;
-            }
+    while ((ready = find_ready(clients, count, entries, &first)) == count && first != count) {
+        int polled = net_poll(entries, count, clients[first]->queue[0].until);
+
+        if (polled <= 0) {
+            ready = first;
+            break;
         }
-    }
-    if (ready == count && first != count) {
-        ready = first;
-        if (net_poll(entries, count, until) > 0) {
-            for (ready = 0; entries[ready].revents == 0;)
-                ready++;
+        size_t i = 0;
+        while (entries[i].revents == 0)
+            i++;
+        if (clients[i]->stream.fd < 0) { /* not TLS: what is there is the answer's */
+            ready = i;
+            break;
         }
     }
     free(entries);
@@ -448,10 +465,13 @@ static int receive_once(struct lxd_client *client, const struct http_sink *sink,
         return -1;
     if (client->sent == 0 && send_asked(client, 1, error) != 0)
         return tell(client, error);
-    int64_t deadline = deadline_for(client, request->subject);
-    if (deadline < request->until)
-        deadline = request->until;
-    if (http_receive(&client->connection, request->until, deadline, sink, response, error) != 0)
+    int64_t deadline = deadline_for(client, request->subject), first = request->until;
+    int64_t soonest = net_clock_ms() + LXD_TAKE_MS; /* what is here already is taken */
+    if (first < soonest)
+        first = soonest;
+    if (deadline < first)
+        deadline = first;
+    if (http_receive(&client->connection, first, deadline, sink, response, error) != 0)
         return tell(client, error);
     return 0;
 }

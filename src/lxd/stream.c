@@ -76,9 +76,7 @@ static int timed_out(const struct stream *stream, struct error *error)
     bool silent = stream->fd >= 0 && !tls_heard(&stream->tls) && !stream->configuration.small_hello;
 
     return error_set(error, ERROR_UNREACHABLE, "timed out during %s%s", phase(stream),
-                     silent ? " without a byte from it (a firewall may drop the ClientHello: "
-                              "1,400 bytes)"
-                            : "");
+                     silent ? " (is the ClientHello dropped?)" : "");
 }
 
 static int wait_for(const struct stream *stream, short events, int64_t deadline,
@@ -456,8 +454,13 @@ bool stream_has_input(struct stream *stream)
 {
     size_t room;
 
-    tls_input(&stream->tls, &room);
-    return room == 0;
+    while (tls_input(&stream->tls, &room), room != 0) {
+        ssize_t count = receive_now(stream);
+
+        if (count < 0)
+            return !is_temporary(errno); /* the read says what it is */
+    }
+    return true;
 }
 
 void stream_close(struct stream *stream)

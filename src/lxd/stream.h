@@ -70,7 +70,8 @@ void stream_open(struct stream *const streams[], size_t count);
 /* How HTTP reads and writes an open stream. */
 struct http_stream stream_http(struct stream *stream);
 
-/* Would a read return at once, whatever the socket has? */
+/* Would a read return at once? Takes what the socket has without waiting, which may be no data of
+ * the application's: session tickets, half a record. */
 bool stream_has_input(struct stream *stream);
 
 /* Say close_notify if it goes out at once, close, wipe. Does nothing where fd is -1. */

@@ -154,10 +154,9 @@ def refusal(monkeypatch):
     return refused
 
 
-def test_relation_that_is_gone_fails_no_hook(requirer, link, refusal):
+def test_relation_that_is_gone_fails_no_hook(requirer, link):
     """It was removed by force, and stays listed until the agent restarts."""
-    refusal.add(link.second.id)
-    link.second.unreadable = True
+    link.second.gone = True
     (hook,) = requirer.update_status()
     assert any(f"relation {link.second.id} is gone" in line for line in hook.logged("WARNING"))
     status, message = requirer.units[0].status

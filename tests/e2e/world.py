@@ -243,7 +243,8 @@ class World:
         self._note_goal_state(unit, hook)
         for store, before in zip(self.stores, entries):
             if before is not None and store.running:
-                may_change = leads and not leaving
+                last = unit.dying and not leaving  # all are: whoever runs removes what is ours
+                may_change = (leads or last) and not leaving
                 self._check_changes(unit, hook, store, before, may_change, bool(disturbance))
         now = self._bags(unit, bags)
         if must_keep or leaving:

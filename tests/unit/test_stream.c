@@ -66,7 +66,7 @@ static void test_all_fail_at_the_same_time(void **state)
     static const char *const errors[] = {
         [REFUSES] = "connection refused",
         [DROPS] = "timed out while connecting",
-        [SILENT] = "timed out during the TLS handshake without a byte",
+        [SILENT] = "timed out during the TLS handshake (is the ClientHello dropped?)",
         [NAMELESS] = "nameserver 127.255.255.254 does not answer (connection refused)",
     };
     static const struct tls_configuration configuration;
