@@ -494,7 +494,10 @@ static enum verdict judge(struct resolver_lookup *lookup, const struct resolver_
     if (code != NOERROR)
         return NOTHING;
     snprintf(reason, REASON_SIZE, "no address");
+    size_t known = lookup->address_count;
     enum verdict verdict = take_records(lookup, message, offset, question->kind, name, name_length);
+    if (verdict != ADDRESSES)
+        lookup->address_count = known; /* of a message that breaks off nothing counts */
     if (verdict == NEXT_SERVER)
         snprintf(reason, REASON_SIZE, "nonsense");
     return verdict;

@@ -69,7 +69,8 @@ static void answer(struct resolver_lookup *lookup, int question, struct input pi
 static void check(const struct resolver_lookup *lookup)
 {
     MUST(lookup->address_count <= RESOLVER_ADDRESSES);
-    MUST((lookup->state == RESOLVER_FOUND) == (lookup->address_count != 0));
+    MUST(lookup->state != RESOLVER_FOUND || lookup->address_count != 0);
+    MUST(lookup->state != RESOLVER_FAILED || lookup->address_count == 0);
     for (size_t i = 0; i < lookup->address_count; i++)
         MUST(lookup->addresses[i].family == AF_INET || lookup->addresses[i].family == AF_INET6);
     for (size_t i = 0; i < RESOLVER_QUESTIONS; i++)
