@@ -20,7 +20,7 @@ from pki import Identity, certify, generate, identity, key_pem
 TLS_1_2_HELLO = bytes.fromhex("160303002a" "02000026" "0303" + 32 * "42" + "00" "c02b" "00")
 
 NOTHING_IN_COMMON = (
-    "refused with alert handshake_failure (40): "
+    "unreachable: refused with alert handshake_failure (40): "
     "it has no cipher suite, group or kind of key in common with us"
 )
 NO_LINGERING = struct.pack("ii", 1, 0)  # close() resets
@@ -82,9 +82,11 @@ def openssl(certificate, key, *options):
         stderr=subprocess.DEVNULL,
         text=True,
     ) as server:
-        found = next(filter(None, (re.match(r"ACCEPT (\S+)", line) for line in server.stdout)))
-        yield f"https://{found[1]}"
-        server.kill()
+        try:
+            found = next(filter(None, (re.match(r"ACCEPT (\S+)", line) for line in server.stdout)))
+            yield f"https://{found[1]}"
+        finally:
+            server.kill()
 
 
 @pytest.fixture
