@@ -415,13 +415,11 @@ static void judge_entry(struct judgement *judgement, const struct lxd_certificat
     }
 }
 
-/* Is it let in to all that it asks for by somebody else's entry, whatever we would have made of it?
- */
-static bool is_let_in(const struct lxd_certificate *entry, const struct wish *wish,
-                      const struct terms *terms)
+/* Does LXD let it in to all that it asks for, whatever we would have made, or will make, of it? */
+static bool is_let_in(const struct lxd_certificate *entry, const struct wish *wish)
 {
     return entry != NULL && strcmp(entry->type, "client") == 0 &&
-           !owner_has(&terms->owner, entry) && projects_cover(&entry->projects, wish->projects);
+           projects_cover(&entry->projects, wish->projects);
 }
 
 static void judge(struct judgement *judgement, const struct wish *wish, const struct step *step,
@@ -435,11 +433,12 @@ static void judge(struct judgement *judgement, const struct wish *wish, const st
     judgement->reason = describe_lack(wish->projects, &effect, &terms->limit);
     if (reject_by_date(judgement, &wish->entry->certificate, terms->now)) {
         /* that is all there is to say */
-    } else if (is_let_in(entry, wish, terms)) {
+    } else if (is_let_in(entry, wish)) {
         free(judgement->reason);
         *judgement = (struct judgement){
             .verdict = VERDICT_TRUSTED,
-            .beyond = !projects_cover(&terms->limit, &entry->projects),
+            .beyond = !owner_has(&terms->owner, entry) &&
+                      !projects_cover(&terms->limit, &entry->projects),
         };
     } else if (opens_nothing(&effect)) {
         judgement->verdict = VERDICT_REJECTED;

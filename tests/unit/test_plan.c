@@ -247,8 +247,9 @@ static void check_verdict(const struct situation *s, int wish, const struct judg
     bool ours = s->kind == IS_OURS && !s->own;
     bool foreign = entry != NULL && (s->kind == FOREIGN || s->own);
 
-    /* Somebody else's entry lets it in to all that it asks for. */
-    if (foreign && strcmp(entry->type, "client") == 0 && (wish & ~set_of(&entry->projects)) == 0) {
+    /* LXD lets it in to all that it asks for. */
+    if (entry != NULL && strcmp(entry->type, "client") == 0 &&
+        (wish & ~set_of(&entry->projects)) == 0) {
         expected = VERDICT_TRUSTED;
         lacking = NOTHING;
     } else if (effect == NOTHING)
