@@ -119,5 +119,5 @@ def test_peer_that_does_not_speak_tls(juju, answer):
     # What says nothing at all may be an LXD that starts, and anybody in between may send an alert.
     waits = not answer or answer[0] == ALERT
     assert status == ("waiting" if waits else "blocked")
-    assert message.endswith("; retrying") == waits
+    assert message.endswith(("; retrying", "...")) == waits  # it may be cut
     assert all(tls_records(received)[0][0] == HANDSHAKE for received in peer.received)
