@@ -252,6 +252,16 @@ static bool take_leave(struct pass *pass, const struct endpoint *endpoint)
     return done;
 }
 
+/* What was published as trusted at this endpoint, on all relations. */
+static void find_published(const struct nodes *known, const char *url, struct strings *fingerprints)
+{
+    for (size_t i = 0; i < known->count; i++) {
+        if (strcmp(node_endpoint(known->items[i]), url) == 0)
+            node_fingerprints(known->items[i], fingerprints);
+    }
+    strings_sort(fingerprints);
+}
+
 static void take_leaves(struct pass *pass)
 {
     struct nodes known = {0}, dropped = {0};
@@ -263,11 +273,7 @@ static void take_leaves(struct pass *pass)
         struct endpoint endpoint;
         struct error ignored;
 
-        for (size_t j = 0; j < known.count; j++) {
-            if (strcmp(node_endpoint(known.items[j]), node_endpoint(dropped.items[i])) == 0)
-                node_fingerprints(known.items[j], &fingerprints);
-        }
-        strings_sort(&fingerprints);
+        find_published(&known, node_endpoint(dropped.items[i]), &fingerprints);
         if (endpoint_parse(&endpoint, node_endpoint(dropped.items[i]), &ignored) == 0 &&
             fingerprints.count != 0 && !take_leave(pass, &endpoint))
             note_left(pass, fingerprints.count, endpoint.url, LXD_LXD);
@@ -330,11 +336,7 @@ static void note_lost(struct pass *pass)
     for (size_t i = 0; i < urls.count; i++) {
         struct strings fingerprints = {0};
 
-        for (size_t j = 0; j < known.count; j++) {
-            if (strcmp(node_endpoint(known.items[j]), urls.items[i]) == 0)
-                node_fingerprints(known.items[j], &fingerprints);
-        }
-        strings_sort(&fingerprints);
+        find_published(&known, urls.items[i], &fingerprints);
         if (fingerprints.count != 0)
             note_left(pass, fingerprints.count, urls.items[i], LXD_LXD);
         strings_free(&fingerprints);
