@@ -30,7 +30,10 @@ def entry_name(prefix, relation, client):
 
 def published(relation, unit=None):
     """What our unit says on a relation, with structured values parsed."""
-    bag = relation.published(unit)
+    return parsed(relation.published(unit))
+
+
+def parsed(bag):
     return {key: value if key == "version" else json.loads(value) for key, value in bag.items()}
 
 

@@ -5,6 +5,8 @@
  */
 #include "fuzz.h"
 
+#include <ctype.h>
+
 #include "base/buffer.h"
 #include "x509/certificate.h"
 #include "x509/private_key.h"
@@ -27,6 +29,20 @@ static void check_certificate(const struct certificate *certificate)
     free(pem);
 }
 
+/* A fingerprint as people write it ends in its 64 digits, with blanks and colons among them. */
+static bool ends_in(const char *text, const char *fingerprint)
+{
+    size_t left = strlen(fingerprint);
+
+    for (size_t i = strlen(text); i-- > 0 && left != 0;) {
+        if (strchr(" \t\r\n:", text[i]) != NULL)
+            continue;
+        if (tolower((unsigned char)text[i]) != fingerprint[--left])
+            return false;
+    }
+    return left == 0;
+}
+
 /* Whoever presents what is expected is the server, unless its key is of no use to TLS; a
  * fingerprint alone cannot be presented. */
 static void identity(const struct server_identity *identity, const char *text)
@@ -38,7 +54,7 @@ static void identity(const struct server_identity *identity, const char *text)
     struct error error;
 
     if (identity->expected[0].der == NULL) {
-        MUST(identity->count == 1 && strcmp(identity->expected[0].fingerprint, text) == 0);
+        MUST(identity->count == 1 && ends_in(text, identity->expected[0].fingerprint));
         return;
     }
     for (size_t i = 0; i < identity->count; i++) {
