@@ -325,6 +325,25 @@ void servers_judge(struct servers *servers, const struct terms *terms)
     }
 }
 
+void servers_note_refused(struct servers *servers, const struct endpoint *endpoint,
+                          const char *fingerprint, const char *reason)
+{
+    for (size_t i = 0; i < servers->count; i++) {
+        const struct server *server = &servers->items[i];
+
+        if (!endpoint_equal(&server->endpoint, endpoint) && !server_lists(server, endpoint))
+            continue;
+        for (size_t j = 0; j < server->plan.count; j++) {
+            struct step *step = &server->plan.steps[j];
+
+            if (step->outcome != STEP_DUE || strcmp(step->fingerprint, fingerprint) != 0)
+                continue;
+            step->outcome = STEP_REFUSED;
+            step->reason = mem_string(reason);
+        }
+    }
+}
+
 bool servers_know(const void *context, unsigned long relation, const char *fingerprint)
 {
     const struct servers *servers = context;

@@ -57,6 +57,11 @@ void servers_plan(struct servers *servers, const struct terms *terms);
 void servers_apply(struct servers *servers, const struct terms *terms, int64_t deadline);
 void servers_judge(struct servers *servers, const struct terms *terms);
 
+/* What is due at the server that has this endpoint, and is about this certificate, was refused to
+ * another unit of ours: it is not due any more. */
+void servers_note_refused(struct servers *servers, const struct endpoint *endpoint,
+                          const char *fingerprint, const char *reason);
+
 /* A wishes_known: has one of them (struct servers) such an entry of ours? */
 bool servers_know(const void *servers, unsigned long relation, const char *fingerprint);
 
