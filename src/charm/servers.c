@@ -386,6 +386,20 @@ enum verdict servers_verdict(const struct servers *servers, size_t wish,
     return judged != 0 ? verdict : VERDICT_PENDING;
 }
 
+bool servers_trust(const struct servers *servers, size_t first, size_t next)
+{
+    for (size_t i = 0; i < servers->count; i++) {
+        const struct server *server = &servers->items[i];
+        bool trusted = !is_known(server);
+
+        for (size_t j = first; j < next; j++)
+            trusted = trusted || server->judgements[j].verdict == VERDICT_TRUSTED;
+        if (!trusted)
+            return false;
+    }
+    return servers_observed(servers) != 0;
+}
+
 const struct server *servers_first(const struct servers *servers)
 {
     const struct endpoint *first = &servers->endpoints->items[0];

@@ -70,6 +70,10 @@ bool servers_know(const void *servers, unsigned long relation, const char *finge
 enum verdict servers_verdict(const struct servers *servers, size_t wish,
                              const struct server **server);
 
+/* Does each that was observed, one at least, let in what is asked for by one of the wishes from
+ * first to before next, which are about one certificate? */
+bool servers_trust(const struct servers *servers, size_t first, size_t next);
+
 /* What is behind the first endpoint of the credentials; NULL where that was not observed. */
 const struct server *servers_first(const struct servers *servers);
 
