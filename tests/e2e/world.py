@@ -325,8 +325,10 @@ class World:
                 demand(oracle.covers(oracle.opens(new), deserved), f"{what}: wishes: {deserved}")
 
     def _deserved(self, fingerprint, entry, store):
-        """What an entry has to open still, if it does. Of a relation that cannot be read it is
-        known only that it was made for it, by its name."""
+        """What an entry has to open still, if it does: nothing at a server that was taken out. Of a
+        relation that cannot be read it is known only that it was made for it, by its name."""
+        if store not in self.served:
+            return oracle.NOTHING_OPEN
         lost = {"relation-get", "relation-list"} & self.app.faults.keys()
         number = (entry or {"name": ""})["name"][len(self.prefix) :].split(".")[1:2]
         known = [
