@@ -25,6 +25,7 @@ static void step_done(struct pass *pass, const char *what)
 void pass_begin(struct pass *pass, const struct juju_transport *juju, const struct event *event)
 {
     *pass = (struct pass){.juju = juju, .event = event, .step_start = net_clock_ms()};
+    pass->leadership.juju = juju;
     pass->terms.relations = &pass->relations;
     pass->terms.wishes = &pass->wishes;
     pass->terms.now = time(NULL);
@@ -32,23 +33,13 @@ void pass_begin(struct pass *pass, const struct juju_transport *juju, const stru
                pass->credentials.certificate.fingerprint);
 }
 
-bool pass_may_change(const struct pass *pass)
+bool pass_may_change(struct pass *pass)
 {
-    return pass->fate == FATE_LAST || (pass->leader && pass->fate != FATE_LEAVES);
+    return pass->fate == FATE_LAST ||
+           (pass->fate != FATE_LEAVES && leadership_held(&pass->leadership));
 }
 
 /* ---- observe Juju ---- */
-
-/* Where Juju does not say, the unit changes nothing: it is taken for one that does not lead. */
-static void find_leader(struct pass *pass)
-{
-    struct error error;
-
-    if (juju_is_leader(pass->juju, &pass->leader, &error) == 0)
-        return;
-    pass->leader = false;
-    juju_log(pass->juju, JUJU_LOG_WARNING, "LXD is not changed in this hook: %s", error.text);
-}
 
 /* Set, but naming no project, it does not mean all of LXD. */
 static int read_limit(struct projects *limit, const char *text, struct error *error)
@@ -72,7 +63,7 @@ static int read_options(struct pass *pass, struct options *options, struct error
 {
     const struct event *event = pass->event;
     struct sources_self self = {
-        .leader = pass->leader,
+        .leadership = &pass->leadership,
         .may_enrol = event->kind != EVENT_ACTION && event->kind != EVENT_STOP &&
                      pass->fate != FATE_LEAVES && pass->fate != FATE_LAST,
     };
@@ -95,7 +86,6 @@ static int read_credentials(struct pass *pass, struct error *error)
     pass->fate = goal_fate(&pass->goal, pass->event);
     pass->terms.all_over = pass->fate == FATE_LAST;
     pass->terms.may_take = pass->fate == FATE_LAST || pass->fate == FATE_STAYS;
-    find_leader(pass);
     int result = options_read(&options, pass->juju, error);
     if (result == 0)
         result = read_options(pass, &options, error);
@@ -165,7 +155,7 @@ static void judge(struct pass *pass)
 
 static int observe_relations(struct pass *pass, struct error *error)
 {
-    if (relations_read(&pass->relations, pass->juju, pass->event, &pass->goal, pass->leader,
+    if (relations_read(&pass->relations, pass->juju, pass->event, &pass->goal, &pass->leadership,
                        error) != 0)
         return -1;
     step_done(pass, "relations read");
@@ -184,13 +174,12 @@ int pass_observe(struct pass *pass, struct error *error)
 
 /* ---- apply ---- */
 
-/* The leader alone changes LXD, so it is asked again. */
+/* The leader alone changes LXD, so Juju is asked right before. */
 static void apply(struct pass *pass)
 {
-    if (servers_due(&pass->servers) == 0 || !pass_may_change(pass))
+    if (servers_due(&pass->servers) == 0)
         return;
-    if (pass->fate != FATE_LAST)
-        find_leader(pass);
+    leadership_renew(&pass->leadership);
     if (!pass_may_change(pass))
         return;
     servers_apply(&pass->servers, &pass->terms, pass->deadline);
@@ -268,7 +257,7 @@ static void take_leaves(struct pass *pass)
 
     relations_known_nodes(&pass->relations, &known);
     servers_find_dropped(&pass->servers, &known, &dropped);
-    for (size_t i = 0; i < dropped.count; i++) {
+    for (size_t i = 0; i < dropped.count && leadership_held(&pass->leadership); i++) {
         struct strings fingerprints = {0};
         struct endpoint endpoint;
         struct error ignored;
@@ -384,12 +373,13 @@ static int wake_peers(struct pass *pass, struct error *error)
     bool going = pass->fate == FATE_LAST;
     int result = 0;
 
-    if (!pass->leader || (pass->fate != FATE_STAYS && !going))
+    if (pass->fate != FATE_STAYS && !going)
         return 0;
     char *value = digest(pass);
     const char *told = goal_recall(&pass->goal, PEERS);
-    if (going || told == NULL || strcmp(told, value) != 0 ||
-        strcmp(pass->event->name, "leader-elected") == 0) {
+    bool news = going || told == NULL || strcmp(told, value) != 0 ||
+                strcmp(pass->event->name, "leader-elected") == 0;
+    if (news && leadership_held(&pass->leadership)) {
         cJSON *settings = cJSON_CreateObject();
 
         cJSON_AddStringToObject(settings, "leader", going ? "" : pass->event->unit);
@@ -412,7 +402,8 @@ static void find_leaving_leader(struct pass *pass)
     struct error ignored;
     cJSON *settings = NULL;
 
-    if (pass->leader || servers_due(&pass->servers) == 0 || !find_peers(pass, &ids))
+    if (servers_due(&pass->servers) == 0 || leadership_held(&pass->leadership) ||
+        !find_peers(pass, &ids))
         return;
     if (juju_relation_get(pass->juju, ids.items[0], pass->event->application, JUJU_APPLICATION,
                           &settings, &refusal, &ignored) == 0) {
@@ -452,7 +443,7 @@ static int change_and_publish(struct pass *pass, struct error *error)
     apply(pass);
     judge(pass);
     if (pass->fate == FATE_STAYS || pass->fate == FATE_LAST) {
-        if (pass->leader && pass->fate == FATE_STAYS)
+        if (pass->fate == FATE_STAYS)
             take_leaves(pass);
         if (publish(&pass->answers, &pass->relations, &pass->servers, &pass->wishes, pass->juju,
                     error) != 0)
@@ -506,7 +497,7 @@ static void report(struct pass *pass, const struct error *trouble)
         .left = &pass->left,
         .left_remedies = &pass->left_remedies,
         .leaving_leader = pass->leaving_leader,
-        .changes_are_ours = pass_may_change(pass),
+        .changes_are_ours = servers_due(&pass->servers) == 0 || pass_may_change(pass),
         .now = pass->terms.now,
         .expiry_warning_days = pass->expiry_warning_days,
     };
