@@ -344,7 +344,7 @@ class World:
         let_in = {
             url: {fp for fp, entry in entries.items() if oracle.opens(entry) != oracle.NOTHING_OPEN}
             for store in self.stores
-            if (entries := store.entries) is not None
+            if (entries := store.entries) is not None and self.lets_charm_in(store)
             for url, _ in store.nodes
         }
         past = oracle.expired(self.wishes(), time.time() - hook.wall_seconds - 1)
