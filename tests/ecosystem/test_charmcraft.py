@@ -9,7 +9,6 @@ import zipfile
 
 import pytest
 import yaml
-
 from tools import ROOT
 
 # What charmcraft writes into a charm, by its own code.
@@ -39,7 +38,9 @@ def project_of_charmcraft(charmcraft):
 def analyse(charmcraft, charm):
     command = [charmcraft / "charmcraft", "analyse", "--ignore", "naming-conventions", charm]
     environment = {**os.environ, "HOME": str(charm.parent)}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, cwd=charm.parent)
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, cwd=charm.parent
+    )
 
 
 def test_analyse(charmcraft, charm, tmp_path):

@@ -7,9 +7,8 @@ import json
 
 import pytest
 import yaml
-
-from tools import ROOT
 from pki import identity
+from tools import ROOT
 
 pydantic = pytest.importorskip("pydantic", reason="pydantic cannot be had from PyPI")
 pytest.importorskip("interface_tester", reason="pytest-interface-tester cannot be had from PyPI")
@@ -93,7 +92,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("interface, side, key, value", WRONG)
+@pytest.mark.parametrize(("interface", "side", "key", "value"), WRONG)
 def test_what_is_wrong_does_not_fit(interface, side, key, value):
     with pytest.raises(pydantic.ValidationError):
         getattr(schema(interface), side)(unit={key: value})

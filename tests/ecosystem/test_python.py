@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Python package for requirers: its types, its style, its own tests, and that it can be packed."""
+"""The Python package for requirers: its types, its style, its own tests, and its wheel."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ def test_types(ops_python):
 def test_style(ops_python):
     run(ops_python, "-m", "ruff", "check", "--no-cache", ".")
     run(ops_python, "-m", "ruff", "format", "--no-cache", "--check", ".")
-    settings = ["--config", PACKAGE / "pyproject.toml"]
+    settings = ["--config", ROOT / "tests/ecosystem/ruff.toml"]
     run(ops_python, "-m", "ruff", "check", "--no-cache", *settings, *OURS)
 
 
@@ -35,7 +35,17 @@ def test_wheel(ops_python, tmp_path):
     build = ["--no-build-isolation", "--no-deps", "--no-index", "--quiet"]
     run(ops_python, "-m", "pip", "wheel", *build, "--wheel-dir", tmp_path, ".")
     (wheel,) = tmp_path.glob("charmlibs_interfaces_lxd-1.0.0-py3-none-any.whl")
-    run(ops_python, "-m", "pip", "install", "--target", tmp_path / "x", "--no-deps", "--quiet", wheel)
+    run(
+        ops_python,
+        "-m",
+        "pip",
+        "install",
+        "--target",
+        tmp_path / "x",
+        "--no-deps",
+        "--quiet",
+        wheel,
+    )
     there = {path.name for path in (tmp_path / "x/charmlibs/interfaces/lxd").iterdir()}
     source = PACKAGE / "src/charmlibs/interfaces/lxd"
     assert {path.name for path in source.iterdir() if path.is_file()} <= there

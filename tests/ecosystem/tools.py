@@ -15,12 +15,21 @@ BUILD = ROOT / "build/ecosystem"
 
 @functools.cache
 def virtual_environment(name):
-    """A Python environment with the packages in NAME.txt, made once; None where they cannot be had."""
+    """The Python of an environment with the packages in NAME.txt, made once, or None."""
     requirements, folder = HERE / f"{name}.txt", BUILD / name
     made, python = folder / "made", folder / "bin/python"
     if not made.exists() or made.read_text() != requirements.read_text():
         subprocess.run(["/usr/bin/python3", "-m", "venv", "--clear", folder], check=True)
-        pip = [python, "-m", "pip", "--disable-pip-version-check", "--retries", "1", "--timeout", "20"]
+        pip = [
+            python,
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "--retries",
+            "1",
+            "--timeout",
+            "20",
+        ]
         command = [*pip, "install", "--quiet", "--no-deps", "--requirement", requirements]
         if subprocess.run(command, stdout=sys.stderr, check=False).returncode != 0:
             return None
@@ -34,7 +43,9 @@ def go_judge(version):
     folder, program = HERE / f"parsers/juju{version}", BUILD / f"juju{version}"
     environment = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
     needed = next(
-        line.split()[1] for line in (folder / "go.mod").read_text().splitlines() if line[:3] == "go "
+        line.split()[1]
+        for line in (folder / "go.mod").read_text().splitlines()
+        if line[:3] == "go "
     )
     found = subprocess.run(
         ["go", "env", "GOVERSION"], capture_output=True, text=True, cwd="/", env=environment

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A requirer with ops: it makes a key, asks on both endpoints for its certificate to be trusted, and
-logs in with pylxd where LXD lets it in."""
+"""A requirer with ops: it makes a key, asks on both endpoints for its certificate to be trusted,
+and logs in with pylxd where LXD lets it in."""
 
 import datetime
 import os
