@@ -119,7 +119,8 @@ def recorded_agent():
     directory = Path(tempfile.mkdtemp(prefix="recorded-agent-"))
     atexit.register(shutil.rmtree, directory)
     source = Path(__file__).parent / "recorded_agent" / "main.go"
-    settings = {"GOCACHE": str(directory / "cache"), "GO111MODULE": "off", "CGO_ENABLED": "0"}
+    settings = {"GO111MODULE": "off", "CGO_ENABLED": "0"}
+    settings["GOCACHE"] = os.environ.get("GOCACHE", str(directory / "cache"))
     command = ["go", "build", "-o", directory / "agent", source]
     subprocess.run(command, check=True, env={**os.environ, **settings})
     return directory / "agent"
