@@ -50,7 +50,7 @@ usage: ./build.sh [--arch ARCH] [--bases RELEASES] [VERB [ARGUMENT...]]
   reproduce             build again in other circumstances, without network, and compare
   container             build with Dockerfile.build in a container, and compare
   lint                  clang-format, clang-tidy, cppcheck, gcc -fanalyzer
-  bench [PART...]       what a hook costs: hooks, crowd, instructions, scale, fleet, p384, or all; see tests/bench/README.md
+  bench [PART...]       what a hook costs: hooks, crowd, instructions, scale, fleet, p384, mlkem, names, lists, before, or all; see tests/bench/README.md
   clean                 remove what was built; the cache of archives stays
   help                  this text
 

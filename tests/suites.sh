@@ -16,7 +16,7 @@ fuzz_packages=("${unit_packages[@]}" clang libclang-rt-dev python3 python3-crypt
 e2e_packages=("${build_packages[@]}" libc6-dev golang-go iproute2 lxd lxd-client openssl python3 python3-cryptography python3-pylxd python3-pytest python3-yaml strace)
 names_packages=("${e2e_packages[@]}" dnsmasq-base haproxy libc-bin nginx-light squid tinyproxy unbound util-linux)
 ecosystem_packages=("${e2e_packages[@]}" python3-venv)
-bench_packages=("${e2e_packages[@]}" curl libssl-dev valgrind)
+bench_packages=("${e2e_packages[@]}" curl dnsmasq-base libssl-dev valgrind)
 lint_packages=("${build_packages[@]}" clang-format clang-tidy cppcheck libc6-dev)
 
 # ---------------------------------------------------------------- unit
@@ -292,6 +292,10 @@ build_bench() {
     # Tells where its time goes.
     metered=(tls_{start,input_done,read,write,close,wipe} socket connect send recv poll close)
     link_with_musl "$folder/metered" "${ours[@]}" "$folder/tests/bench/meter.o" "${metered[@]/#/-Wl,--wrap=}"
+    # Without X25519MLKEM768, as it is and for valgrind.
+    link_with_musl "$folder/small_hello" "${ours[@]}" "$folder/tests/bench/small_hello.o" -Wl,--wrap=tls_start
+    link_with_musl "$folder/small_hello_valgrind" "${ours[@]/#"$sandbox"/"$folder/tests/bench/unconfined.o"}" \
+        "$folder/tests/bench/small_hello.o" -Wl,--wrap=tls_start
     # The binary's P-384 and BearSSL's beside OpenSSL's, which needs glibc.
     "$CC" -std=c11 -O2 -D_GNU_SOURCE -Isrc -idirafter "$libraries/include" -o "$folder/p384_speed" tests/p384/speed.c \
         "$folder"/src/ec/*.o "$libraries/lib/libbearssl.a" -lcrypto || die "tests/p384/speed.c does not compile"
