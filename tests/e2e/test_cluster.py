@@ -9,7 +9,7 @@ import pytest
 from agent import Event
 from expectations import log_in, published, reachable
 from juju import lxd_cloud
-from lxd import LxdCluster
+from lxd import SOFTWARE, LxdCluster
 from pki import bundle, identity
 
 PATIENCE = 60  # seconds; LXD calls a member Offline after 20 without a heartbeat
@@ -104,7 +104,7 @@ def nodes(cluster, numbers, *clients):
 
 
 def new_token(member):
-    return member.lxc("config", "trust", "add", "--name", "token").split()[-1]
+    return member.new_token("token")
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def active(running):
 
     def status(certificates, count):
         noun = "certificate" if certificates == 1 else "certificates"
-        return ("active", f"{certificates} {noun} trusted, LXD {version}, {count} nodes")
+        return ("active", f"{certificates} {noun} trusted, {SOFTWARE} {version}, {count} nodes")
 
     return status
 

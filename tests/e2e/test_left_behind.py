@@ -124,7 +124,7 @@ def test_server_that_is_taken_out_while_another_is_down(lxd, second, admin, juju
 
 
 def test_own_entry_of_an_enrolment(lxd, juju):
-    token = lxd.lxc("config", "trust", "add", "--name", "token").split()[-1]
+    token = lxd.new_token("token")
     app = juju.deploy(config={"lxd_trust_token": token})
     (own,) = lxd.trust_store
     client = identity()

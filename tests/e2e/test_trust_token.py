@@ -19,7 +19,7 @@ import memory
 from expectations import active, cut, published, served
 from hook_commands import Reply
 from juju import HookFailed, Juju
-from lxd import Lxd, free_port
+from lxd import INCUS, Lxd, free_port
 from names_proxy import NamesProxy
 from peers import Peer
 from pki import Identity, bundle, identity
@@ -38,7 +38,8 @@ def name_for(app):
 
 
 def command_for(app, number=""):
-    return f"lxc config trust add --name {name_for(app)}{number}"
+    program = "incus config trust add" if INCUS else "lxc config trust add --name"
+    return f"{program} {name_for(app)}{number}"
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def new_token(lxd):
     names = (f"token-{number}" for number in itertools.count(1))
 
     def make(name=None):
-        return lxd.lxc("config", "trust", "add", "--name", name or next(names)).split()[-1]
+        return lxd.new_token(name or next(names))
 
     return make
 
@@ -326,7 +327,7 @@ def test_what_is_around_a_token_does_not_matter(lxd, juju, token, form):
 
 
 def test_all_that_lxd_prints_is_a_token(lxd, juju):
-    printed = lxd.lxc("config", "trust", "add", "--name", "printed")
+    printed = lxd.print_token("printed")
     assert len(printed.split()) > 1
     (unit,) = juju.deploy(config={OPTION: printed}).units
     assert unit.status == active(lxd, 0)
@@ -556,7 +557,7 @@ def test_lxd_that_comes_later(lxd, juju, token):
 
 def test_certificate_that_changes_later_is_refused(any_juju):
     with Lxd() as lxd:
-        token = lxd.lxc("config", "trust", "add", "--name", "juju").split()[-1]
+        token = lxd.new_token("juju")
         app = any_juju.deploy(config={OPTION: token})
         (unit,) = app.units
         assert unit.status == active(lxd, 0)
@@ -568,7 +569,7 @@ def test_certificate_that_changes_later_is_refused(any_juju):
         assert status == "blocked" and "presents certificate" in message
         assert message.endswith(": update lxd_trust_token")
         app.configure(
-            lxd_trust_token=lxd.lxc("config", "trust", "add", "--name", "other").split()[-1]
+            lxd_trust_token=lxd.new_token("other")
         )
         assert unit.status == active(lxd, 0)
 
@@ -822,9 +823,7 @@ def test_action_does_not_enrol(lxd, juju, token):
 
 @pytest.mark.usefixtures("projects")
 def test_restricted_token(lxd, juju):
-    token = lxd.lxc(
-        "config", "trust", "add", "--name", "token", "--restricted", "--projects", "blue"
-    ).split()[-1]
+    token = lxd.new_token("token", "--restricted", "--projects", "blue")
     (unit,) = juju.deploy(config={OPTION: token}).units
     assert unit.status[0] == "blocked" and "restricts the client certificate" in unit.status[1]
     (line,) = unit.hooks[-1].logged("ERROR")
