@@ -316,12 +316,13 @@ static void fail_step(struct server *server, struct step *step)
         step->outcome = STEP_FAILED;
         note_trouble(server, refusal);
     } else if (server->status == 409 && (step->kind == STEP_ADD || step->kind == STEP_RENAME)) {
-        /* Incus has no identities, and its names may repeat. */
-        refuse(step,
-               mem_printf("%s has another entry named \"%s\", or has this certificate as an "
-                          "identity: see \"%s config trust list\"%s",
-                          name_of(server), step->name, lxd_program(server->info.software),
-                          server->info.has_identities ? " and \"lxc auth identity list\"" : ""));
+        bool incus = server->info.software == LXD_INCUS; /* it has no identities */
+
+        refuse(step, mem_printf("%s has another entry named \"%s\", or has this certificate%s: see "
+                                "\"%s config trust list\"%s",
+                                name_of(server), step->name, incus ? "" : " as an identity",
+                                lxd_program(server->info.software),
+                                incus ? "" : " and \"lxc auth identity list\""));
     } else {
         refuse(step, mem_string(refusal->text));
     }

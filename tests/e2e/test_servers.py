@@ -135,7 +135,7 @@ def test_one_that_does_not_trust_us(lxd, second, app, unit, admin, relation):
     assert client.fingerprint in lxd.trust_store
     status, message = unit.status
     assert status == "blocked"
-    assert message.startswith(f"LXD at {second.url} does not trust the client certificate ")
+    assert message.startswith(f"{SOFTWARE} at {second.url} does not trust the client certificate ")
     assert "trust add" in message
     assert published(relation) == served_by(served(lxd, client), served(second))
 
@@ -159,7 +159,7 @@ def test_certificate_that_one_of_them_refuses(lxd, second, unit, relation):
     assert told["nodes"] == served_by(served(lxd, client, other), served(second, other))["nodes"]
     assert told["registered_certificates"] == [other.certificate]
     assert rejections(relation) == {
-        client.fingerprint: f'LXD at {second.url}: LXD has it as "alice", which opens no project'
+        client.fingerprint: f'{SOFTWARE} at {second.url}: {SOFTWARE} has it as "alice", which opens no project'
     }
     assert unit.status == (
         "active",
