@@ -7,7 +7,7 @@ foreign_suites=(unit e2e)
 
 unit_packages=("${build_packages[@]}" libc6-dev libcmocka-dev)
 bogo_packages=("${unit_packages[@]}" golang-go golang-golang-x-crypto-dev)
-p384_packages=("${unit_packages[@]}" libssl-dev)
+p384_packages=("${unit_packages[@]}" clang libssl-dev python3)
 wycheproof_packages=("${unit_packages[@]}" curl golang-go python3)
 peers_packages=("${unit_packages[@]}" curl gnutls-bin golang-go openssl python3)
 x509_packages=("${unit_packages[@]}" libssl-dev python3 python3-cryptography)
@@ -247,7 +247,7 @@ suite_constant_time() {
     compile "$folder" tests/tls/constant_time/counted/counted.c || die "compilation failed"
     "$CC" -o "$folder/counted" "${objects[@]}" "${test_libraries[@]}" || die "linking failed"
     count_instructions "$folder"
-    tests/tls/constant_time/divisions "$folder" "${code_flags[@]}"
+    tests/tls/constant_time/divisions "$folder" "${code_flags[@]}" "-I$libraries/include"
 }
 
 # Every input of an operation must take as many instructions as the others.

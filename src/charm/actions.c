@@ -87,14 +87,14 @@ static void add_changes(struct action *action)
 /* ---- who may ---- */
 
 /* The leader alone changes LXD, and nothing while it is leaving and others stay. */
-static int require_leader(const struct action *action, struct error *error)
+static int require_leader(struct action *action, struct error *error)
 {
-    const struct pass *pass = &action->pass;
+    struct pass *pass = &action->pass;
     const char *application = pass->event->application;
 
     if (pass_may_change(pass))
         return 0;
-    if (pass->leader)
+    if (leadership_held(&pass->leadership))
         return error_set(error, ERROR_WAITING,
                          "%s is leaving, and changes nothing: wait for the "
                          "next leader",
@@ -279,7 +279,7 @@ static int list_trusted_clients(struct action *action, struct error *error)
 
 static int run_reconcile(struct action *action, struct error *error)
 {
-    const struct pass *pass = &action->pass;
+    struct pass *pass = &action->pass;
 
     if (pass_run(&action->pass, error) != 0)
         return -1;

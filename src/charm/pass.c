@@ -24,6 +24,7 @@ static void step_done(struct pass *pass, const char *what)
 void pass_begin(struct pass *pass, const struct juju_transport *juju, const struct event *event)
 {
     *pass = (struct pass){.juju = juju, .event = event, .step_start = net_clock_ms()};
+    pass->leadership.juju = juju;
     pass->terms.relations = &pass->relations;
     pass->terms.wishes = &pass->wishes;
     pass->terms.now = time(NULL);
@@ -31,23 +32,13 @@ void pass_begin(struct pass *pass, const struct juju_transport *juju, const stru
                pass->credentials.certificate.fingerprint);
 }
 
-bool pass_may_change(const struct pass *pass)
+bool pass_may_change(struct pass *pass)
 {
-    return pass->fate == FATE_LAST || (pass->leader && pass->fate != FATE_LEAVES);
+    return pass->fate == FATE_LAST ||
+           (pass->fate != FATE_LEAVES && leadership_held(&pass->leadership));
 }
 
 /* ---- observe Juju ---- */
-
-/* Where Juju does not say, the unit changes nothing: it is taken for one that does not lead. */
-static void find_leader(struct pass *pass)
-{
-    struct error error;
-
-    if (juju_is_leader(pass->juju, &pass->leader, &error) == 0)
-        return;
-    pass->leader = false;
-    juju_log(pass->juju, JUJU_LOG_WARNING, "LXD is not changed in this hook: %s", error.text);
-}
 
 /* Set, but naming no project, it does not mean all of LXD. */
 static int read_limit(struct projects *limit, const char *text, struct error *error)
@@ -71,7 +62,7 @@ static int read_options(struct pass *pass, struct options *options, struct error
 {
     const struct event *event = pass->event;
     struct sources_self self = {
-        .leader = pass->leader,
+        .leadership = &pass->leadership,
         .may_enrol = event->kind != EVENT_ACTION && event->kind != EVENT_STOP &&
                      pass->fate != FATE_LEAVES && pass->fate != FATE_LAST,
     };
@@ -94,7 +85,6 @@ static int read_credentials(struct pass *pass, struct error *error)
     pass->fate = goal_fate(&pass->goal, pass->event);
     pass->terms.all_over = pass->fate == FATE_LAST;
     pass->terms.may_take = pass->fate == FATE_LAST || pass->fate == FATE_STAYS;
-    find_leader(pass);
     int result = options_read(&options, pass->juju, error);
     if (result == 0)
         result = read_options(pass, &options, error);
@@ -176,7 +166,7 @@ static void judge(struct pass *pass)
 
 static int observe_relations(struct pass *pass, struct error *error)
 {
-    if (relations_read(&pass->relations, pass->juju, pass->event, &pass->goal, pass->leader,
+    if (relations_read(&pass->relations, pass->juju, pass->event, &pass->goal, &pass->leadership,
                        error) != 0)
         return -1;
     step_done(pass, "relations read");
@@ -196,13 +186,12 @@ int pass_observe(struct pass *pass, struct error *error)
 
 /* ---- apply ---- */
 
-/* The leader alone changes LXD, so it is asked again. */
+/* The leader alone changes LXD, so Juju is asked right before. */
 static void apply(struct pass *pass)
 {
-    if (servers_due(&pass->servers) == 0 || !pass_may_change(pass))
+    if (servers_due(&pass->servers) == 0)
         return;
-    if (pass->fate != FATE_LAST)
-        find_leader(pass);
+    leadership_renew(&pass->leadership);
     if (!pass_may_change(pass))
         return;
     servers_apply(&pass->servers, &pass->terms, pass->deadline);
@@ -290,7 +279,7 @@ static void take_leaves(struct pass *pass)
 
     relations_known_nodes(&pass->relations, &known);
     servers_find_dropped(&pass->servers, &known, &dropped);
-    for (size_t i = 0; i < dropped.count; i++) {
+    for (size_t i = 0; i < dropped.count && leadership_held(&pass->leadership); i++) {
         struct strings fingerprints = {0};
         struct endpoint endpoint;
         struct error ignored;
@@ -380,7 +369,7 @@ static int change_and_publish(struct pass *pass, struct error *error)
     apply(pass);
     judge(pass);
     if (pass->fate == FATE_STAYS || pass->fate == FATE_LAST) {
-        if (pass->leader && pass->fate == FATE_STAYS)
+        if (pass->fate == FATE_STAYS)
             take_leaves(pass);
         if (publish(&pass->answers, &pass->relations, &pass->servers, &pass->wishes, pass->juju,
                     error) != 0)
@@ -394,10 +383,10 @@ static int change_and_publish(struct pass *pass, struct error *error)
                peers_are_gone(&pass->goal, pass->juju)) {
         note_lost(pass);
     }
-    if (!pass->leader || (pass->fate != FATE_STAYS && pass->fate != FATE_LAST))
+    if (pass->fate != FATE_STAYS && pass->fate != FATE_LAST)
         return 0;
-    return peers_tell(&pass->servers, &pass->goal, pass->fate == FATE_LAST, pass->event, pass->juju,
-                      error);
+    return peers_tell(&pass->servers, &pass->goal, pass->fate == FATE_LAST, &pass->leadership,
+                      pass->event, error);
 }
 
 static int observe_and_change(struct pass *pass, struct error *error)
@@ -438,7 +427,7 @@ static void report(struct pass *pass, const struct error *trouble)
         .left = &pass->left,
         .left_remedies = &pass->left_remedies,
         .leaving_leader = pass->leaving_leader,
-        .changes_are_ours = pass_may_change(pass),
+        .changes_are_ours = servers_due(&pass->servers) == 0 || pass_may_change(pass),
         .now = pass->terms.now,
         .expiry_warning_days = pass->expiry_warning_days,
     };

@@ -6,6 +6,7 @@
 
 #include "charm/event.h"
 #include "charm/goal.h"
+#include "charm/leadership.h"
 #include "charm/options.h"
 #include "charm/publish.h"
 #include "charm/report.h"
@@ -28,7 +29,7 @@ struct pass {
 
     struct goal goal;
     enum fate fate;
-    bool leader;
+    struct leadership leadership;
     int expiry_warning_days;
     struct credentials credentials;
     struct enrolment *enrolment; /* left to be done, or NULL */
@@ -61,7 +62,7 @@ int pass_observe(struct pass *pass, struct error *error);
 int pass_run(struct pass *pass, struct error *error);
 
 /* May this unit change LXD? */
-bool pass_may_change(const struct pass *pass);
+bool pass_may_change(struct pass *pass);
 
 void pass_end(struct pass *pass);
 

@@ -70,8 +70,9 @@ static char *digest(const struct servers *servers, const char *refused)
 }
 
 int peers_tell(const struct servers *servers, struct goal *goal, bool going,
-               const struct event *event, const struct juju_transport *juju, struct error *error)
+               struct leadership *leadership, const struct event *event, struct error *error)
 {
+    const struct juju_transport *juju = leadership->juju;
     char *refused = going ? NULL : print_refused(servers);
     const char *told = goal_recall(goal, PEERS);
     struct strings ids = {0};
@@ -80,8 +81,9 @@ int peers_tell(const struct servers *servers, struct goal *goal, bool going,
     if (refused == NULL)
         refused = mem_string("");
     char *value = digest(servers, refused);
-    if (going || told == NULL || strcmp(told, value) != 0 ||
-        strcmp(event->name, "leader-elected") == 0) {
+    bool news = going || told == NULL || strcmp(told, value) != 0 ||
+                strcmp(event->name, "leader-elected") == 0;
+    if (news && leadership_held(leadership)) {
         cJSON *settings = cJSON_CreateObject();
 
         cJSON_AddStringToObject(settings, "leader", going ? "" : event->unit);

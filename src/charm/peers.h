@@ -6,6 +6,7 @@
 
 #include "charm/event.h"
 #include "charm/goal.h"
+#include "charm/leadership.h"
 #include "charm/servers.h"
 #include "juju/transport.h"
 
@@ -19,10 +20,11 @@
  */
 #define PEERS_MAX_REFUSED 200
 
-/* The leader's word: whether it goes as the last one, then all is emptied. Only what differs from
- * what was told before is written, and all of it in leader-elected. ERROR_HOOK. */
+/* The leader's word; nothing where this unit does not lead. going: it goes as the last one, then
+ * all is emptied. Only what differs from what was told before is written, and all of it in
+ * leader-elected. ERROR_HOOK. */
 int peers_tell(const struct servers *servers, struct goal *goal, bool going,
-               const struct event *event, const struct juju_transport *juju, struct error *error);
+               struct leadership *leadership, const struct event *event, struct error *error);
 
 /* Take what the leader has said: what is due, and was refused to it, is refused. Returns the
  * leader's name where it is leaving itself, owned by the caller, or NULL. */
