@@ -5,7 +5,7 @@ import pytest
 
 import agent
 from agent import Event
-from expectations import active, published, served
+from expectations import active, cut, published, served
 from hook_commands import Reply
 from juju import Juju, kubernetes_cloud
 from pki import bundle, identity
@@ -48,9 +48,9 @@ def test_trust_gives_nothing(juju, trust):
     """Before 3.6 Juju refuses; then it hands out a credential for Kubernetes."""
     app = juju.deploy(trust=trust, cloud=kubernetes_cloud())
     (unit,) = app.units
-    told = 'the cloud is of type "kubernetes", not "lxd": ' if trust and juju.version != "2.9" else ""
-    assert unit.status == ("blocked", f"missing credentials: {told}{MISSING}"[:117] + "..." if told
-                           else f"missing credentials: {MISSING}")
+    known = trust and juju.version != "2.9"
+    told = 'the cloud is of type "kubernetes", not "lxd": ' if known else ""
+    assert unit.status == ("blocked", cut(f"missing credentials: {told}{MISSING}"))
     assert all(hook.exit_code == 0 for hook in unit.hooks)
     assert [line for hook in unit.hooks for line in hook.logged("ERROR")] == []
 
