@@ -324,7 +324,7 @@ suite_incus() { # [--all] [PYTEST ARGUMENT...]
         shift
     fi
     LXD_INTEGRATOR_INCUS=$root/$folder run_python -m pytest -k "not exec" "${marked[@]}" \
-        tests/e2e/test_{incus,relations,projects,https,trust_token,expiry,left_behind,cluster}.py "$@"
+        tests/e2e/test_{incus,relations,projects,https,trust_token,expiry,actions,refusals,left_behind,cluster}.py "$@"
 }
 
 # The end-to-end tests that can go on for longer.

@@ -635,6 +635,21 @@ int lxd_answer_certificates(struct lxd_client *client, lxd_certificate_sink *sin
     return done(client, &response, ended, error);
 }
 
+/* Incus may hide entries from us, by a scriptlet of its administrator's. */
+static int hidden(const struct lxd_client *client, const struct http_response *response,
+                  struct error *error)
+{
+    char reason[MAX_REASON];
+
+    if (response->status != 403 || !api_reason(&response->body, reason, sizeof reason))
+        return status_error(client, response, error);
+    error_set(
+        error, ERROR_UNTRUSTED,
+        "hides entries of its trust store from the client certificate %.12s... (HTTP 403: %s)",
+        client->credentials.certificate->fingerprint, reason);
+    return tell(client, error);
+}
+
 /* A 404 that is not LXD's own says nothing about the entry. */
 static bool is_absent(const struct http_response *response)
 {
@@ -657,7 +672,7 @@ int lxd_answer_certificate(struct lxd_client *client, bool *found,
     if (answer(client, CERTIFICATE, NULL, &response, error) != 0)
         return -1;
     if (response.status != 200 && !is_absent(&response)) {
-        status_error(client, &response, error);
+        hidden(client, &response, error);
         buffer_wipe(&response.body);
         return -1;
     }

@@ -192,6 +192,7 @@ def test_only_ours_is_removed(lxd, unit, admin, client):
         assert other.fingerprint in lxd.trust_store
 
 
+@pytest.mark.core
 def test_adopted_entries_are_ours(lxd, juju, app, unit, admin):
     wanted, unwanted, renamed = identity("wanted"), identity("unwanted"), identity("renamed")
     lxd.trust(wanted, "wanted")
