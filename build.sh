@@ -40,6 +40,7 @@ usage: ./build.sh [--arch ARCH] [--bases RELEASES] [VERB [ARGUMENT...]]
                         fuzzing, briefly, or of one target for longer; see tests/fuzz/README.md
   test constant_time    that no branch and no address depends on a secret
   test e2e [ARGUMENT]   end-to-end tests against a real LXD; arguments go to pytest
+  test incus [--all]    the core of these tests against Incus, or all of it
   test names            names, proxies and what else is between a unit and LXD; see tests/names/README.md
   test ecosystem [ARGUMENT]
                         Juju's parsers, charmcraft, ops, Terraform; see tests/ecosystem/README.md; arguments go to pytest

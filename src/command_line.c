@@ -166,13 +166,12 @@ static int load_credentials(struct credentials *credentials,
 /* Says step by step what is found, so that the last line tells how far it went. */
 static int probe_all(const struct credentials *credentials)
 {
-    static const char *const remedies[] = {[LXD_LXD] = "run \"lxc config trust add FILE\"",
-                                           [LXD_INCUS] =
-                                               "run \"incus config trust add-certificate FILE\""};
     const struct strings nothing = {0};
     struct owner owner;
     struct interest interest = {
-        .owner = &owner, .wanted = &nothing, .remedies = {remedies[LXD_LXD], remedies[LXD_INCUS]}};
+        .owner = &owner,
+        .wanted = &nothing,
+        .remedies = {lxd_trust_remedy(LXD_LXD), lxd_trust_remedy(LXD_INCUS)}};
     int status = EXIT_SUCCESS;
 
     owner_make(&owner, "", "", credentials->certificate.fingerprint);

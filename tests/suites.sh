@@ -2,7 +2,7 @@
 # The test suites: a function suite_NAME each, run by "./build.sh test NAME [ARGUMENT...]". Read by build.sh.
 
 # What "./build.sh test" runs, and what of it on a charm for another machine than this.
-suites=(unit bogo wycheproof p384 peers x509 fuzz constant_time lint e2e names ecosystem sources reproduce emulated)
+suites=(unit bogo wycheproof p384 peers x509 fuzz constant_time lint e2e incus names ecosystem sources reproduce emulated)
 foreign_suites=(unit e2e)
 
 unit_packages=("${build_packages[@]}" libc6-dev libcmocka-dev)
@@ -309,6 +309,27 @@ suite_e2e() { # [PYTEST ARGUMENT...]
     # In an emulator, what the charm says and does; other files measure its process, watch it or kill it.
     [ "$arch" = "$host" ] || files=(tests/e2e/test_{charm,command_line,credentials,relations,server_identity}.py)
     run_python -m pytest "${files[@]}" "$@"
+}
+
+# The core of the end-to-end tests against Incus, each kind of thing once; with --all every test of what it has in common
+# with LXD. How Juju is reached has nothing to do with the server: one way will do.
+suite_incus() { # [--all] [PYTEST ARGUMENT...]
+    local marked=(-m core) folder=build/incus version status
+
+    need_packages "${e2e_packages[@]}"
+    version=$(tests/e2e/bring_incus "$cache/incus-$(. /etc/os-release && echo "$VERSION_ID")" "$folder") || {
+        status=$?
+        [ "$status" = 3 ] || die "Incus cannot be unpacked"
+        echo "incus: SKIPPED, there is none to be had here"
+        return 0
+    }
+    step "Incus $version, unpacked in $folder"
+    if [ "${1:-}" = --all ]; then
+        marked=()
+        shift
+    fi
+    LXD_INTEGRATOR_INCUS=$root/$folder run_python -m pytest -k "not exec" "${marked[@]}" \
+        tests/e2e/test_{incus,relations,projects,https,trust_token,expiry,actions,refusals,left_behind,cluster}.py "$@"
 }
 
 # The end-to-end tests that can go on for longer.

@@ -131,8 +131,9 @@ static int find_failure(const struct pass *pass, struct error *error)
             const struct step *step = &server->plan.steps[j];
 
             if (step->outcome == STEP_REFUSED)
-                return error_set(error, ERROR_REFUSED, "certificate %.12s... of LXD at %s: %s",
-                                 step->fingerprint, server->endpoint.url, step->reason);
+                return error_set(error, ERROR_REFUSED, "certificate %.12s... of %s at %s: %s",
+                                 step->fingerprint, lxd_name(server->info.software),
+                                 server->endpoint.url, step->reason);
         }
     }
     if (trouble == NULL)
@@ -393,9 +394,9 @@ static void say_adopted(cJSON *results, const struct server *server)
     for (size_t i = 0; i < server->plan.count; i++) {
         const struct step *step = &server->plan.steps[i];
         const struct lxd_certificate *entry = store_find(&server->store, step->fingerprint);
-        char *sentence =
-            mem_printf("certificate %.12s... of LXD at %s: \"%s\" would be called %s",
-                       step->fingerprint, server->endpoint.url, entry->name, step->name);
+        char *sentence = mem_printf("certificate %.12s... of %s at %s: \"%s\" would be called %s",
+                                    step->fingerprint, lxd_name(server->info.software),
+                                    server->endpoint.url, entry->name, step->name);
 
         add_numbered(results, "would-adopt", (unsigned long)cJSON_GetArraySize(results) + 1,
                      sentence);

@@ -209,21 +209,33 @@ static void add_left(struct pass *pass, char *sentence, char *remedy)
     free(remedy);
 }
 
-static void note_left(struct pass *pass, size_t count, const char *url, enum lxd_software software)
+/* `software` is NULL where the server has not said what it is. LXD and Incus put the name into
+ * different columns, and the fingerprint into the same. */
+static void note_left(struct pass *pass, size_t count, const char *url,
+                      const enum lxd_software *software)
 {
-    const char *program = software == LXD_INCUS ? "incus" : "lxc";
     const char *prefix = pass->terms.owner.prefix;
+    enum lxd_software taken = software != NULL ? *software : LXD_LXD;
+    const char *program = lxd_program(taken);
 
-    add_left(pass,
-             mem_printf("%zu %s named %s* may stay in LXD at %s", count,
-                        count == 1 ? "entry" : "entries", prefix, url),
-             mem_printf("%s config trust list --format csv | grep ,%s | cut -d, -f4 | xargs -n1 "
-                        "%s config trust remove",
-                        program, prefix, program));
+    add_left(
+        pass,
+        mem_printf("%zu %s named %s* may stay in %s at %s", count, count == 1 ? "entry" : "entries",
+                   prefix, lxd_name(taken), url),
+        mem_printf("run \"%s config trust list --format csv | grep -E '(^|,)%s' | cut -d, -f4 | "
+                   "xargs -n1 %s config trust remove\"%s",
+                   program, prefix, program,
+                   software != NULL ? "" : " (incus for lxc where it is Incus)"));
 }
 
-/* A server that was taken out of the credentials: remove what is ours there. Is that done? */
-static bool take_leave(struct pass *pass, const struct endpoint *endpoint)
+/* What it has said that it is, or NULL. */
+static const enum lxd_software *told(const struct server *server)
+{
+    return server->info.version != NULL ? &server->info.software : NULL;
+}
+
+/* A server that was taken out of the credentials: remove what is ours there, `count` entries. */
+static void take_leave(struct pass *pass, const struct endpoint *endpoint, size_t count)
 {
     struct endpoints endpoints = {0};
     struct relations no_relations = {.everything = true};
@@ -243,14 +255,12 @@ static bool take_leave(struct pass *pass, const struct endpoint *endpoint)
     servers_observe(&servers, &endpoints, &pass->credentials, &interest, deadline);
     servers_plan(&servers, &terms);
     servers_apply(&servers, &terms, deadline);
-    bool done = servers_trouble(&servers) == NULL && servers_due(&servers) == 0;
-    for (size_t i = 0; i < servers.count; i++) {
-        for (size_t j = 0; j < servers.items[i].changes.count; j++)
-            juju_log(pass->juju, JUJU_LOG_INFO, "%s", servers.items[i].changes.items[j]);
-    }
+    for (size_t i = 0; i < servers.items[0].changes.count; i++)
+        juju_log(pass->juju, JUJU_LOG_INFO, "%s", servers.items[0].changes.items[i]);
+    if (servers_trouble(&servers) != NULL || servers_due(&servers) != 0)
+        note_left(pass, count, endpoint->url, told(&servers.items[0]));
     servers_free(&servers);
     endpoints_free(&endpoints);
-    return done;
 }
 
 /* What was published as trusted at this endpoint, on all relations. */
@@ -276,8 +286,8 @@ static void take_leaves(struct pass *pass)
 
         find_published(&known, node_endpoint(dropped.items[i]), &fingerprints);
         if (endpoint_parse(&endpoint, node_endpoint(dropped.items[i]), &ignored) == 0 &&
-            fingerprints.count != 0 && !take_leave(pass, &endpoint))
-            note_left(pass, fingerprints.count, endpoint.url, LXD_LXD);
+            fingerprints.count != 0)
+            take_leave(pass, &endpoint, fingerprints.count);
         strings_free(&fingerprints);
     }
     nodes_free(&known);
@@ -301,7 +311,7 @@ static void note_unremoved(struct pass *pass)
         size_t count = server->state == SERVER_UNKNOWN ? held.count : plan_due(&server->plan);
 
         if (server->state != SERVER_OBSERVED && count != 0)
-            note_left(pass, count, server->endpoint.url, server->info.software);
+            note_left(pass, count, server->endpoint.url, told(server));
     }
     strings_free(&held);
 }
@@ -316,11 +326,11 @@ static void note_own_entry(struct pass *pass)
     for (size_t i = 0; i < pass->servers.count; i++) {
         const struct server *server = &pass->servers.items[i];
 
-        add_left(
-            pass,
-            mem_printf("the entry of our own certificate stays in LXD at %s", server->endpoint.url),
-            mem_printf("%s config trust remove %.12s",
-                       server->info.software == LXD_INCUS ? "incus" : "lxc", own));
+        add_left(pass,
+                 mem_printf("the entry of our own certificate stays in %s at %s",
+                            lxd_name(server->info.software), server->endpoint.url),
+                 mem_printf("run \"%s config trust remove %.12s\"",
+                            lxd_program(server->info.software), own));
     }
 }
 
@@ -339,7 +349,7 @@ static void note_lost(struct pass *pass)
 
         find_published(&known, urls.items[i], &fingerprints);
         if (fingerprints.count != 0)
-            note_left(pass, fingerprints.count, urls.items[i], LXD_LXD);
+            note_left(pass, fingerprints.count, urls.items[i], NULL);
         strings_free(&fingerprints);
     }
     strings_free(&urls);

@@ -44,7 +44,7 @@ struct pass {
     struct terms terms;
     struct answers answers;
     struct strings left;          /* a sentence each: what of ours may stay in LXD for good, ... */
-    struct strings left_remedies; /* ... and the command that removes it */
+    struct strings left_remedies; /* ... and the sentence with the command that removes it */
     char *leaving_leader;
     struct report report;
 };

@@ -74,9 +74,8 @@ static void describe(struct probe *probe, const struct server *server)
         add(probe, "trust", "%s", wrong);
         return;
     }
-    add(probe, "trust", "%s %s%s%s trusts our certificate",
-        server->info.software == LXD_INCUS ? "Incus" : "LXD", server->info.version,
-        server->info.clustered ? ", member " : " ", server->info.name);
+    add(probe, "trust", "%s %s%s%s trusts our certificate", lxd_name(server->info.software),
+        server->info.version, server->info.clustered ? ", member " : " ", server->info.name);
     if (server->state == SERVER_UNKNOWN) {
         add(probe, "permission", "%s", wrong);
         return;

@@ -250,9 +250,7 @@ char *sources_remedy(const struct credentials *credentials, const struct event *
     } else if (!credentials_are_current(credentials, now, date)) {
         remedy = mem_printf("it %s, renew it in %s", date, source);
     } else {
-        remedy = mem_printf("run \"%s\"", software == LXD_INCUS
-                                              ? "incus config trust add-certificate FILE"
-                                              : "lxc config trust add FILE");
+        remedy = mem_string(lxd_trust_remedy(software));
     }
     return remedy;
 }

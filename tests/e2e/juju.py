@@ -39,8 +39,9 @@ class HookFailed(Exception):
 class Juju:
     """One controller with one model. Use as a context manager."""
 
-    def __init__(self, charm, version="3.6", transport="exec"):
+    def __init__(self, charm, version="3.6", transport="exec", kubernetes=False):
         self.charm = Path(charm)
+        self.kubernetes = kubernetes  # the model's units are pods
         self.version = version
         self.transport = transport  # of hook commands: "exec", or "agent": its socket alone
         self.https_proxy, self.no_proxy = "", "127.0.0.1,localhost,::1"  # of the model-config
@@ -169,6 +170,19 @@ def lxd_cloud(endpoint, identity, server_certificate, cloud_type="lxd"):
         "region": "localhost",
         "endpoint": endpoint,
         "credential": {"auth-type": "certificate", "attrs": attributes},
+        "is-controller-cloud": True,
+    }
+
+
+def kubernetes_cloud():
+    """The same of a Kubernetes cloud (Juju 3.6 and later), with the token of a service account."""
+    return {
+        "type": "kubernetes",
+        "name": "microk8s",
+        "region": "localhost",
+        "endpoint": "https://10.152.183.1:443",
+        "credential": {"auth-type": "oauth2", "attrs": {"Token": "eyJhbGciOiJSUzI1NiJ9"}},
+        "cacertificates": ["-----BEGIN CERTIFICATE-----\n"],
         "is-controller-cloud": True,
     }
 
@@ -829,6 +843,15 @@ class Unit:
         return self.run_pending() + self.application._run_all()
 
     restart_agent = start_agent
+
+    def move_pod(self):
+        """Kubernetes stops the pod and starts another one: the same unit with the same state, in a
+        file system that is new."""
+        hooks = [self.deliver(Event("stop"))]
+        shutil.rmtree(self.charm_directory)
+        self.install()
+        self.queue(Event("upgrade-charm"), Event("config-changed"), Event("start"))
+        return hooks + self.restart_agent()
 
     def _sort_pending(self):
         order = {"install": 0, "relation-created": 1}

@@ -192,6 +192,7 @@ def test_only_ours_is_removed(lxd, unit, admin, client):
         assert other.fingerprint in lxd.trust_store
 
 
+@pytest.mark.core
 def test_adopted_entries_are_ours(lxd, juju, app, unit, admin):
     wanted, unwanted, renamed = identity("wanted"), identity("unwanted"), identity("renamed")
     lxd.trust(wanted, "wanted")
@@ -228,7 +229,7 @@ def test_check_of_what_is_well(lxd, unit, admin):
     steps = outcome.results["server-1"]
     assert lxd.host in steps["1-address"]
     assert lxd.fingerprint in steps["2-certificate"]
-    assert f"LXD {lxd.version}" in steps["3-trust"] and "trusts our certificate" in steps["3-trust"]
+    assert f"{SOFTWARE} {lxd.version}" in steps["3-trust"] and "trusts our certificate" in steps["3-trust"]
     assert steps["4-permission"].startswith("may manage the trust store")
     assert '"juju"' in steps["4-permission"]  # its own entry
     assert "standalone" in steps["5-nodes"]

@@ -9,7 +9,7 @@ import pytest
 from agent import Event
 from expectations import compact, log_in, published, reachable
 from juju import lxd_cloud
-from lxd import LxdCluster
+from lxd import INCUS, SOFTWARE, LxdCluster
 from pki import bundle, identity
 
 PATIENCE = 60  # seconds; LXD calls a member Offline after 20 without a heartbeat
@@ -104,7 +104,7 @@ def nodes(cluster, numbers, *clients):
 
 
 def new_token(member):
-    return member.lxc("config", "trust", "add", "--name", "token").split()[-1]
+    return member.new_token("token")
 
 
 @pytest.fixture(scope="module")
@@ -114,11 +114,12 @@ def active(running):
 
     def status(certificates, count):
         noun = "certificate" if certificates == 1 else "certificates"
-        return ("active", f"{certificates} {noun} trusted, LXD {version}, {count} nodes")
+        return ("active", f"{certificates} {noun} trusted, {SOFTWARE} {version}, {count} nodes")
 
     return status
 
 
+@pytest.mark.core
 def test_every_member_is_a_node_and_admits_the_client(juju, cluster, active):
     administrator, client = identity(), identity()
     asked = cluster.members[1]
@@ -135,6 +136,7 @@ def test_every_member_is_a_node_and_admits_the_client(juju, cluster, active):
     assert len(asked.trust_store) == 1 + len(cluster.members)
 
 
+@pytest.mark.core
 def test_configured_member_is_down(cluster, administrator, app, relation, active):
     old, new = identity(), identity()
     relation.join("builder/0", client_certificates=bundle(old))
@@ -178,7 +180,7 @@ def test_configured_member_hangs(cluster, administrator, app, relation):
         settle(cluster, "Online", "Offline", "Online")
         (hook,) = relation.publish("builder/0", client_certificates=bundle(client))
         assert clients_of(cluster.members[0], administrator) == {client.fingerprint}
-    assert hook.wall_seconds < 15
+    assert hook.wall_seconds < (60 if INCUS else 15)  # Incus waits for it: see test_incus.py
     assert published(relation)["nodes"] == nodes(cluster, [0, 2], client)
 
 
@@ -224,6 +226,7 @@ def test_list_of_members_is_one_cluster(juju, cluster, administrator, active):
     assert "trusts our certificate" in outcome.results["server-2"]["3-trust"]
 
 
+@pytest.mark.core
 def test_member_that_is_evacuated_serves_on(cluster, app, relation):
     first = cluster.members[0]
     path = f"/1.0/cluster/members/{cluster.name(2)}/state"
@@ -347,6 +350,7 @@ def wait(member, operation):
     assert not done["err"], done["err"]
 
 
+@pytest.mark.core
 def test_token_of_one_member_serves_for_all(juju, cluster, active):
     """The server certificate that the token names is the cluster's."""
     app = juju.deploy(config={"lxd_trust_token": new_token(cluster.members[1])})

@@ -46,6 +46,7 @@ def name(juju, app, relation, client):
     return entry_name(f"juju.{juju.model_uuid[:8]}.{app.name}", relation, client)
 
 
+@pytest.mark.core
 def test_unit_that_asks_logs_in(lxd, juju, app, unit, https, registered):
     client = identity()
     https.join("viewer/0", **ask(client))
@@ -70,6 +71,7 @@ def test_certificate_of_the_application(lxd, https, registered):
     assert log_in(https.published(), second)["auth"] == "trusted"
 
 
+@pytest.mark.core
 def test_withdrawn_certificate(lxd, https, registered):
     client = identity()
     https.join("viewer/0", **ask(client))

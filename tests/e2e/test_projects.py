@@ -16,6 +16,7 @@ def opens(lxd, client):
     return set(entry["projects"]) if entry["restricted"] else None
 
 
+@pytest.mark.core
 def test_requirer_asks_for_projects(lxd, unit, relation):
     client = identity()
     relation.join("builder/0", client_certificates=bundle(client), projects="blue, green")
@@ -36,6 +37,7 @@ def test_operator_restricts_all(lxd, app, relation):
     assert "opens all of LXD" in line
 
 
+@pytest.mark.core
 def test_changed_list_changes_the_entry(lxd, relation):
     client = identity()
     relation.join("builder/0", client_certificates=bundle(client), projects="blue")
@@ -98,6 +100,7 @@ def test_new_unit_narrows_nothing(lxd, juju, app, unit, relation):
         assert opens(lxd, client) == {"blue", "green"}
 
 
+@pytest.mark.core
 def test_typo_beside_a_project_leaves_nothing_open(lxd, relation):
     client = identity()
     relation.join("builder/0", client_certificates=bundle(client))
@@ -106,6 +109,7 @@ def test_typo_beside_a_project_leaves_nothing_open(lxd, relation):
     assert opens(lxd, client) == {"blue"}
 
 
+@pytest.mark.core
 def test_deleted_project(lxd, app, relation, projects):
     client = identity()
     relation.join("builder/0", client_certificates=bundle(client), projects="blue,green")

@@ -106,7 +106,7 @@ def test_values_split_between_secret_and_options(lxd, juju, admin):
 
 
 def test_trust_token_in_the_secret(lxd, juju):
-    token = lxd.lxc("config", "trust", "add", "--name", "token")
+    token = lxd.print_token("token")
     secret = juju.add_secret(trust_token=token)
     app = juju.deploy()
     secret.grant(app)
