@@ -162,6 +162,8 @@ def judged(wishes, limit, store, entries, now):
     let_in, less = set(), set()
     for wish in wishes:
         allowed = within(wish.projects, limit)
+        if allowed is not ALL:
+            allowed &= frozenset(store.projects)
         entry = opens(entries.get(wish.fingerprint))
         usable = within(allowed, entry)
         ours = wish.fingerprint not in store.foreign
