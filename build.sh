@@ -162,7 +162,7 @@ fresh() { # OBJECT FLAGS
 
 # Compiled with -O2 whatever the flags say: where a handshake spends its time (tests/bench/README.md), and what gcc -Os
 # would make a division of, whose time tells the dividend ("x / 3329").
-speedy=(src/ec/ec_p384_m64.c src/tls/{keccak,mlkem}.c tests/constant_time/declassified_mlkem.c)
+speedy=(src/ec/ec_p384_m64.c src/tls/{keccak,mlkem}.c tests/tls/constant_time/declassified_mlkem.c)
 
 # Compile each C file to FOLDER/<path>.o with the flags in FOLDER/flags, where its object is not fresh; set objects.
 compile() { # FOLDER FILE...
@@ -342,7 +342,7 @@ source_date() {
 }
 
 . tests/suites.sh
-. tests/reproduce.sh
+. tests/build/reproduce.sh
 
 # ---------------------------------------------------------------- other verbs
 

@@ -5,13 +5,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/json.h"
 #include "base/net.h"
+#include "charm/peers.h"
 #include "juju/hook_tools.h"
 
 #define LXD_TIME_MS (60 * 1000) /* for all that a pass wants of LXD */
 #define VISIT_MS (10 * 1000)    /* for a server that is taken leave of */
-#define PEERS "peers"
 
 /* One DEBUG line for each step, with its duration. */
 static void step_done(struct pass *pass, const char *what)
@@ -156,6 +155,18 @@ static void plan(struct pass *pass)
     servers_plan(&pass->servers, &pass->terms);
 }
 
+/* What is due is the leader's to do: what came of that? */
+static void hear_leader(struct pass *pass)
+{
+    if (servers_due(&pass->servers) == 0 || pass_may_change(pass))
+        return;
+    char *leaving = peers_hear(&pass->servers, &pass->goal, pass->event, pass->juju);
+    if (servers_due(&pass->servers) != 0)
+        pass->leaving_leader = leaving;
+    else
+        free(leaving);
+}
+
 static void judge(struct pass *pass)
 {
     answers_free(&pass->answers);
@@ -178,6 +189,7 @@ int pass_observe(struct pass *pass, struct error *error)
         return -1;
     observe_lxd(pass);
     plan(pass);
+    hear_leader(pass);
     judge(pass);
     return 0;
 }
@@ -345,107 +357,13 @@ static void note_lost(struct pass *pass)
     nodes_free(&known);
 }
 
-/* ---- our other units ---- */
-
-static bool find_peers(const struct pass *pass, struct strings *ids)
-{
-    struct error ignored;
-
-    return juju_relation_ids(pass->juju, PEERS, ids, &ignored) == 0 && ids->count != 0;
-}
-
-/* What LXD has for us. Sixteen digits are enough to tell changes. */
-static char *digest(const struct pass *pass)
-{
-    struct buffer text = {0};
-    char fingerprint[65];
-
-    for (size_t i = 0; i < pass->servers.count; i++) {
-        const struct server *server = &pass->servers.items[i];
-
-        buffer_printf(&text, "%s %d\n", server->endpoint.url, (int)server->state);
-        for (size_t j = 0; j < server->store.count; j++) {
-            const struct lxd_certificate *entry = &server->store.items[j];
-            char *projects = projects_describe(&entry->projects);
-
-            buffer_printf(&text, "%s %s\n", entry->fingerprint, projects);
-            free(projects);
-        }
-    }
-    certificate_fingerprint(fingerprint, buffer_string(&text), text.length);
-    buffer_free(&text);
-    return mem_string_n(fingerprint, 16);
-}
-
-/* The leader leaves its name and a digest in the peers' databag, so that the others wake up. */
-static int wake_peers(struct pass *pass, struct error *error)
-{
-    struct strings ids = {0};
-    bool going = pass->fate == FATE_LAST;
-    int result = 0;
-
-    if (!pass->leader || (pass->fate != FATE_STAYS && !going))
-        return 0;
-    char *value = digest(pass);
-    const char *told = goal_recall(&pass->goal, PEERS);
-    if (going || told == NULL || strcmp(told, value) != 0 ||
-        strcmp(pass->event->name, "leader-elected") == 0) {
-        cJSON *settings = cJSON_CreateObject();
-
-        cJSON_AddStringToObject(settings, "leader", going ? "" : pass->event->unit);
-        cJSON_AddStringToObject(settings, "digest", going ? "" : value);
-        if (find_peers(pass, &ids))
-            result = juju_relation_set(pass->juju, ids.items[0], JUJU_APPLICATION, settings, error);
-        goal_keep(&pass->goal, PEERS, going ? NULL : value);
-        cJSON_Delete(settings);
-    }
-    strings_free(&ids);
-    free(value);
-    return result;
-}
-
-/* Is what has to be changed waiting for a leader that is leaving itself? */
-static void find_leaving_leader(struct pass *pass)
-{
-    struct strings ids = {0};
-    enum juju_refusal refusal;
-    struct error ignored;
-    cJSON *settings = NULL;
-
-    if (pass->leader || servers_due(&pass->servers) == 0 || !find_peers(pass, &ids))
-        return;
-    if (juju_relation_get(pass->juju, ids.items[0], pass->event->application, JUJU_APPLICATION,
-                          &settings, &refusal, &ignored) == 0) {
-        const char *leader = json_string(settings, "leader");
-
-        if (leader != NULL && goal_is_dying(&pass->goal, leader))
-            pass->leaving_leader = mem_string(leader);
-    }
-    cJSON_Delete(settings);
-    strings_free(&ids);
-}
-
-/* A unit that leaves as the last one that has run: those that goal-state names know nothing yet. */
-static void note_unshared(struct pass *pass)
-{
-    struct strings ids = {0}, units = {0};
-    struct error ignored;
-    bool staying = false;
-
-    if (pass->event->kind != EVENT_RELATION_BROKEN && pass->event->kind != EVENT_STOP)
-        return;
-    if (find_peers(pass, &ids) &&
-        juju_relation_units(pass->juju, ids.items[0], &units, &ignored) == 0) {
-        for (size_t i = 0; i < units.count; i++)
-            staying = staying || !goal_is_dying(&pass->goal, units.items[i]);
-        if (!staying)
-            note_lost(pass);
-    }
-    strings_free(&ids);
-    strings_free(&units);
-}
-
 /* ---- all of it ---- */
+
+/* Is it one of the last hooks of a unit that goes? */
+static bool ends(const struct event *event)
+{
+    return event->kind == EVENT_RELATION_BROKEN || event->kind == EVENT_STOP;
+}
 
 static int change_and_publish(struct pass *pass, struct error *error)
 {
@@ -462,11 +380,14 @@ static int change_and_publish(struct pass *pass, struct error *error)
     if (pass->fate == FATE_LAST) {
         note_unremoved(pass);
         note_own_entry(pass);
-    } else if (pass->fate == FATE_LEAVES) {
-        note_unshared(pass);
+    } else if (pass->fate == FATE_LEAVES && ends(pass->event) &&
+               peers_are_gone(&pass->goal, pass->juju)) {
+        note_lost(pass);
     }
-    find_leaving_leader(pass);
-    return wake_peers(pass, error);
+    if (!pass->leader || (pass->fate != FATE_STAYS && pass->fate != FATE_LAST))
+        return 0;
+    return peers_tell(&pass->servers, &pass->goal, pass->fate == FATE_LAST, pass->event, pass->juju,
+                      error);
 }
 
 static int observe_and_change(struct pass *pass, struct error *error)
@@ -490,6 +411,7 @@ static int observe_and_change(struct pass *pass, struct error *error)
         return -1;
     observe_lxd(pass);
     plan(pass);
+    hear_leader(pass);
     return change_and_publish(pass, error);
 }
 

@@ -340,11 +340,12 @@ class Application:
     ):
         """juju relate; returns the relation. A cross-model requirer has a name of Juju's making; a
         subordinate one may have another application than us for its principal."""
-        number = number or self.juju.next_number()
+        number, consumer = number or self.juju.next_number(), application
         if cross_model:
-            consumer = application + (str(number) if self.juju.is_new else "")
-            application = f"remote-{uuid.uuid5(uuid.UUID(self.juju.model_uuid), consumer).hex}"
+            seed = consumer + (str(number) if self.juju.is_new else "")
+            application = f"remote-{uuid.uuid5(uuid.UUID(self.juju.model_uuid), seed).hex}"
         relation = Relation(self, number, endpoint, application)
+        relation.consumer = consumer  # the name in its own model
         relation.cross_model, relation.principal = cross_model, subordinate_to
         self.relations.append(relation)
         for unit in self.units:

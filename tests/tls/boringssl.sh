@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# What BoGo and Wycheproof have in common: BoringSSL's source has both, if not the newest vectors. Read by tests/bogo/run and
-# tests/wycheproof/run, which build.sh starts in the root of the tree with
+# What BoGo and Wycheproof have in common: BoringSSL's source has both, if not the newest vectors. Read by bogo/run and
+# wycheproof/run, which build.sh starts in the root of the tree with
 #
 #   CC               the compiler
 #   TEST_FLAGS       a file of compiler flags, those of the unit tests
