@@ -122,6 +122,7 @@ class Lxd:
             "LXD_DIR": str(self.directory),
             "HOME": str(self.directory),
             "PATH": os.environ["PATH"],
+            "LD_LIBRARY_PATH": os.environ.get("LD_LIBRARY_PATH", ""),  # where LXD is a snap's
         }
 
     # --- the daemon ---
