@@ -123,7 +123,8 @@ class Lxd:
     def environment(self):
         environment = {"HOME": str(self.directory), "PATH": os.environ["PATH"]}
         if not INCUS:
-            return {**environment, "LXD_DIR": str(self.directory)}
+            libraries = os.environ.get("LD_LIBRARY_PATH", "")  # where LXD is a snap's
+            return {**environment, "LXD_DIR": str(self.directory), "LD_LIBRARY_PATH": libraries}
         programs = f"{INCUS}/usr/bin:{INCUS}/usr/libexec/incus:{environment['PATH']}"
         (libraries,) = Path(INCUS).glob("usr/lib/*-linux-gnu*")
         return {
