@@ -42,6 +42,8 @@ usage: ./build.sh [--arch ARCH] [--bases RELEASES] [VERB [ARGUMENT...]]
   test e2e [ARGUMENT]   end-to-end tests against a real LXD; arguments go to pytest
   test incus [--all]    the core of these tests against Incus, or all of it
   test names            names, proxies and what else is between a unit and LXD; see tests/names/README.md
+  test ecosystem [ARGUMENT]
+                        Juju's parsers, charmcraft, ops, Terraform; see tests/ecosystem/README.md; arguments go to pytest
   test model [SEED [EVENTS]]
                         random events on real LXDs, as many as you like; see tests/e2e/README.md
   test kill             the charm is killed at each of its system calls
@@ -49,7 +51,7 @@ usage: ./build.sh [--arch ARCH] [--bases RELEASES] [VERB [ARGUMENT...]]
   reproduce             build again in other circumstances, without network, and compare
   container             build with Dockerfile.build in a container, and compare
   lint                  clang-format, clang-tidy, cppcheck, gcc -fanalyzer
-  bench [PART...]       what a hook costs: hooks, crowd, instructions, scale, fleet, p384, or all; see tests/bench/README.md
+  bench [PART...]       what a hook costs: hooks, crowd, instructions, scale, fleet, p384, mlkem, names, lists, before, or all; see tests/bench/README.md
   clean                 remove what was built; the cache of archives stays
   help                  this text
 
@@ -241,14 +243,13 @@ check_size() { # FILE
 
 # ---------------------------------------------------------------- the charm
 
-# What is packed lies in build/charm/ARCH; with charmcraft.yaml beside it, "charmcraft pack" in build/charm does the same.
+# What is packed lies in build/charm/ARCH.
 verb_charm() {
     local folder=build/charm/$arch
 
     verb_binary
     rm -rf "$folder"
     mkdir -p "$folder"
-    cp charm/charmcraft.yaml build/charm
     cp charm/{README.md,icon.svg} LICENSE "$out/sbom.spdx.json" "$folder"
     cp "$out/lxd-integrator" "$folder/dispatch"
     copy_licences "$folder"
@@ -290,12 +291,18 @@ verb_requirer() {
 
 # Juju's files are sections of charmcraft.yaml.
 sections() { # NAME...
-    awk -v names=" $* " '/^[a-z]/ { wanted = index(names, " " substr($1, 1, length($1) - 1) " ") } wanted' charm/charmcraft.yaml
+    awk -v names=" $* " '
+        /^#/ { next }
+        /^[a-z]/ { wanted = index(names, " " substr($1, 1, length($1) - 1) " ") }
+        wanted && /^$/ { blank = "\n"; next }
+        wanted { printf "%s%s\n", blank, $0; blank = "" }' charmcraft.yaml
 }
 
+# Charmhub's links have names of their own there, as charmcraft writes them.
 write_metadata() {
     sections name title summary description provides peers | sed 's/^title:/display-name:/'
     write_assumes
+    sections links | sed '1d; s/^  //; s/^documentation:/docs:/; s/^contact: *\(.*\)/maintainers: [\1]/'
 }
 
 # The Jujus that accept these bases. Before 3.3 Juju refuses a charm for a single base that it does not know; 24.04 is known
@@ -324,6 +331,7 @@ write_actions() {
     sections actions | sed '1d; s/^  //'
 }
 
+# The last three are what charmcraft 4.5 writes for Charmhub, of a dispatch that is no script.
 write_manifest() {
     local base
 
@@ -331,6 +339,9 @@ write_manifest() {
     for base in $bases; do
         printf -- '- name: ubuntu\n  channel: "%s"\n  architectures: [%s]\n' "$base" "$arch"
     done
+    echo 'charmcraft-version: "4.5.0"'
+    echo "charmcraft-started-at: \"$(date --utc --date="@$(source_date)" +%Y-%m-%dT%H:%M:%SZ)\""
+    printf 'analysis:\n  attributes:\n  - {name: language, result: unknown}\n  - {name: framework, result: unknown}\n'
 }
 
 # The commit's time; in a tree from an archive every file has it.

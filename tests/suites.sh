@@ -2,7 +2,7 @@
 # The test suites: a function suite_NAME each, run by "./build.sh test NAME [ARGUMENT...]". Read by build.sh.
 
 # What "./build.sh test" runs, and what of it on a charm for another machine than this.
-suites=(unit bogo wycheproof p384 peers x509 fuzz constant_time lint e2e incus names sources reproduce emulated)
+suites=(unit bogo wycheproof p384 peers x509 fuzz constant_time lint e2e incus names ecosystem sources reproduce emulated)
 foreign_suites=(unit e2e)
 
 unit_packages=("${build_packages[@]}" libc6-dev libcmocka-dev)
@@ -15,7 +15,8 @@ constant_time_packages=("${unit_packages[@]}" valgrind)
 fuzz_packages=("${unit_packages[@]}" clang libclang-rt-dev python3 python3-cryptography)
 e2e_packages=("${build_packages[@]}" libc6-dev golang-go iproute2 lxd lxd-client openssl python3 python3-cryptography python3-pylxd python3-pytest python3-yaml strace)
 names_packages=("${e2e_packages[@]}" dnsmasq-base haproxy libc-bin nginx-light squid tinyproxy unbound util-linux)
-bench_packages=("${e2e_packages[@]}" curl libssl-dev valgrind)
+ecosystem_packages=("${e2e_packages[@]}" python3-venv)
+bench_packages=("${e2e_packages[@]}" curl dnsmasq-base libssl-dev valgrind)
 lint_packages=("${build_packages[@]}" clang-format clang-tidy cppcheck libc6-dev)
 
 # ---------------------------------------------------------------- unit
@@ -291,6 +292,10 @@ build_bench() {
     # Tells where its time goes.
     metered=(tls_{start,input_done,read,write,close,wipe} socket connect send recv poll close)
     link_with_musl "$folder/metered" "${ours[@]}" "$folder/tests/bench/meter.o" "${metered[@]/#/-Wl,--wrap=}"
+    # Without X25519MLKEM768, as it is and for valgrind.
+    link_with_musl "$folder/small_hello" "${ours[@]}" "$folder/tests/bench/small_hello.o" -Wl,--wrap=tls_start
+    link_with_musl "$folder/small_hello_valgrind" "${ours[@]/#"$sandbox"/"$folder/tests/bench/unconfined.o"}" \
+        "$folder/tests/bench/small_hello.o" -Wl,--wrap=tls_start
     # The binary's P-384 and BearSSL's beside OpenSSL's, which needs glibc.
     "$CC" -std=c11 -O2 -D_GNU_SOURCE -Isrc -idirafter "$libraries/include" -o "$folder/p384_speed" tests/p384/speed.c \
         "$folder"/src/ec/*.o "$libraries/lib/libbearssl.a" -lcrypto || die "tests/p384/speed.c does not compile"
@@ -365,6 +370,19 @@ suite_names() { # [lookups [COUNT [SEED]] | charm [PYTEST ARGUMENT...]]
         LXD_INTEGRATOR_CHARM=$root/build/lxd-integrator_$arch.charm LXD_INTEGRATOR_BINARY=$root/$out/lxd-integrator \
             "${alone[@]}" /usr/bin/python3 -m pytest -c tests/e2e/pytest.ini --rootdir tests/names tests/names "${@:2}"
     fi
+}
+
+# ---------------------------------------------------------------- tools of the ecosystem
+
+suite_ecosystem() { # [PYTEST ARGUMENT...]
+    local python
+
+    need_packages "${ecosystem_packages[@]}"
+    verb_charm
+    unlock_tree
+    python=$(/usr/bin/python3 tests/ecosystem/tools.py)
+    LXD_INTEGRATOR_CHARM=$root/build/lxd-integrator_$arch.charm PYTHONDONTWRITEBYTECODE=1 \
+        "$python" -m pytest -c tests/e2e/pytest.ini --rootdir tests/ecosystem -rs tests/ecosystem "$@"
 }
 
 # ---------------------------------------------------------------- the build

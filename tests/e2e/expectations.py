@@ -54,14 +54,21 @@ def served(lxd, *identities, url=None):
     }
 
 
-def reachable(server, *addresses):
-    """The databag of an https relation that has a certificate registered there."""
+def reachable(server, *trusted, addresses=None):
+    """The databag of an https relation that has these certificates registered there, at least one,
+    and none rejected."""
     return {
         "version": "1.0",
         "certificate": server.certificate,
         "certificate_fingerprint": server.fingerprint,
         "addresses": ",".join(addresses or [server.address]),
+        "trusted_certs_fp": compact(sorted(client.fingerprint for client in trusted)),
     }
+
+
+def compact(value):
+    """JSON as the charm writes it."""
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)
 
 
 def rejections(relation):

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from agent import Event
-from expectations import log_in, published, reachable
+from expectations import compact, log_in, published, reachable
 from juju import lxd_cloud
 from lxd import INCUS, SOFTWARE, LxdCluster
 from pki import bundle, identity
@@ -265,7 +265,9 @@ def test_https_is_told_by_the_leader(cluster, administrator, app, https):
     hooks = https.join("viewer/0", **ask(client))
     bag = https.application_published()
     # The configured member comes first.
-    assert bag == reachable(cluster.members[1], *addresses(cluster, 1, 0, 2))
+    assert bag == reachable(
+        cluster.members[1], client, addresses=addresses(cluster, 1, 0, 2)
+    )
     assert https.published(leader) == https.published(follower) == {}
     assert [log_in(bag, client, number)["auth"] for number in range(3)] == ["trusted"] * 3
     assert written(hooks, https) == [("relation-set", "-r", https.id, "--file", "-", "--app")]
@@ -291,8 +293,11 @@ def test_https_is_told_by_the_next_leader(cluster, administrator, app, https, ac
     assert {hook.exit_code for hook in hooks} == {0}
     assert leader.status == follower.status == active(1, 3)
     assert clients_of(cluster.members[0], administrator) == {other.fingerprint}
-    assert https.application_published() == bag
-    assert written(hooks, https) == []
+    assert https.application_published() == {
+        **bag,
+        "trusted_certs_fp": compact([other.fingerprint]),
+    }
+    assert written(hooks, https) == [("relation-set", "-r", https.id, "--file", "-", "--app")]
 
 
 def test_https_configured_member_is_down(cluster, administrator, app, https, active):
@@ -309,7 +314,7 @@ def test_https_configured_member_is_down(cluster, administrator, app, https, act
     settle(cluster, "Online", "Offline", "Online")
     app.update_status()
     bag = https.application_published()
-    assert bag == reachable(configured, *addresses(cluster, 0, 2))
+    assert bag == reachable(configured, other, addresses=addresses(cluster, 0, 2))
     https.remove()
     assert clients_of(first, administrator) == set()
 
@@ -326,14 +331,17 @@ def test_https_moves_between_a_server_and_a_cluster(lxd, juju, cluster, administ
     }
     app = juju.deploy(config={**keys, **alone}, units=2)
     https = app.relate("viewer", "https")
-    https.join("viewer/0", **ask(identity()))
-    assert [https.published(unit) for unit in app.units] == [reachable(lxd)] * 2
+    client = identity()
+    https.join("viewer/0", **ask(client))
+    assert [https.published(unit) for unit in app.units] == [reachable(lxd, client)] * 2
     app.configure(**clustered)
     assert [https.published(unit) for unit in app.units] == [{}, {}]
-    expected = reachable(cluster.members[0], *addresses(cluster, 0, 1, 2))
+    expected = reachable(
+        cluster.members[0], client, addresses=addresses(cluster, 0, 1, 2)
+    )
     assert https.application_published() == expected
     app.configure(**alone)
-    assert [https.published(unit) for unit in app.units] == [reachable(lxd)] * 2
+    assert [https.published(unit) for unit in app.units] == [reachable(lxd, client)] * 2
     assert https.application_published() == {}
 
 

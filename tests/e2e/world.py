@@ -344,7 +344,7 @@ class World:
         let_in = {
             url: {fp for fp, entry in entries.items() if oracle.opens(entry) != oracle.NOTHING_OPEN}
             for store in self.stores
-            if (entries := store.entries) is not None
+            if (entries := store.entries) is not None and self.lets_charm_in(store)
             for url, _ in store.nodes
         }
         past = oracle.expired(self.wishes(), time.time() - hook.wall_seconds - 1)
@@ -497,19 +497,20 @@ class World:
         store = self.served[0]
         configured, members = store.members[-1], store.members[:-1]
         addresses = [configured.address, *sorted({member.address for member in members})]
-        bag = oracle.https_databag(
+        bags = relation.published(unit), relation.application_published()
+        bag, other = reversed(bags) if members else bags
+        faults = oracle.faults_in_https_databag(
+            bag,
             self.said[relation],
             relation.application,
             self.limit,
-            store,
-            stores[store],
+            (store, stores[store]),
             configured,
             addresses,
             now,
         )
-        bags = ({}, bag) if members else (bag, {})
-        actual = relation.published(unit), relation.application_published()
-        demand_equal(f"{unit.name} on {relation.id}", bags, actual)
+        demand(not faults, "\n".join([f"{unit.name} on {relation.id}:", *faults]))
+        demand_equal(f"{unit.name} on {relation.id}: the other databag", {}, other)
 
     def _check_store(self, store, entries):
         """Exactly what is wished for, as wide as its wishes, and what others put there. What has

@@ -268,7 +268,9 @@ static void test_projects(void **state)
     } cases[] = {
         {"b, a", "projects a, b", NULL},
         {"", "all of LXD", NULL},
-        {"\"\"", "all of LXD", NULL},
+        {"\"\"", NULL,
+         "projects is \"\", which names no project: name one, or delete the key to ask for all of "
+         "LXD"},
         {"\"a,b\"", "projects a, b", NULL},
         {"[\"b\",\"a\"]", "projects a, b", NULL},
         {" [ \"a\" ]", "project a", NULL},
