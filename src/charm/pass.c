@@ -50,18 +50,19 @@ static void find_leader(struct pass *pass)
     juju_log(pass->juju, JUJU_LOG_WARNING, "LXD is not changed in this hook: %s", error.text);
 }
 
-/* Set, but naming no project, it does not mean all of LXD. */
-static int read_limit(struct projects *limit, const char *text, struct error *error)
+/* An option. Set, but naming no project, it does not mean all of LXD. */
+static int read_projects(struct projects *projects, const char *option, const char *text,
+                         struct error *error)
 {
     if (text == NULL)
         return 0;
-    switch (projects_parse(limit, text)) {
+    switch (projects_parse(projects, text)) {
     case PROJECTS_NAMELESS:
         return error_set(error, ERROR_INPUT,
-                         "projects is \"%.40s\", which names no project: name one, or reset it",
+                         "%s is \"%.40s\", which names no project: name one, or reset it", option,
                          text);
     case PROJECTS_TOO_MANY:
-        return error_set(error, ERROR_INPUT, "projects names more than the %d projects allowed",
+        return error_set(error, ERROR_INPUT, "%s names more than the %d projects allowed", option,
                          PROJECTS_MAX);
     default:
         return 0;
@@ -78,7 +79,9 @@ static int read_options(struct pass *pass, struct options *options, struct error
     };
 
     pass->expiry_warning_days = options->expiry_warning_days;
-    if (read_limit(&pass->terms.limit, options->projects, error) != 0)
+    if (read_projects(&pass->terms.limit, "projects", options->projects, error) != 0 ||
+        read_projects(&pass->default_projects, "default-projects", options->default_projects,
+                      error) != 0)
         return -1;
     return sources_read(&pass->credentials, &pass->enrolment, pass->juju, event, options, &self,
                         error);
@@ -118,7 +121,7 @@ static bool names_projects(const struct pass *pass)
                 return true;
         }
     }
-    return pass->terms.limit.restricted;
+    return pass->terms.limit.restricted || pass->default_projects.restricted;
 }
 
 static void find_remedies(struct pass *pass)
@@ -152,7 +155,8 @@ static void observe_lxd(struct pass *pass)
 static void plan(struct pass *pass)
 {
     if (!pass->terms.all_over)
-        wishes_collect(&pass->wishes, &pass->relations, servers_know, &pass->servers);
+        wishes_collect(&pass->wishes, &pass->relations, &pass->default_projects, servers_know,
+                       &pass->servers);
     servers_plan(&pass->servers, &pass->terms);
 }
 
@@ -404,25 +408,39 @@ static int wake_peers(struct pass *pass, struct error *error)
     return result;
 }
 
-/* Is what has to be changed waiting for a leader that is leaving itself? */
-static void find_leaving_leader(struct pass *pass)
+char *pass_find_leader(const struct pass *pass)
 {
     struct strings ids = {0};
     enum juju_refusal refusal;
     struct error ignored;
     cJSON *settings = NULL;
+    char *leader = NULL;
 
-    if (pass->leader || servers_due(&pass->servers) == 0 || !find_peers(pass, &ids))
-        return;
-    if (juju_relation_get(pass->juju, ids.items[0], pass->event->application, JUJU_APPLICATION,
+    if (pass->leader)
+        return mem_string(pass->event->unit);
+    if (find_peers(pass, &ids) &&
+        juju_relation_get(pass->juju, ids.items[0], pass->event->application, JUJU_APPLICATION,
                           &settings, &refusal, &ignored) == 0) {
-        const char *leader = json_string(settings, "leader");
+        const char *name = json_string(settings, "leader");
 
-        if (leader != NULL && goal_is_dying(&pass->goal, leader))
-            pass->leaving_leader = mem_string(leader);
+        if (name != NULL)
+            leader = mem_string(name);
     }
     cJSON_Delete(settings);
     strings_free(&ids);
+    return leader;
+}
+
+/* Is what has to be changed waiting for a leader that is leaving itself? */
+static void find_leaving_leader(struct pass *pass)
+{
+    if (pass->leader || servers_due(&pass->servers) == 0)
+        return;
+    char *leader = pass_find_leader(pass);
+    if (leader != NULL && goal_is_dying(&pass->goal, leader))
+        pass->leaving_leader = leader;
+    else
+        free(leader);
 }
 
 /* A unit that leaves as the last one that has run: those that goal-state names know nothing yet. */
@@ -465,7 +483,6 @@ static int change_and_publish(struct pass *pass, struct error *error)
     } else if (pass->fate == FATE_LEAVES) {
         note_unshared(pass);
     }
-    find_leaving_leader(pass);
     return wake_peers(pass, error);
 }
 
@@ -493,8 +510,10 @@ static int observe_and_change(struct pass *pass, struct error *error)
     return change_and_publish(pass, error);
 }
 
-static void report(struct pass *pass, const struct error *trouble)
+void pass_make_report(struct pass *pass, const struct error *trouble)
 {
+    find_leaving_leader(pass);
+
     struct findings findings = {
         .error = trouble,
         .beginning = pass->credentials.missing,
@@ -512,7 +531,6 @@ static void report(struct pass *pass, const struct error *trouble)
     };
 
     report_make(&pass->report, &findings);
-    report_log(&pass->report, &pass->goal, pass->juju);
 }
 
 /* LXD's version changes too rarely for relation hooks. A unit that goes has its status from Juju.
@@ -544,7 +562,8 @@ int pass_run(struct pass *pass, struct error *error)
         *error = trouble;
         return -1;
     }
-    report(pass, result != 0 ? &trouble : NULL);
+    pass_make_report(pass, result != 0 ? &trouble : NULL);
+    report_log(&pass->report, &pass->goal, pass->juju);
     goal_write(&pass->goal, pass->juju);
     return tell_status(pass, error);
 }
@@ -560,6 +579,7 @@ void pass_end(struct pass *pass)
     credentials_wipe(&pass->credentials);
     owner_free(&pass->terms.owner);
     projects_free(&pass->terms.limit);
+    projects_free(&pass->default_projects);
     strings_free(&pass->wanted);
     strings_free(&pass->left);
     strings_free(&pass->left_remedies);

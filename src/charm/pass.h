@@ -30,6 +30,7 @@ struct pass {
     enum fate fate;
     bool leader;
     int expiry_warning_days;
+    struct projects default_projects; /* of who names none */
     struct credentials credentials;
     struct enrolment *enrolment; /* left to be done, or NULL */
     struct relations relations;
@@ -60,8 +61,15 @@ int pass_observe(struct pass *pass, struct error *error);
  * was written in this hook. */
 int pass_run(struct pass *pass, struct error *error);
 
+/* Put together what a hook would report, of what was observed. trouble is what ended observing it,
+ * or NULL. It is in pass->report. */
+void pass_make_report(struct pass *pass, const struct error *trouble);
+
 /* May this unit change LXD? */
 bool pass_may_change(const struct pass *pass);
+
+/* Who leads, as far as this unit knows; NULL where it does not, else owned by the caller. */
+char *pass_find_leader(const struct pass *pass);
 
 void pass_end(struct pass *pass);
 
