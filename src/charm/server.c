@@ -91,9 +91,11 @@ static int read_identity(struct server *server, struct error *error)
         buffer_append_string(&lacking, ", can_view_identities");
     if (lacking.length == 0)
         return 0;
-    error_set(error, ERROR_UNTRUSTED, "LXD at %s: the client certificate %.12s... lacks %s",
-              server->endpoint.url, server->credentials->certificate->fingerprint,
-              lacking.data + 2);
+    error_set(
+        error, ERROR_UNTRUSTED,
+        "LXD at %s: the client certificate %.12s... lacks %s: run \"lxc auth group permission "
+        "add GROUP server ENTITLEMENT\" for each",
+        server->endpoint.url, server->credentials->certificate->fingerprint, lacking.data + 2);
     buffer_free(&lacking);
     return -1;
 }
