@@ -3,8 +3,9 @@
 """Shows the charm at work against a throw-away LXD: the main job, or with --cluster a cluster that
 loses a member, or with --projects a client that tries to leave its project."""
 
-import json
+import base64
 import os
+import re
 import sys
 
 from expectations import published, served
@@ -177,7 +178,8 @@ class Projects(Play):
     def _tries(self, client):
         print("\nbuilder/0 tries to leave its project")
         own = f"/1.0/certificates/{client.fingerprint}"
-        everything = {"type": "client", "name": "other", "restricted": False}
+        certificate = base64.b64encode(identity("other").der).decode()
+        everything = {"type": "client", "name": "other", "certificate": certificate}
         self._try(client, "GET", "/1.0/instances?project=blue", 200)
         self._try(client, "GET", "/1.0/instances?project=green", 403)
         self._try(client, "GET", "/1.0/instances", 403)
@@ -225,10 +227,9 @@ def show_databag(owner, settings):
 
 
 def abridged(value):
-    """JSON with its certificates as their first letters."""
-    if "-----BEGIN" not in value:
-        return value
-    return json.dumps([f"{text[:27]}...{len(text)} bytes" for text in json.loads(value)])
+    """With each certificate as its first letters."""
+    pem = "(-----BEGIN CERTIFICATE-----).*?-----END CERTIFICATE-----"
+    return re.sub(pem, lambda found: f"{found[1]}...", value)
 
 
 def show_block(title, text):

@@ -2,11 +2,11 @@
 """A cluster is one trust store with several nodes, of which any may be away."""
 
 import contextlib
-import time
 
 import pytest
 
 from agent import Event
+from demo import Cluster
 from expectations import log_in, published, reachable
 from juju import lxd_cloud
 from lxd import LxdCluster, settle
@@ -361,3 +361,7 @@ def test_member_that_leaves_the_cluster(cluster, app, relation, active):
     app.update_status()
     assert published(relation)["nodes"] == nodes(cluster, range(2))
     assert app.units[0].status == active(0, 2)
+
+
+def test_demo(juju, cluster):
+    Cluster(juju, cluster).run()
