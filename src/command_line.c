@@ -49,8 +49,8 @@ static const char usage[] =
     "\n"
     "  FILE          \"-\", and for fingerprint none, is standard input\n"
     "  --server-cert FILE may also hold the certificate's fingerprint\n"
-    "  --proxy URL   for probe: through http://[USER:PASSWORD@]HOST:PORT, else through\n"
-    "                the HTTP proxy that JUJU_CHARM_HTTPS_PROXY names, if any\n";
+    "  --proxy URL   for probe: through http://[USER:PASSWORD@]HOST:PORT, else\n"
+    "                through the HTTP proxy of JUJU_CHARM_HTTPS_PROXY, if any\n";
 
 __attribute__((format(printf, 1, 2))) static int wrong_use(const char *format, ...)
 {
