@@ -164,7 +164,7 @@ fresh() { # OBJECT FLAGS
 
 # Compiled with -O2 whatever the flags say: where a handshake spends its time (tests/bench/README.md), and what gcc -Os
 # would make a division of, whose time tells the dividend ("x / 3329").
-speedy=(src/ec/ec_p384_m64.c src/tls/{keccak,mlkem}.c tests/constant_time/declassified_mlkem.c)
+speedy=(src/ec/ec_p384_m64.c src/tls/{keccak,mlkem}.c tests/tls/constant_time/declassified_mlkem.c)
 
 # Compile each C file to FOLDER/<path>.o with the flags in FOLDER/flags, where its object is not fresh; set objects.
 compile() { # FOLDER FILE...
@@ -285,6 +285,7 @@ verb_requirer() {
     link_with_musl "$folder/dispatch" "${objects[@]}"
     "$STRIP" --strip-all "$folder/dispatch"
     cp "build/charm/$arch"/{manifest.yaml,version,LICENSE*} tests/requirer/*.yaml "$folder"
+    write_assumes >>"$folder/metadata.yaml"
     pack "$folder" "build/lxd-requirer_$arch.charm"
 }
 
@@ -294,7 +295,26 @@ sections() { # NAME...
 }
 
 write_metadata() {
-    sections name title summary description provides peers assumes | sed 's/^title:/display-name:/'
+    sections name title summary description provides peers | sed 's/^title:/display-name:/'
+    write_assumes
+}
+
+# The Jujus that accept these bases. Before 3.3 Juju refuses a charm for a single base that it does not know; 24.04 is known
+# from 2.9.50 and 3.1.9 on, 26.04 from 3.6.17 and 4.0.5 on.
+write_assumes() {
+    local oldest newest
+
+    oldest=$(tr ' ' '\n' <<<"$bases" | sort -V | head -n 1)
+    newest=$(tr ' ' '\n' <<<"$bases" | sort -V | tail -n 1)
+    if [[ $oldest > 24.04 ]]; then
+        printf '%s\n' assumes: '  - any-of:' '      - all-of: [juju >= 3.6.17, juju < 4.0]' '      - juju >= 4.0.5'
+    elif [[ $newest > 24.04 ]]; then
+        printf '%s\n' assumes: '  - juju >= 3.3'
+    elif [[ $newest > 22.04 ]]; then
+        sections assumes
+    else
+        printf '%s\n' assumes: '  - juju >= 2.9.23'
+    fi
 }
 
 write_config() {
@@ -324,7 +344,7 @@ source_date() {
 }
 
 . tests/suites.sh
-. tests/reproduce.sh
+. tests/build/reproduce.sh
 
 # ---------------------------------------------------------------- other verbs
 
@@ -372,10 +392,10 @@ write_bundle() { # FILE
 
     rm -rf "$folder"
     mkdir -p "$folder/build/cache"
-    for name in "${parts[@]}" "${parts[@]/%/-patches}"; do
-        [ -z "$(pins "$name")" ] || { find_archive "$name"; cp "$source_archive" "$folder/build/cache"; }
+    for name in "${parts[@]}"; do
+        find_archive "$name"
+        cp "$source_archive" "$folder/build/cache"
     done
-    [ ! -e "$cache/pins" ] || cp "$cache/pins" "$folder/build/cache"
     for name in "${targets[@]}"; do
         choose_target "$name"
         printf '%s\n' "${build_packages[@]}" "${cross_packages[@]}"

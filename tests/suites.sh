@@ -7,7 +7,7 @@ foreign_suites=(unit e2e)
 
 unit_packages=("${build_packages[@]}" libc6-dev libcmocka-dev)
 bogo_packages=("${unit_packages[@]}" golang-go golang-golang-x-crypto-dev)
-p384_packages=("${unit_packages[@]}" libssl-dev)
+p384_packages=("${unit_packages[@]}" clang libssl-dev python3)
 wycheproof_packages=("${unit_packages[@]}" curl golang-go python3)
 peers_packages=("${unit_packages[@]}" curl gnutls-bin golang-go openssl python3)
 x509_packages=("${unit_packages[@]}" libssl-dev python3 python3-cryptography)
@@ -127,12 +127,12 @@ report_unit_test() { # PROGRAM; adds to passed and failed
 
 suite_bogo() { # [ARGUMENT...]
     need_packages "${bogo_packages[@]}"
-    run_with_test_library tests/bogo/run "$@"
+    run_with_test_library tests/tls/bogo/run "$@"
 }
 
 suite_wycheproof() {
     need_packages "${wycheproof_packages[@]}"
-    run_with_test_library tests/wycheproof/run
+    run_with_test_library tests/tls/wycheproof/run
 }
 
 suite_p384() { # [STEPS [SEED [BEARSSL_STEPS]]]
@@ -149,7 +149,7 @@ run_with_test_library() { # SCRIPT [ARGUMENT...]
 
 suite_peers() {
     need_packages "${peers_packages[@]}"
-    run_with_test_library tests/peers/run
+    run_with_test_library tests/tls/peers/run
 }
 
 # ---------------------------------------------------------------- chains of certificates
@@ -237,17 +237,17 @@ suite_constant_time() {
     need_packages "${constant_time_packages[@]}"
     third_party_flags=("${code_flags[@]}" -g "${library_flags[@]}")
     build_libraries constant_time bearssl cjson
-    printf '%q\n' "${code_flags[@]}" -g "${test_flags[@]}" -Itests/constant_time -isystem "$libraries/include" |
+    printf '%q\n' "${code_flags[@]}" -g "${test_flags[@]}" -Itests/tls/constant_time -isystem "$libraries/include" |
         write_if_changed "$folder/flags"
     archive_sources "$folder" || die "compilation failed"
-    compile "$folder" tests/constant_time/*.c || die "compilation failed"
+    compile "$folder" tests/tls/constant_time/*.c || die "compilation failed"
     "$CC" -o "$folder/constant_time" "${objects[@]}" "${test_libraries[@]}" || die "linking failed"
-    valgrind --quiet --log-file="$folder/log" --suppressions=tests/constant_time/valgrind.supp \
+    valgrind --quiet --log-file="$folder/log" --suppressions=tests/tls/constant_time/valgrind.supp \
         "$folder/constant_time" || { cat "$folder/log"; return 1; }
-    compile "$folder" tests/constant_time/counted/counted.c || die "compilation failed"
+    compile "$folder" tests/tls/constant_time/counted/counted.c || die "compilation failed"
     "$CC" -o "$folder/counted" "${objects[@]}" "${test_libraries[@]}" || die "linking failed"
     count_instructions "$folder"
-    tests/constant_time/divisions "$folder" "${code_flags[@]}"
+    tests/tls/constant_time/divisions "$folder" "${code_flags[@]}" "-I$libraries/include"
 }
 
 # Every input of an operation must take as many instructions as the others.
@@ -350,7 +350,7 @@ suite_names() { # [lookups [COUNT [SEED]] | charm [PYTEST ARGUMENT...]]
 
 suite_sources() {
     need_packages "${build_packages[@]}"
-    tests/sources/run
+    tests/build/sources/run
 }
 
 suite_reproduce() {

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "charm/pass.h"
+#include "charm/peers.h"
 #include "charm/probe.h"
 #include "juju/hook_tools.h"
 
@@ -87,14 +88,14 @@ static void add_changes(struct action *action)
 /* ---- who may ---- */
 
 /* The leader alone changes LXD, and nothing while it is leaving and others stay. */
-static int require_leader(const struct action *action, struct error *error)
+static int require_leader(struct action *action, struct error *error)
 {
-    const struct pass *pass = &action->pass;
+    struct pass *pass = &action->pass;
     const char *application = pass->event->application;
 
     if (pass_may_change(pass))
         return 0;
-    if (pass->leader)
+    if (leadership_held(&pass->leadership))
         return error_set(error, ERROR_WAITING,
                          "%s is leaving, and changes nothing: wait for the "
                          "next leader",
@@ -299,7 +300,7 @@ static int show(struct action *action, struct error *error)
 
     if (result != 0 && error->kind == ERROR_HOOK)
         return -1;
-    char *leader = pass_find_leader(pass);
+    char *leader = peers_find_leader(&pass->leadership, pass->event);
     add(action->results, "leader", leader != NULL ? leader : "unknown");
     free(leader);
     pass_make_report(pass, result != 0 ? error : NULL);
@@ -321,7 +322,7 @@ static int show(struct action *action, struct error *error)
 
 static int run_reconcile(struct action *action, struct error *error)
 {
-    const struct pass *pass = &action->pass;
+    struct pass *pass = &action->pass;
 
     if (pass_run(&action->pass, error) != 0)
         return -1;

@@ -5,13 +5,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/json.h"
 #include "base/net.h"
+#include "charm/peers.h"
 #include "juju/hook_tools.h"
 
 #define LXD_TIME_MS (60 * 1000) /* for all that a pass wants of LXD */
 #define VISIT_MS (10 * 1000)    /* for a server that is taken leave of */
-#define PEERS "peers"
 
 /* One DEBUG line for each step, with its duration. */
 static void step_done(struct pass *pass, const char *what)
@@ -25,6 +24,7 @@ static void step_done(struct pass *pass, const char *what)
 void pass_begin(struct pass *pass, const struct juju_transport *juju, const struct event *event)
 {
     *pass = (struct pass){.juju = juju, .event = event, .step_start = net_clock_ms()};
+    pass->leadership.juju = juju;
     pass->terms.relations = &pass->relations;
     pass->terms.wishes = &pass->wishes;
     pass->terms.now = time(NULL);
@@ -32,23 +32,13 @@ void pass_begin(struct pass *pass, const struct juju_transport *juju, const stru
                pass->credentials.certificate.fingerprint);
 }
 
-bool pass_may_change(const struct pass *pass)
+bool pass_may_change(struct pass *pass)
 {
-    return pass->fate == FATE_LAST || (pass->leader && pass->fate != FATE_LEAVES);
+    return pass->fate == FATE_LAST ||
+           (pass->fate != FATE_LEAVES && leadership_held(&pass->leadership));
 }
 
 /* ---- observe Juju ---- */
-
-/* Where Juju does not say, the unit changes nothing: it is taken for one that does not lead. */
-static void find_leader(struct pass *pass)
-{
-    struct error error;
-
-    if (juju_is_leader(pass->juju, &pass->leader, &error) == 0)
-        return;
-    pass->leader = false;
-    juju_log(pass->juju, JUJU_LOG_WARNING, "LXD is not changed in this hook: %s", error.text);
-}
 
 /* An option. Set, but naming no project, it does not mean all of LXD. */
 static int read_projects(struct projects *projects, const char *option, const char *text,
@@ -73,7 +63,7 @@ static int read_options(struct pass *pass, struct options *options, struct error
 {
     const struct event *event = pass->event;
     struct sources_self self = {
-        .leader = pass->leader,
+        .leadership = &pass->leadership,
         .may_enrol = event->kind != EVENT_ACTION && event->kind != EVENT_STOP &&
                      pass->fate != FATE_LEAVES && pass->fate != FATE_LAST,
     };
@@ -98,7 +88,6 @@ static int read_credentials(struct pass *pass, struct error *error)
     pass->fate = goal_fate(&pass->goal, pass->event);
     pass->terms.all_over = pass->fate == FATE_LAST;
     pass->terms.may_take = pass->fate == FATE_LAST || pass->fate == FATE_STAYS;
-    find_leader(pass);
     int result = options_read(&options, pass->juju, error);
     if (result == 0)
         result = read_options(pass, &options, error);
@@ -160,6 +149,18 @@ static void plan(struct pass *pass)
     servers_plan(&pass->servers, &pass->terms);
 }
 
+/* What is due is the leader's to do: what came of that? */
+static void hear_leader(struct pass *pass)
+{
+    if (servers_due(&pass->servers) == 0 || pass_may_change(pass))
+        return;
+    char *leaving = peers_hear(&pass->servers, &pass->goal, pass->event, pass->juju);
+    if (servers_due(&pass->servers) != 0)
+        pass->leaving_leader = leaving;
+    else
+        free(leaving);
+}
+
 static void judge(struct pass *pass)
 {
     answers_free(&pass->answers);
@@ -169,7 +170,7 @@ static void judge(struct pass *pass)
 
 static int observe_relations(struct pass *pass, struct error *error)
 {
-    if (relations_read(&pass->relations, pass->juju, pass->event, &pass->goal, pass->leader,
+    if (relations_read(&pass->relations, pass->juju, pass->event, &pass->goal, &pass->leadership,
                        error) != 0)
         return -1;
     step_done(pass, "relations read");
@@ -182,19 +183,19 @@ int pass_observe(struct pass *pass, struct error *error)
         return -1;
     observe_lxd(pass);
     plan(pass);
+    hear_leader(pass);
     judge(pass);
     return 0;
 }
 
 /* ---- apply ---- */
 
-/* The leader alone changes LXD, so it is asked again. */
+/* The leader alone changes LXD, so Juju is asked right before. */
 static void apply(struct pass *pass)
 {
-    if (servers_due(&pass->servers) == 0 || !pass_may_change(pass))
+    if (servers_due(&pass->servers) == 0)
         return;
-    if (pass->fate != FATE_LAST)
-        find_leader(pass);
+    leadership_renew(&pass->leadership);
     if (!pass_may_change(pass))
         return;
     servers_apply(&pass->servers, &pass->terms, pass->deadline);
@@ -272,7 +273,7 @@ static void take_leaves(struct pass *pass)
 
     relations_known_nodes(&pass->relations, &known);
     servers_find_dropped(&pass->servers, &known, &dropped);
-    for (size_t i = 0; i < dropped.count; i++) {
+    for (size_t i = 0; i < dropped.count && leadership_held(&pass->leadership); i++) {
         struct strings fingerprints = {0};
         struct endpoint endpoint;
         struct error ignored;
@@ -349,128 +350,20 @@ static void note_lost(struct pass *pass)
     nodes_free(&known);
 }
 
-/* ---- our other units ---- */
-
-static bool find_peers(const struct pass *pass, struct strings *ids)
-{
-    struct error ignored;
-
-    return juju_relation_ids(pass->juju, PEERS, ids, &ignored) == 0 && ids->count != 0;
-}
-
-/* What LXD has for us. Sixteen digits are enough to tell changes. */
-static char *digest(const struct pass *pass)
-{
-    struct buffer text = {0};
-    char fingerprint[65];
-
-    for (size_t i = 0; i < pass->servers.count; i++) {
-        const struct server *server = &pass->servers.items[i];
-
-        buffer_printf(&text, "%s %d\n", server->endpoint.url, (int)server->state);
-        for (size_t j = 0; j < server->store.count; j++) {
-            const struct lxd_certificate *entry = &server->store.items[j];
-            char *projects = projects_describe(&entry->projects);
-
-            buffer_printf(&text, "%s %s\n", entry->fingerprint, projects);
-            free(projects);
-        }
-    }
-    certificate_fingerprint(fingerprint, buffer_string(&text), text.length);
-    buffer_free(&text);
-    return mem_string_n(fingerprint, 16);
-}
-
-/* The leader leaves its name and a digest in the peers' databag, so that the others wake up. */
-static int wake_peers(struct pass *pass, struct error *error)
-{
-    struct strings ids = {0};
-    bool going = pass->fate == FATE_LAST;
-    int result = 0;
-
-    if (!pass->leader || (pass->fate != FATE_STAYS && !going))
-        return 0;
-    char *value = digest(pass);
-    const char *told = goal_recall(&pass->goal, PEERS);
-    if (going || told == NULL || strcmp(told, value) != 0 ||
-        strcmp(pass->event->name, "leader-elected") == 0) {
-        cJSON *settings = cJSON_CreateObject();
-
-        cJSON_AddStringToObject(settings, "leader", going ? "" : pass->event->unit);
-        cJSON_AddStringToObject(settings, "digest", going ? "" : value);
-        if (find_peers(pass, &ids))
-            result = juju_relation_set(pass->juju, ids.items[0], JUJU_APPLICATION, settings, error);
-        goal_keep(&pass->goal, PEERS, going ? NULL : value);
-        cJSON_Delete(settings);
-    }
-    strings_free(&ids);
-    free(value);
-    return result;
-}
-
-char *pass_find_leader(const struct pass *pass)
-{
-    struct strings ids = {0};
-    enum juju_refusal refusal;
-    struct error ignored;
-    cJSON *settings = NULL;
-    char *leader = NULL;
-
-    if (pass->leader)
-        return mem_string(pass->event->unit);
-    if (find_peers(pass, &ids) &&
-        juju_relation_get(pass->juju, ids.items[0], pass->event->application, JUJU_APPLICATION,
-                          &settings, &refusal, &ignored) == 0) {
-        const char *name = json_string(settings, "leader");
-
-        if (name != NULL)
-            leader = mem_string(name);
-    }
-    cJSON_Delete(settings);
-    strings_free(&ids);
-    return leader;
-}
-
-/* Is what has to be changed waiting for a leader that is leaving itself? */
-static void find_leaving_leader(struct pass *pass)
-{
-    if (pass->leader || servers_due(&pass->servers) == 0)
-        return;
-    char *leader = pass_find_leader(pass);
-    if (leader != NULL && goal_is_dying(&pass->goal, leader))
-        pass->leaving_leader = leader;
-    else
-        free(leader);
-}
-
-/* A unit that leaves as the last one that has run: those that goal-state names know nothing yet. */
-static void note_unshared(struct pass *pass)
-{
-    struct strings ids = {0}, units = {0};
-    struct error ignored;
-    bool staying = false;
-
-    if (pass->event->kind != EVENT_RELATION_BROKEN && pass->event->kind != EVENT_STOP)
-        return;
-    if (find_peers(pass, &ids) &&
-        juju_relation_units(pass->juju, ids.items[0], &units, &ignored) == 0) {
-        for (size_t i = 0; i < units.count; i++)
-            staying = staying || !goal_is_dying(&pass->goal, units.items[i]);
-        if (!staying)
-            note_lost(pass);
-    }
-    strings_free(&ids);
-    strings_free(&units);
-}
-
 /* ---- all of it ---- */
+
+/* Is it one of the last hooks of a unit that goes? */
+static bool ends(const struct event *event)
+{
+    return event->kind == EVENT_RELATION_BROKEN || event->kind == EVENT_STOP;
+}
 
 static int change_and_publish(struct pass *pass, struct error *error)
 {
     apply(pass);
     judge(pass);
     if (pass->fate == FATE_STAYS || pass->fate == FATE_LAST) {
-        if (pass->leader && pass->fate == FATE_STAYS)
+        if (pass->fate == FATE_STAYS)
             take_leaves(pass);
         if (publish(&pass->answers, &pass->relations, &pass->servers, &pass->wishes, pass->juju,
                     error) != 0)
@@ -480,10 +373,14 @@ static int change_and_publish(struct pass *pass, struct error *error)
     if (pass->fate == FATE_LAST) {
         note_unremoved(pass);
         note_own_entry(pass);
-    } else if (pass->fate == FATE_LEAVES) {
-        note_unshared(pass);
+    } else if (pass->fate == FATE_LEAVES && ends(pass->event) &&
+               peers_are_gone(&pass->goal, pass->juju)) {
+        note_lost(pass);
     }
-    return wake_peers(pass, error);
+    if (pass->fate != FATE_STAYS && pass->fate != FATE_LAST)
+        return 0;
+    return peers_tell(&pass->servers, &pass->goal, pass->fate == FATE_LAST, &pass->leadership,
+                      pass->event, error);
 }
 
 static int observe_and_change(struct pass *pass, struct error *error)
@@ -507,13 +404,12 @@ static int observe_and_change(struct pass *pass, struct error *error)
         return -1;
     observe_lxd(pass);
     plan(pass);
+    hear_leader(pass);
     return change_and_publish(pass, error);
 }
 
 void pass_make_report(struct pass *pass, const struct error *trouble)
 {
-    find_leaving_leader(pass);
-
     struct findings findings = {
         .error = trouble,
         .beginning = pass->credentials.missing,
@@ -525,7 +421,7 @@ void pass_make_report(struct pass *pass, const struct error *trouble)
         .left = &pass->left,
         .left_remedies = &pass->left_remedies,
         .leaving_leader = pass->leaving_leader,
-        .changes_are_ours = pass_may_change(pass),
+        .changes_are_ours = servers_due(&pass->servers) == 0 || pass_may_change(pass),
         .now = pass->terms.now,
         .expiry_warning_days = pass->expiry_warning_days,
     };

@@ -6,6 +6,7 @@
 
 #include "charm/event.h"
 #include "charm/goal.h"
+#include "charm/leadership.h"
 #include "charm/options.h"
 #include "charm/publish.h"
 #include "charm/report.h"
@@ -28,7 +29,7 @@ struct pass {
 
     struct goal goal;
     enum fate fate;
-    bool leader;
+    struct leadership leadership;
     int expiry_warning_days;
     struct projects default_projects; /* of who names none */
     struct credentials credentials;
@@ -66,10 +67,7 @@ int pass_run(struct pass *pass, struct error *error);
 void pass_make_report(struct pass *pass, const struct error *trouble);
 
 /* May this unit change LXD? */
-bool pass_may_change(const struct pass *pass);
-
-/* Who leads, as far as this unit knows; NULL where it does not, else owned by the caller. */
-char *pass_find_leader(const struct pass *pass);
+bool pass_may_change(struct pass *pass);
 
 void pass_end(struct pass *pass);
 

@@ -29,15 +29,42 @@ static bool is_last(const struct strings *texts, const char *text)
     return texts->count != 0 && strcmp(texts->items[texts->count - 1], text) == 0;
 }
 
-static void add_wish(struct answer *answer, const struct servers *servers, const struct wish *wish,
-                     size_t number, enum verdict verdict, const struct server *server)
+/* A certificate is trusted or not: that another wish for it came to nothing does not change it. */
+static enum verdict add_wish(struct answer *answer, const struct servers *servers,
+                             const struct wish *wish, size_t number, bool trusted)
 {
+    const struct server *server;
+    enum verdict verdict = servers_verdict(servers, number, &server);
+
     answer->wishes = mem_grow(answer->wishes, answer->count, sizeof *answer->wishes);
     answer->wishes[answer->count++] = number;
-    if (verdict == VERDICT_TRUSTED && !is_last(&answer->registered, wish->entry->text))
+    if (trusted && !is_last(&answer->registered, wish->entry->text))
         strings_add(&answer->registered, wish->entry->text);
     if (server != NULL && verdict != VERDICT_PENDING)
         add_rejection(answer, servers, server, wish, number);
+    return verdict;
+}
+
+/* All wishes for one certificate; those of one relation stand together. */
+static void add_wishes(struct answers *answers, const struct relations *relations,
+                       const struct wishes *wishes, const struct servers *servers, size_t first,
+                       size_t next)
+{
+    bool rejected = false;
+
+    for (size_t i = first, end; i < next; i = end) {
+        const struct relation *relation = wishes->items[i].relation;
+
+        for (end = i; end < next && wishes->items[end].relation == relation;)
+            end++;
+        bool trusted = servers_trust(servers, i, end);
+        struct answer *answer = &answers->items[relation - relations->items];
+        for (size_t j = i; j < end; j++)
+            rejected |=
+                add_wish(answer, servers, &wishes->items[j], j, trusted) == VERDICT_REJECTED;
+    }
+    answers->trusted += servers_trust(servers, first, next);
+    answers->rejected += rejected;
 }
 
 /* What is no wish. */
@@ -60,21 +87,8 @@ void answers_make(struct answers *answers, const struct relations *relations,
     *answers = (struct answers){.items = mem_alloc(relations->count * sizeof *answers->items),
                                 .count = relations->count};
     for (size_t i = 0, next; i < wishes->count; i = next) {
-        bool trusted = false, rejected = false;
-
         next = wishes_next(wishes, i);
-        for (size_t j = i; j < next; j++) {
-            const struct wish *wish = &wishes->items[j];
-            const struct server *server;
-            enum verdict verdict = servers_verdict(servers, j, &server);
-
-            trusted = trusted || verdict == VERDICT_TRUSTED;
-            rejected = rejected || verdict == VERDICT_REJECTED;
-            add_wish(&answers->items[wish->relation - relations->items], servers, wish, j, verdict,
-                     server);
-        }
-        answers->trusted += trusted;
-        answers->rejected += rejected;
+        add_wishes(answers, relations, wishes, servers, i, next);
     }
     for (size_t i = 0; i < relations->count && wishes->rejections != NULL; i++) {
         add_others(&answers->items[i], &wishes->rejections[i]);

@@ -221,7 +221,7 @@ struct surroundings server_surroundings(const struct server *server)
 /* What the next answer is to. */
 enum doing {
     DOING_CHANGE,   /* the present step's change */
-    DOING_ENTRY,    /* the entry as it is, after a change that was not confirmed */
+    DOING_ENTRY,    /* the entry as it is, after a change */
     DOING_CLOSE,    /* its removal, since it could not be narrowed */
     DOING_PROJECTS, /* which of them there are now */
 };
@@ -264,18 +264,15 @@ static void note_done(struct server *server, struct step *step)
     free(projects);
 }
 
-/* The store, once LXD has confirmed the step. */
+/* The store, once LXD has confirmed that the entry is there, or is not. */
 static void settle_done(struct server *server, struct step *step)
 {
-    const struct lxd_certificate *known = store_find(&server->store, step->fingerprint);
     struct lxd_certificate entry = {
         .name = step->name, .type = (char[]){"client"}, .projects = step->projects};
 
     if (step->kind == STEP_REMOVE) {
         store_remove(&server->store, step->fingerprint);
     } else {
-        if (step->kind == STEP_RENAME && known != NULL)
-            entry.projects = known->projects;
         memcpy(entry.fingerprint, step->fingerprint, sizeof entry.fingerprint);
         store_put(&server->store, &entry);
     }
@@ -444,12 +441,17 @@ static void take_projects(struct server *server, const struct terms *terms)
     server->step = 0;
 }
 
+/* What an entry has become is looked at; that one is there, or is not, is LXD's to say. */
 static void take_change(struct server *server, struct step *step)
 {
     server->status = 0;
     if (lxd_answer_change(server->client, &server->status, &server->refusal) == 0) {
-        settle_done(server, step);
-        return;
+        if (step->kind == STEP_ADD || step->kind == STEP_REMOVE) {
+            settle_done(server, step);
+            return;
+        }
+        error_set(&server->refusal, ERROR_REFUSED,
+                  "LXD says that it has changed the entry, and has not");
     }
     lxd_ask_certificate(server->client, step->fingerprint);
     server->doing = DOING_ENTRY;

@@ -325,6 +325,25 @@ void servers_judge(struct servers *servers, const struct terms *terms)
     }
 }
 
+void servers_note_refused(struct servers *servers, const struct endpoint *endpoint,
+                          const char *fingerprint, const char *reason)
+{
+    for (size_t i = 0; i < servers->count; i++) {
+        const struct server *server = &servers->items[i];
+
+        if (!endpoint_equal(&server->endpoint, endpoint) && !server_lists(server, endpoint))
+            continue;
+        for (size_t j = 0; j < server->plan.count; j++) {
+            struct step *step = &server->plan.steps[j];
+
+            if (step->outcome != STEP_DUE || strcmp(step->fingerprint, fingerprint) != 0)
+                continue;
+            step->outcome = STEP_REFUSED;
+            step->reason = mem_string(reason);
+        }
+    }
+}
+
 bool servers_know(const void *context, unsigned long relation, const char *fingerprint)
 {
     const struct servers *servers = context;
@@ -365,6 +384,20 @@ enum verdict servers_verdict(const struct servers *servers, size_t wish,
             *server = each;
     }
     return judged != 0 ? verdict : VERDICT_PENDING;
+}
+
+bool servers_trust(const struct servers *servers, size_t first, size_t next)
+{
+    for (size_t i = 0; i < servers->count; i++) {
+        const struct server *server = &servers->items[i];
+        bool trusted = !is_known(server);
+
+        for (size_t j = first; j < next; j++)
+            trusted = trusted || server->judgements[j].verdict == VERDICT_TRUSTED;
+        if (!trusted)
+            return false;
+    }
+    return servers_observed(servers) != 0;
 }
 
 const struct server *servers_first(const struct servers *servers)

@@ -57,6 +57,11 @@ void servers_plan(struct servers *servers, const struct terms *terms);
 void servers_apply(struct servers *servers, const struct terms *terms, int64_t deadline);
 void servers_judge(struct servers *servers, const struct terms *terms);
 
+/* What is due at the server that has this endpoint, and is about this certificate, was refused to
+ * another unit of ours: it is not due any more. */
+void servers_note_refused(struct servers *servers, const struct endpoint *endpoint,
+                          const char *fingerprint, const char *reason);
+
 /* A wishes_known: has one of them (struct servers) such an entry of ours? */
 bool servers_know(const void *servers, unsigned long relation, const char *fingerprint);
 
@@ -64,6 +69,10 @@ bool servers_know(const void *servers, unsigned long relation, const char *finge
  * pending. *server is the first that rejects it or lets it in to less, or NULL. */
 enum verdict servers_verdict(const struct servers *servers, size_t wish,
                              const struct server **server);
+
+/* Does each that was observed, one at least, let in what is asked for by one of the wishes from
+ * first to before next, which are about one certificate? */
+bool servers_trust(const struct servers *servers, size_t first, size_t next);
 
 /* What is behind the first endpoint of the credentials; NULL where that was not observed. */
 const struct server *servers_first(const struct servers *servers);

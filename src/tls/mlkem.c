@@ -8,7 +8,7 @@
  * Algorithm numbers and names are those of FIPS 203; K is 3, eta1 and eta2 are 2. Coefficients are
  * kept in 0..Q-1 between steps. gcc -Os makes a division of "/ Q", whose time tells the number
  * (KyberSlash): there is no division here at all, this file is compiled with -O2, and
- * tests/constant_time/divisions looks for it in what the compiler made.
+ * tests/tls/constant_time/divisions looks for it in what the compiler made.
  */
 #define N 256
 #define K 3

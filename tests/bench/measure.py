@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs that are measured: started as they are, or as a hook whose agent answers at once."""
 
-import atexit
 import base64
-import functools
 import json
 import os
 import re
@@ -21,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
 import agent  # noqa: E402
+from go_program import go_program  # noqa: E402
 
 QUIET = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
 BINARY = Path(os.environ["LXD_INTEGRATOR_BINARY"])
@@ -113,20 +112,8 @@ def watch(process, every):
     return peak
 
 
-@functools.cache
-def recorded_agent():
-    """The program, compiled once a run."""
-    directory = Path(tempfile.mkdtemp(prefix="recorded-agent-"))
-    atexit.register(shutil.rmtree, directory)
-    source = Path(__file__).parent / "recorded_agent" / "main.go"
-    settings = {"GOCACHE": str(directory / "cache"), "GO111MODULE": "off", "CGO_ENABLED": "0"}
-    command = ["go", "build", "-o", directory / "agent", source]
-    subprocess.run(command, check=True, env={**os.environ, **settings})
-    return directory / "agent"
-
-
 def answers(hook):
-    """What the agent said in a hook, as recorded_agent/main.go reads it."""
+    """What the agent said in a hook, as recorded_agent reads it."""
     return [
         {
             "Arguments": call.arguments,
@@ -150,7 +137,7 @@ class RecordedHook(Program):
         recording.write_text(json.dumps(answers(hook)))
         agent.install_hook_commands(self._directory)
         self._agent = subprocess.Popen(
-            [recorded_agent(), *sockets, recording], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [go_program("recorded_agent"), *sockets, recording], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         if self._agent.stdout.readline() != b"listening\n":
             sys.exit("bench: the recorded agent does not start")

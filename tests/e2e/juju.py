@@ -340,11 +340,12 @@ class Application:
     ):
         """juju relate; returns the relation. A cross-model requirer has a name of Juju's making; a
         subordinate one may have another application than us for its principal."""
-        number = number or self.juju.next_number()
+        number, consumer = number or self.juju.next_number(), application
         if cross_model:
-            consumer = application + (str(number) if self.juju.is_new else "")
-            application = f"remote-{uuid.uuid5(uuid.UUID(self.juju.model_uuid), consumer).hex}"
+            seed = consumer + (str(number) if self.juju.is_new else "")
+            application = f"remote-{uuid.uuid5(uuid.UUID(self.juju.model_uuid), seed).hex}"
         relation = Relation(self, number, endpoint, application)
+        relation.consumer = consumer  # the name in its own model
         relation.cross_model, relation.principal = cross_model, subordinate_to
         self.relations.append(relation)
         for unit in self.units:
@@ -757,11 +758,20 @@ class Unit:
         self._entered.remove(relation)
 
     def resume(self, relation):
-        """A relation that was suspended begins again."""
+        """A relation that was suspended begins again; where its end was not seen yet, it goes on."""
         self._left.discard(relation)
-        self.enter(relation)
+        begun = self._begun if self._begun and self._begun.relation is relation else None
+        if self.expects(Event("relation-broken", relation)) and not self.dying:
+            self.drop_pending(lambda event: event.relation is relation)
+            self._entered.append(relation)
+        else:
+            self.enter(relation)
         for remote_unit in relation.units:
-            self.see_joined(relation, remote_unit)
+            leaves = begun and begun.kind == "relation-departed" and begun.remote_unit == remote_unit
+            if remote_unit in relation.seen_by(self) and not leaves:
+                self.queue(Event("relation-changed", relation, remote_unit))
+            else:
+                self.see_joined(relation, remote_unit)
 
     def retire(self):
         """The unit is being removed: it takes its leave of everything, and does nothing else."""

@@ -102,7 +102,7 @@ def short(publication):
 def relate(world, rng):
     """Also anew, after a removal by force. An application relates to an endpoint once."""
     endpoint = rng.choice(["api", "api", "https"])
-    taken = {relation.application for relation in world.relations if relation.endpoint == endpoint}
+    taken = {relation.consumer for relation in world.relations if relation.endpoint == endpoint}
     free = [name for name in APPLICATIONS if name not in taken]
     if len(world.relations) == RELATIONS or not free:
         return None

@@ -165,7 +165,8 @@ def judged(wishes, limit, store, entries, now):
         entry = opens(entries.get(wish.fingerprint))
         usable = within(allowed, entry)
         ours = wish.fingerprint not in store.foreign
-        if wish.end > now and usable != NOTHING_OPEN and (ours or covers(entry, allowed)):
+        useful = usable != NOTHING_OPEN and (ours or covers(entry, allowed))
+        if wish.end > now and (useful or covers(entry, wish.projects)):
             let_in.add(wish.fingerprint)
         if not covers(within(limit, entry), wish.projects):
             less.add(wish.fingerprint)

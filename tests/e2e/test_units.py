@@ -3,12 +3,13 @@
 that goes leaves alone what the others still need."""
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import Event
 from expectations import published, served
 from hook_commands import Reply
 from juju import Juju
-from pki import bundle, identity
+from pki import bundle, constant_identity, identity
 
 
 @pytest.fixture
@@ -46,6 +47,19 @@ def test_follower_adds_nothing(lxd, unit, follower, relation, registered):
     assert registered() == {client.fingerprint}
     assert published(relation, unit) == served(lxd, client)
     follower.run(Event("update-status"))
+    assert published(relation, follower) == served(lxd, client)
+
+
+def test_every_unit_says_what_lxd_refuses(lxd, app, unit, follower, relation):
+    """LXD has told only the leader. Another unit says so once the leader has passed it on."""
+    exotic, client = constant_identity("exotic", ec.SECP256K1), identity()
+    relation.join("builder/0", client_certificates=bundle(exotic, client))
+    (rejected,) = published(relation, unit)["rejected_certificates"]
+    assert rejected["fingerprint"] == exotic.fingerprint
+    assert "curve" in rejected["reason"]
+    assert published(relation, follower) == published(relation, unit)
+    assert follower.status == unit.status
+    relation.publish("builder/0", client_certificates=bundle(client))
     assert published(relation, follower) == served(lxd, client)
 
 

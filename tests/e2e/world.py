@@ -305,7 +305,6 @@ class World:
             if before.get(fingerprint) != after.get(fingerprint)
         }
         demand(may_change or not changed, f"{hook.name} may not change LXD, and changed {changed}")
-        wanted = oracle.entitled(self.wishes(), self.limit, store.projects)
         in_view = [*self.wishes(), *self._seen_wishes(unit)]
         openable = oracle.entitled(in_view, self.limit, store.projects)
         for fingerprint in changed:
@@ -313,7 +312,6 @@ class World:
             what = f"{hook.name}: {fingerprint}: {told(old)} became {told(new)}"
             for entry in filter(None, (old, new)):
                 demand(entry["name"].startswith(self.prefix), f"{what}, which is not ours")
-            deserved = wanted.get(fingerprint, oracle.NOTHING_OPEN)
             if new is not None:
                 # Where something is unknown an entry may stay as wide as it was.
                 allowed = openable.get(fingerprint, oracle.NOTHING_OPEN)
@@ -322,9 +320,24 @@ class World:
                 number = new["name"][len(self.prefix) :].split(".")[1]
                 asked = number.isdigit() and fingerprint in self._asked[int(number)]
                 demand(old is not None or asked, f"{what}: its name is of a relation that never asked")
-            kept = fingerprint in wanted and not disturbed
-            if kept and oracle.covers(oracle.opens(old), deserved):
+            deserved = self._deserved(fingerprint, old, store)
+            if not disturbed and oracle.covers(oracle.opens(old), deserved):
                 demand(oracle.covers(oracle.opens(new), deserved), f"{what}: wishes: {deserved}")
+
+    def _deserved(self, fingerprint, entry, store):
+        """What an entry has to open still, if it does: nothing at a server that was taken out. Of a
+        relation that cannot be read it is known only that it was made for it, by its name."""
+        if store not in self.served:
+            return oracle.NOTHING_OPEN
+        lost = {"relation-get", "relation-list"} & self.app.faults.keys()
+        number = (entry or {"name": ""})["name"][len(self.prefix) :].split(".")[1:2]
+        known = [
+            relation
+            for relation in self.said
+            if [str(relation.number)] == number or not (lost or relation.unreadable)
+        ]
+        opened = oracle.entitled(self.wishes(known), self.limit, store.projects)
+        return opened.get(fingerprint, oracle.NOTHING_OPEN)
 
     def _check_claims(self, hook, unit, bags, now):
         """What a hook has written of who is trusted is so."""

@@ -312,7 +312,9 @@ static void fail(struct fake_lxd *lxd, struct fake_fault *fault)
         fault->times = -1;
     lxd->ended = fault->status == 0;
     lxd->silent = fault->status < 0;
-    if (fault->status > 0)
+    if (fault->status == 200)
+        say(lxd, 200, "{\"type\":\"sync\",\"metadata\":{}}"); /* which is not so */
+    else if (fault->status > 0)
         refuse(lxd, fault->status, "it does not want to");
 }
 

@@ -2,7 +2,7 @@
 /*
  * P-384 at its edges, against BearSSL's general code and RFC 6979's signatures; a machine without
  * code of its own for it has BearSSL's twice here. Many random operations, against OpenSSL too, are
- * in tests/p384, and vectors of NIST and of Wycheproof in tests/wycheproof.
+ * in tests/p384, and vectors of NIST and of Wycheproof in tests/tls/wycheproof.
  */
 #include <setjmp.h>
 #include <stdarg.h>

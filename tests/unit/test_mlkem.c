@@ -2,7 +2,7 @@
 /*
  * ML-KEM-768 against Go's crypto/mlkem: everything is drawn from one SHAKE128 stream and gathered
  * in another, whose digest Go's own test states (TestAccumulated). Wycheproof's and NIST's vectors
- * are in tests/wycheproof.
+ * are in tests/tls/wycheproof.
  */
 #include <setjmp.h>
 #include <stdarg.h>

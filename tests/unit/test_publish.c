@@ -230,6 +230,30 @@ static void test_let_in_to_less(void **state)
     assert_int_equal(fixture->answers.rejected, 0);
 }
 
+/* Of one certificate all texts are registered, also that of a wish which came to nothing. */
+static void test_one_of_two_wishes(void **state)
+{
+    struct fixture *fixture = *state;
+    struct member *other = world_join(fixture->relation, "client/1");
+    struct entry *entry = world_ask(other, 1);
+
+    free(entry->text);
+    entry->text = mem_string("another pem-1");
+    world_name_projects(other, "b");
+    world_ask(fixture->member, 1);
+    world_name_projects(fixture->member, "a");
+    projects_parse(&fixture->world.terms.limit, "a");
+    world_store(&fixture->items[0].store, 1, OURS, "client", "a");
+    publish_all(fixture);
+    assert_nodes(fixture, URL("1") " " FP1);
+    assert_written(fixture, "registered_certificates", "[\"another pem-1\",\"pem-1\"]");
+    assert_written(fixture, "rejected_certificates",
+                   "[{\"fingerprint\":\"" FP1 "\",\"index\":0,\"reason\":\"the integrator's option "
+                   "projects excludes \\\"b\\\"\",\"unit\":\"client/1\"}]");
+    assert_int_equal(fixture->answers.trusted, 1);
+    assert_int_equal(fixture->answers.rejected, 1);
+}
+
 /* An expired certificate is not trusted, whatever the trust store lists. */
 static void test_expired(void **state)
 {
@@ -477,6 +501,7 @@ int main(void)
         TEST(test_only_changes_are_written),
         TEST(test_pending),
         TEST(test_let_in_to_less),
+        TEST(test_one_of_two_wishes),
         TEST(test_expired),
         TEST(test_two_relations),
         TEST(test_two_servers),

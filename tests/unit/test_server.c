@@ -375,7 +375,7 @@ static void test_all_steps(void **state)
     set_all_steps(fixture);
     run(fixture);
     assert_all_done(fixture);
-    assert_journal(fixture, 3, "DELETE 1, PATCH 2, PATCH 3, POST 4, POST 5");
+    assert_journal(fixture, 3, "DELETE 1, PATCH 2, GET 2, PATCH 3, GET 3, POST 4, POST 5");
     assert_int_equal(fixture->server.state, SERVER_OBSERVED);
     assert_int_equal(plan_due(&fixture->server.plan), 0);
     assert_int_equal(fixture->server.changes.count, 4);
@@ -384,7 +384,7 @@ static void test_all_steps(void **state)
     for (size_t i = 0; i < fixture->server.judged; i++)
         assert_int_equal(fixture->server.judgements[i].verdict, VERDICT_TRUSTED);
     run(fixture); /* and nothing is left to be done */
-    assert_journal(fixture, 8, "GET /1.0, GET certificates, GET projects");
+    assert_journal(fixture, 10, "GET /1.0, GET certificates, GET projects");
 }
 
 /* Is what the server believes to be in LXD there? */
@@ -474,10 +474,31 @@ static void test_closed_in_doubt(void **state)
     fixture->lxd.faults[0] = (struct fake_fault){"PATCH 2", 400, false, 0};
     run(fixture);
     assert_has(fixture, 2, "");
-    assert_journal(fixture, 3, "DELETE 1, PATCH 2, GET 2, DELETE 2, PATCH 3, POST 4, POST 5");
+    assert_journal(fixture, 3,
+                   "DELETE 1, PATCH 2, GET 2, DELETE 2, PATCH 3, GET 3, POST 4, POST 5");
     assert_int_equal(fixture->server.wider.count, 0);
     assert_int_equal(fixture->server.judgements[0].verdict, VERDICT_REJECTED);
     assert_string_equal(fixture->server.judgements[0].reason, "it does not want to");
+}
+
+/* That LXD says 200 is not enough. */
+static void test_change_that_was_none(void **state)
+{
+    struct fixture *fixture = *state;
+
+    set_all_steps(fixture);
+    fixture->lxd.faults[0] = (struct fake_fault){"PATCH 2", 200, false, 0};
+    fixture->lxd.faults[1] = (struct fake_fault){"PATCH 3", 200, false, 0};
+    run(fixture);
+    assert_has(fixture, 2, "");
+    assert_has(fixture, 3, OURS ".000000000003: project a");
+    assert_int_equal(fixture->server.wider.count, 0);
+    assert_int_equal(fixture->server.widened.count, 0);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(fixture->server.judgements[i].verdict, VERDICT_REJECTED);
+        assert_string_equal(fixture->server.judgements[i].reason,
+                            "LXD says that it has changed the entry, and has not");
+    }
 }
 
 /* If that fails too, it is said. */
@@ -680,6 +701,7 @@ int main(void)
         TEST(test_all_steps),
         cmocka_unit_test(test_every_fault),
         TEST(test_closed_in_doubt),
+        TEST(test_change_that_was_none),
         TEST(test_wider_than_it_should),
         TEST(test_project_that_went),
         TEST(test_all_projects_that_went),

@@ -13,16 +13,6 @@
 
 #include "tls/handshake.c"
 
-/*
- *   START           Send ClientHello
- *   WAIT_SH         Recv HelloRetryRequest -> START (then ClientHello again; a second one is an
- * error, 4.1.4) Recv ServerHello -> WAIT_EE WAIT_EE         Recv EncryptedExtensions ->
- * WAIT_CERT_CR WAIT_CERT_CR    Recv CertificateRequest -> WAIT_CERT Recv Certificate -> WAIT_CV
- *   WAIT_CERT       Recv Certificate -> WAIT_CV
- *   WAIT_CV         Recv CertificateVerify -> WAIT_FINISHED
- *   WAIT_FINISHED   Recv Finished -> (send our flight) CONNECTED
- *   CONNECTED       NewSessionTicket, KeyUpdate (4.7)
- */
 static const char *const names[] = {"WAIT_SH",   "WAIT_SH again", "WAIT_EE",       "WAIT_CERT_CR",
                                     "WAIT_CERT", "WAIT_CV",       "WAIT_FINISHED", "CONNECTED"};
 

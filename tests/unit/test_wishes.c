@@ -105,19 +105,27 @@ static void test_states(void **state)
     }
 }
 
+/* Opens a world in which a/0 asks for 1, a/1 for 2 in the project red, a/2 for nothing; returns the
+ * application's member, which asks for nothing yet. */
+static struct member *open_with_projects(struct world *world)
+{
+    world_open(world);
+    struct relation *relation = world_relate(world, 3, "a");
+    world_ask(world_join(relation, "a/0"), 1);
+    struct member *own = world_join(relation, "a/1");
+    world_ask(own, 2);
+    world_name_projects(own, "red");
+    world_join(relation, "a/2");
+    return world_join(relation, "a");
+}
+
 /* The application's list serves for units that have none. */
 static void test_projects_of_the_application(void **state)
 {
     struct world world;
+    struct member *application = open_with_projects(&world);
 
     (void)state;
-    world_open(&world);
-    struct relation *relation = world_relate(&world, 3, "a");
-    struct member *plain = world_join(relation, "a/0"), *own = world_join(relation, "a/1"),
-                  *application = world_join(relation, "a");
-    world_ask(plain, 1);
-    world_ask(own, 2);
-    world_name_projects(own, "red");
     world_ask(application, 3);
     world_collect(&world);
     assert_false(find_wish(&world, 1)->projects->restricted);
@@ -159,16 +167,9 @@ static void test_default_projects(void **state)
 static void test_unusable_projects_of_the_application(void **state)
 {
     struct world world;
+    struct member *application = open_with_projects(&world);
 
     (void)state;
-    world_open(&world);
-    struct relation *relation = world_relate(&world, 3, "a");
-    struct member *plain = world_join(relation, "a/0"), *own = world_join(relation, "a/1"),
-                  *idle = world_join(relation, "a/2"), *application = world_join(relation, "a");
-    world_ask(plain, 1);
-    world_ask(own, 2);
-    world_name_projects(own, "red");
-    (void)idle;
     application->names_projects = true;
     application->reason = mem_string("projects names no project");
     world_collect(&world);

@@ -11,8 +11,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -22,31 +20,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"lxd-integrator/e2e/unitagent"
 )
 
-// Request is Juju 3's; Juju 4 has no Token. The client sends none.
-type Request struct {
-	ContextId   string
-	Dir         string
-	CommandName string
-	Args        []string
-	StdinSet    bool
-	Stdin       []byte
-	Token       string
-}
-
-// ExecResponse is that of juju/utils.
-type ExecResponse struct {
-	Code   int
-	Stdout []byte
-	Stderr []byte
-}
-
-const (
-	done        = 0
-	stdinWanted = 1
-	badRequest  = "ERROR bad request: " // as the hook command would print the refusal
-)
+const badRequest = "ERROR bad request: " // as the hook command would print the refusal
 
 var errNoStdin = errors.New("hook tool requires stdin, none supplied")
 
@@ -56,7 +34,7 @@ type Jujuc struct {
 }
 
 // Main runs one hook command.
-func (j *Jujuc) Main(request Request, response *ExecResponse) error {
+func (j *Jujuc) Main(request unitagent.Request, response *unitagent.ExecResponse) error {
 	if request.CommandName == "" {
 		return errors.New("bad request: command not specified")
 	}
@@ -75,7 +53,7 @@ func (j *Jujuc) Main(request Request, response *ExecResponse) error {
 	return nil
 }
 
-func (j *Jujuc) passOn(request Request, response *ExecResponse) error {
+func (j *Jujuc) passOn(request unitagent.Request, response *unitagent.ExecResponse) error {
 	connection, err := net.Dial("unix", j.commands)
 	if err != nil {
 		return err
@@ -83,54 +61,36 @@ func (j *Jujuc) passOn(request Request, response *ExecResponse) error {
 	defer connection.Close()
 
 	fields := append([]string{request.ContextId, request.Dir, request.CommandName}, request.Args...)
-	if err := writeMessage(connection, []byte(strings.Join(fields, "\x00")+"\x00")); err != nil {
+	if err := unitagent.WriteMessage(connection, []byte(strings.Join(fields, "\x00")+"\x00")); err != nil {
 		return err
 	}
 	state, err := readByte(connection)
-	if err == nil && state == stdinWanted {
+	if err == nil && state == unitagent.StdinWanted {
 		if !request.StdinSet {
 			return errNoStdin
 		}
-		if err := writeMessage(connection, request.Stdin); err != nil {
+		if err := unitagent.WriteMessage(connection, request.Stdin); err != nil {
 			return err
 		}
 		state, err = readByte(connection)
 	}
-	if err != nil || state != done {
+	if err != nil || state != unitagent.Done {
 		return fmt.Errorf("the command server answers %d: %v", state, err)
 	}
 	return readResponse(connection, response)
 }
 
-func readResponse(connection io.Reader, response *ExecResponse) error {
+func readResponse(connection io.Reader, response *unitagent.ExecResponse) error {
 	code, err := readByte(connection)
 	if err != nil {
 		return err
 	}
 	response.Code = int(code)
-	if response.Stdout, err = readMessage(connection); err != nil {
+	if response.Stdout, err = unitagent.ReadMessage(connection); err != nil {
 		return err
 	}
-	response.Stderr, err = readMessage(connection)
+	response.Stderr, err = unitagent.ReadMessage(connection)
 	return err
-}
-
-func writeMessage(to io.Writer, data []byte) error {
-	var message bytes.Buffer
-	binary.Write(&message, binary.BigEndian, uint32(len(data)))
-	message.Write(data)
-	_, err := to.Write(message.Bytes())
-	return err
-}
-
-func readMessage(from io.Reader) ([]byte, error) {
-	var length uint32
-	if err := binary.Read(from, binary.BigEndian, &length); err != nil {
-		return nil, err
-	}
-	data := make([]byte, length)
-	_, err := io.ReadFull(from, data)
-	return data, err
 }
 
 func readByte(from io.Reader) (byte, error) {

@@ -10,22 +10,9 @@ import (
 	"net/rpc"
 	"os"
 	"path/filepath"
+
+	"lxd-integrator/e2e/unitagent"
 )
-
-type request struct {
-	ContextId   string
-	Dir         string
-	CommandName string
-	Args        []string
-	StdinSet    bool
-	Stdin       []byte
-}
-
-type response struct {
-	Code   int
-	Stdout []byte
-	Stderr []byte
-}
 
 const noStdin = "hook tool requires stdin, none supplied"
 
@@ -46,11 +33,11 @@ func run() error {
 		return err
 	}
 	defer client.Close()
-	call := request{
+	call := unitagent.Request{
 		ContextId: os.Getenv("JUJU_CONTEXT_ID"), Dir: dir,
 		CommandName: filepath.Base(os.Args[0]), Args: os.Args[1:],
 	}
-	var answer response
+	var answer unitagent.ExecResponse
 	err = client.Call("Jujuc.Main", call, &answer)
 	if err != nil && err.Error() == noStdin {
 		if call.Stdin, err = io.ReadAll(os.Stdin); err != nil {

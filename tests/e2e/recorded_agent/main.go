@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // A unit agent that answers from a recording, at once, as Juju's own does from what it has cached: so
-// that a hook is measured and not the tests' model of Juju. It offers the agent's socket (see
-// tests/e2e/agent_server/main.go) and the command server that hook_command.c calls.
+// that a hook is measured and not the tests' model of Juju (tests/bench). It offers the agent's socket (see
+// agent_server) and the command server that hook_command.c calls.
 //
 //	recorded_agent ADDRESS COMMANDS RECORDING
 //
@@ -13,7 +13,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -22,35 +21,16 @@ import (
 	"net/rpc"
 	"os"
 	"strings"
+
+	"lxd-integrator/e2e/unitagent"
 )
-
-type Request struct {
-	ContextId   string
-	Dir         string
-	CommandName string
-	Args        []string
-	StdinSet    bool
-	Stdin       []byte
-	Token       string
-}
-
-type ExecResponse struct {
-	Code   int
-	Stdout []byte
-	Stderr []byte
-}
 
 // Answer is one of the recording's; Stdin tells that the command reads its stdin.
 type Answer struct {
 	Arguments []string
 	Stdin     bool
-	ExecResponse
+	unitagent.ExecResponse
 }
-
-const (
-	done        = 0
-	stdinWanted = 1
-)
 
 // Jujuc is what is offered: the answers, by the command's name and arguments.
 type Jujuc struct {
@@ -85,7 +65,7 @@ func (j *Jujuc) find(command string) *Answer {
 }
 
 // Main runs one hook command.
-func (j *Jujuc) Main(request Request, response *ExecResponse) error {
+func (j *Jujuc) Main(request unitagent.Request, response *unitagent.ExecResponse) error {
 	*response = j.find(key(append([]string{request.CommandName}, request.Args...))).ExecResponse
 	return nil
 }
@@ -94,33 +74,22 @@ func (j *Jujuc) Main(request Request, response *ExecResponse) error {
 func (j *Jujuc) answer(connection net.Conn) error {
 	defer connection.Close()
 	in, out := bufio.NewReader(connection), bufio.NewWriter(connection)
-	request, err := readMessage(in)
+	request, err := unitagent.ReadMessage(in)
 	if err != nil {
 		return err
 	}
 	answer := j.find(strings.SplitN(string(request), "\x00", 3)[2])
 	if answer.Stdin {
-		connection.Write([]byte{stdinWanted})
-		if _, err := readMessage(in); err != nil {
+		connection.Write([]byte{unitagent.StdinWanted})
+		if _, err := unitagent.ReadMessage(in); err != nil {
 			return err
 		}
 	}
-	out.Write([]byte{done, byte(answer.Code)})
+	out.Write([]byte{unitagent.Done, byte(answer.Code)})
 	for _, text := range [][]byte{answer.Stdout, answer.Stderr} {
-		binary.Write(out, binary.BigEndian, uint32(len(text)))
-		out.Write(text)
+		unitagent.WriteMessage(out, text)
 	}
 	return out.Flush()
-}
-
-func readMessage(from io.Reader) ([]byte, error) {
-	var length uint32
-	if err := binary.Read(from, binary.BigEndian, &length); err != nil {
-		return nil, err
-	}
-	data := make([]byte, length)
-	_, err := io.ReadFull(from, data)
-	return data, err
 }
 
 func (j *Jujuc) serveCommands(listener net.Listener) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A client for the peers of tests/peers/run: TLS over TCP and HTTP as the charm uses them.
+ * A client for the peers of tests/tls/peers/run: TLS over TCP and HTTP as the charm uses them.
  *
  *   client [-p SIZE] HOST PORT EXPECTED_CERTIFICATES CERTIFICATE KEY PATH...
  *

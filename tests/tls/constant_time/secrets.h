@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TESTS_CONSTANT_TIME_SECRETS_H
-#define TESTS_CONSTANT_TIME_SECRETS_H
+#ifndef TESTS_TLS_CONSTANT_TIME_SECRETS_H
+#define TESTS_TLS_CONSTANT_TIME_SECRETS_H
 
 #include <valgrind/memcheck.h>
 

@@ -1,0 +1,3 @@
+module lxd-integrator/e2e
+
+go 1.19
