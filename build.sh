@@ -27,7 +27,9 @@ usage: ./build.sh [--arch ARCH] [--bases RELEASES] [VERB [ARGUMENT...]]
   vendor                only bring and check the third-party sources (for a build without network)
   vendor --bundle FILE  the same, and write all that such a build needs into one archive
   release               charms for all architectures, SBOMs, checksums and notes, in build/release
-  demo                  build, and show the main job against a throw-away LXD
+  demo [--cluster | --projects]
+                        build, and show the main job against a throw-away LXD, a cluster that loses a member, or
+                        a client that tries to leave its project
   test                  all tests
   test unit [NAME]      unit tests, or one of them
   test bogo [ARGUMENT]  BoringSSL's TLS tests; arguments go to its runner
