@@ -51,7 +51,7 @@ usage: ./build.sh [--arch ARCH] [--bases RELEASES] [VERB [ARGUMENT...]]
   test kill             the charm is killed at each of its system calls
   test emulated         what "--arch s390x test" runs, as part of all tests
   test elsewhere [--all]
-                        build, unit tests, demo and end-to-end tests, some or all, on a fresh machine of the other
+                        demo, unit tests and end-to-end tests, some or all, on a fresh machine of the other
                         Debian release, which is made here
   reproduce             build again in other circumstances, without network, and compare
   container             build with Dockerfile.build in a container of the release that published charms come from, and
