@@ -144,7 +144,7 @@ choose_target() { # ARCH
 
 # Git in this tree, whoever owns it; fails in a tree from an archive.
 in_repository() { # ARGUMENT...
-    [ -e .git ] && git -c safe.directory="$root" "$@"
+    [ -e .git ] && git -c safe.directory="$root" "$@" 2>/dev/null
 }
 
 version() {
