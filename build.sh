@@ -27,7 +27,9 @@ usage: ./build.sh [--arch ARCH] [--bases RELEASES] [VERB [ARGUMENT...]]
   vendor                only bring and check the third-party sources (for a build without network)
   vendor --bundle FILE  the same, and write all that such a build needs into one archive
   release               charms for all architectures, SBOMs, checksums and notes, in build/release
-  demo                  build, and show the main job against a throw-away LXD
+  demo [--cluster | --projects]
+                        build, and show the main job against a throw-away LXD, a cluster that loses a member, or
+                        a client that tries to leave its project
   test                  all tests
   test unit [NAME]      unit tests, or one of them
   test bogo [ARGUMENT]  BoringSSL's TLS tests; arguments go to its runner
@@ -48,8 +50,12 @@ usage: ./build.sh [--arch ARCH] [--bases RELEASES] [VERB [ARGUMENT...]]
                         random events on real LXDs, as many as you like; see tests/e2e/README.md
   test kill             the charm is killed at each of its system calls
   test emulated         what "--arch s390x test" runs, as part of all tests
+  test elsewhere [--all]
+                        build, unit tests, demo and end-to-end tests, some or all, on a fresh machine of the other
+                        Debian release, which is made here
   reproduce             build again in other circumstances, without network, and compare
-  container             build with Dockerfile.build in a container, and compare
+  container             build with Dockerfile.build in a container of the release that published charms come from, and
+                        compare where this machine has that release
   lint                  clang-format, clang-tidy, cppcheck, gcc -fanalyzer
   bench [PART...]       what a hook costs: hooks, crowd, instructions, scale, fleet, p384, mlkem, names, lists, before, or all; see tests/bench/README.md
   clean                 remove what was built; the cache of archives stays
@@ -96,6 +102,15 @@ need_packages() { # PACKAGE...
     export DEBIAN_FRONTEND=noninteractive
     { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >/dev/null ||
         die "cannot install ${missing[*]}"
+}
+
+# Those of them that this machine's distribution has.
+want_packages() { # PACKAGE...
+    local package
+
+    for package; do
+        ! apt-cache show "$package" >/dev/null 2>&1 || need_packages "$package"
+    done
 }
 
 # ---------------------------------------------------------------- compiling
@@ -354,7 +369,9 @@ source_date() {
 }
 
 . tests/suites.sh
+. tests/build/roots.sh
 . tests/build/reproduce.sh
+. tests/build/elsewhere.sh
 
 # ---------------------------------------------------------------- other verbs
 
@@ -418,6 +435,8 @@ verb_release() {
     local folder=build/release target
 
     [[ $(version) != *-dirty ]] || step "note: this is a release of uncommitted changes"
+    [ "$(own_release)" = "$(published_release)" ] ||
+        step "note: published charms come from Debian's $(published_release); with this machine's compiler the bytes are others"
     rm -rf "$folder"
     mkdir -p "$folder"
     for target in "${architectures[@]}"; do

@@ -125,11 +125,11 @@ class World:
     @property
     def obstacle(self):
         """The status that a hook has to end with; None where that depends."""
+        if "credential-get" in self.app.faults:
+            return None
         if not self.has_credential:
             return "blocked"
         if any(store.lacks_member for store in self.served):
-            return None
-        if "credential-get" in self.app.faults:
             return None
         if any(unit.dying for unit in self.units):
             return None  # who waits for a leader that leaves says so
