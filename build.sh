@@ -121,9 +121,9 @@ warnings=(-Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-protot
 # Which machine is built for, by Debian's name. For another one than this, a cross compiler compiles and qemu runs.
 choose_target() { # ARCH
     arch=$1
-    machine_flags=()
+    machine_flags=() link_flags=()
     case $arch in
-    amd64) triplet=x86_64-linux-gnu qemu=qemu-x86_64 ;;
+    amd64) triplet=x86_64-linux-gnu qemu=qemu-x86_64 link_flags=(-Wl,-z,pack-relative-relocs) ;;
     arm64) triplet=aarch64-linux-gnu qemu=qemu-aarch64 ;;
     armhf) triplet=arm-linux-gnueabihf qemu=qemu-arm ;;
     ppc64el) triplet=powerpc64le-linux-gnu qemu=qemu-ppc64le machine_flags=(-mlong-double-64) ;; # as musl has it
@@ -194,6 +194,8 @@ compile() { # FOLDER FILE...
         fresh "$object" "$flags" && continue
         mkdir -p "${object%/*}"
         level=-c # nothing more
+        [[ $file != @(src/tls|src/ec|src/base/base64|src/base/bytes|src/base/pss|src/x509/pem|src/x509/private_key|src/x509/der)* ]] ||
+            level=-fno-lto # what handles secrets is compiled as it is tested, file by file
         [[ " ${speedy[*]} " != *" $file "* ]] || level=-O2
         stale+=("$level" -o "$object" "$file")
     done
@@ -223,7 +225,7 @@ use_musl() { # LIBRARY...
 # With musl's start files and library in the place of gcc's, and no dynamic linker: not every machine's gcc knows that
 # -static-pie means that. The start files relocate by RELATIVE alone, so nothing may be left to look up by its name.
 link_with_musl() { # PROGRAM OBJECT...
-    "$CC" -static-pie -nostdlib -Wl,--gc-sections,--exclude-libs,ALL,-z,relro,-z,now,-z,noexecstack,-z,text \
+    "$CC" -static-pie -nostdlib -Os -flto -flto-partition=one "${link_flags[@]}" -Wl,--gc-sections,--exclude-libs,ALL,-z,relro,-z,now,-z,noexecstack,-z,text \
         -Wl,--no-dynamic-linker,--build-id=none -o "$1" "$libraries"/lib/{rcrt1,crti}.o "${@:2}" \
         -L"$libraries/lib" -lbearssl -lcjson -lc "$("$CC" -print-libgcc-file-name)" "$libraries/lib/crtn.o"
     ! readelf --relocs --wide "$1" | grep ' R_' | grep -v _RELATIVE || die "$1 has symbols to be looked up when it starts"
@@ -234,7 +236,7 @@ verb_binary() {
 
     need_packages "${build_packages[@]}" "${cross_packages[@]}"
     use_musl bearssl cjson
-    printf '%q\n' "${c_flags[@]}" "-DVERSION=\"$(version)\"" "-DPARTS=\"$(describe_parts | sed 's/$/\\n/' | tr -d '\n')\"" |
+    printf '%q\n' "${c_flags[@]}" -flto "-DVERSION=\"$(version)\"" "-DPARTS=\"$(describe_parts | sed 's/$/\\n/' | tr -d '\n')\"" |
         write_if_changed "$out/flags"
     compile "$out" src/**/*.c || die "compilation failed"
     link_with_musl "$binary.part" "${objects[@]}" "-Wl,-Map=$out/map"
