@@ -194,14 +194,14 @@ count_instructions() { # FOLDER
 # ---------------------------------------------------------------- end to end
 
 e2e_packages=("${build_packages[@]}" libc6-dev golang-go iproute2 lxd lxd-client openssl python3 python3-cryptography python3-pylxd
-    python3-pytest python3-yaml strace)
+    python3-pytest python3-pytest-xdist python3-yaml strace)
 
 suite_e2e() { # [PYTEST ARGUMENT...]
     local files=(tests/e2e)
 
     # In an emulator, what the charm says and does; other files measure its process, watch it or kill it.
     [ "$arch" = "$host" ] || files=(tests/e2e/test_{charm,command_line,credentials,relations,server_identity}.py)
-    run_python -m pytest "${files[@]}" "$@"
+    run_python -m pytest --numprocesses=2 --dist=loadfile "${files[@]}" "$@"
 }
 
 # The end-to-end tests that can go on for longer.

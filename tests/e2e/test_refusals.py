@@ -13,6 +13,12 @@ from pki import bundle, identity
 LIST = "/1.0/certificates?recursion=1"
 
 
+@pytest.fixture(params=["agent"])
+def transport(request):
+    """One way to Juju will do: what these tests are about is between the charm and LXD."""
+    return request.param
+
+
 @pytest.fixture
 def between(lxd, admin):
     with Between(lxd, admin) as proxy:
