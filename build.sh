@@ -27,7 +27,9 @@ usage: ./build.sh [--arch ARCH] [--bases RELEASES] [VERB [ARGUMENT...]]
   vendor                only bring and check the third-party sources (for a build without network)
   vendor --bundle FILE  the same, and write all that such a build needs into one archive
   release               charms for all architectures, SBOMs, checksums and notes, in build/release
-  demo                  build, and show the main job against a throw-away LXD
+  demo [--cluster | --projects]
+                        build, and show the main job against a throw-away LXD, a cluster that loses a member, or
+                        a client that tries to leave its project
   test                  all tests
   test unit [NAME]      unit tests, or one of them
   test bogo [ARGUMENT]  BoringSSL's TLS tests; arguments go to its runner
@@ -40,15 +42,22 @@ usage: ./build.sh [--arch ARCH] [--bases RELEASES] [VERB [ARGUMENT...]]
                         fuzzing, briefly, or of one target for longer; see tests/fuzz/README.md
   test constant_time    that no branch and no address depends on a secret
   test e2e [ARGUMENT]   end-to-end tests against a real LXD; arguments go to pytest
+  test incus [--all]    the core of these tests against Incus, or all of it
   test names            names, proxies and what else is between a unit and LXD; see tests/names/README.md
+  test ecosystem [ARGUMENT]
+                        Juju's parsers, charmcraft, ops, Terraform; see tests/ecosystem/README.md; arguments go to pytest
   test model [SEED [EVENTS]]
                         random events on real LXDs, as many as you like; see tests/e2e/README.md
   test kill             the charm is killed at each of its system calls
   test emulated         what "--arch s390x test" runs, as part of all tests
+  test elsewhere [--all]
+                        build, unit tests, demo and end-to-end tests, some or all, on a fresh machine of the other
+                        Debian release, which is made here
   reproduce             build again in other circumstances, without network, and compare
-  container             build with Dockerfile.build in a container, and compare
+  container             build with Dockerfile.build in a container of the release that published charms come from, and
+                        compare where this machine has that release
   lint                  clang-format, clang-tidy, cppcheck, gcc -fanalyzer
-  bench [PART...]       what a hook costs: hooks, crowd, instructions, scale, fleet, p384, or all; see tests/bench/README.md
+  bench [PART...]       what a hook costs: hooks, crowd, instructions, scale, fleet, p384, mlkem, names, lists, before, or all; see tests/bench/README.md
   clean                 remove what was built; the cache of archives stays
   help                  this text
 
@@ -94,14 +103,23 @@ need_packages() { # PACKAGE...
         die "cannot install ${missing[*]}"
 }
 
+# Those of them that this machine's distribution has.
+want_packages() { # PACKAGE...
+    local package
+
+    for package; do
+        ! apt-cache show "$package" >/dev/null 2>&1 || need_packages "$package"
+    done
+}
+
 # ---------------------------------------------------------------- compiling
 
 # Which machine is built for, by Debian's name. For another one than this, a cross compiler compiles and qemu runs.
 choose_target() { # ARCH
     arch=$1
-    machine_flags=
+    machine_flags= link_flags=
     case $arch in
-    amd64) triplet=x86_64-linux-gnu qemu=qemu-x86_64 ;;
+    amd64) triplet=x86_64-linux-gnu qemu=qemu-x86_64 link_flags=-Wl,-z,pack-relative-relocs ;;
     arm64) triplet=aarch64-linux-gnu qemu=qemu-aarch64 ;;
     armhf) triplet=arm-linux-gnueabihf qemu=qemu-arm ;;
     ppc64el) triplet=powerpc64le-linux-gnu qemu=qemu-ppc64le machine_flags=-mlong-double-64 ;; # as musl has it
@@ -154,7 +172,8 @@ bring_parts() {
 
 # Make FILE... of a variant in src/Makefile. Warnings are errors, but not in what a user builds.
 compile() { # VARIANT FILE...
-    local name given=(CC="$CC" AR="$AR" RANLIB="$RANLIB" STRIP="$STRIP" arch="$arch" triplet="$triplet" machine_flags="$machine_flags")
+    local name given=(CC="$CC" AR="$AR" RANLIB="$RANLIB" STRIP="$STRIP" arch="$arch" triplet="$triplet" machine_flags="$machine_flags"
+        link_flags="$link_flags")
 
     bring_parts
     [ "$1" != emulated ] || bring_source cmocka
@@ -194,14 +213,13 @@ check_size() { # FILE
 
 # ---------------------------------------------------------------- the charm
 
-# What is packed lies in build/charm/ARCH; with charmcraft.yaml beside it, "charmcraft pack" in build/charm does the same.
+# What is packed lies in build/charm/ARCH.
 verb_charm() {
     local folder=build/charm/$arch
 
     verb_binary
     rm -rf "$folder"
     mkdir -p "$folder"
-    cp charm/charmcraft.yaml build/charm
     cp charm/{README.md,icon.svg} LICENSE "$out/sbom.spdx.json" "$folder"
     cp "$out/lxd-integrator" "$folder/dispatch"
     copy_licences "$folder"
@@ -233,16 +251,42 @@ verb_requirer() {
     mkdir -p "$folder"
     cp "$out/lxd-requirer" "$folder/dispatch"
     cp "build/charm/$arch"/{manifest.yaml,version,LICENSE*} tests/requirer/*.yaml "$folder"
+    write_assumes >>"$folder/metadata.yaml"
     pack "$folder" "build/lxd-requirer_$arch.charm"
 }
 
 # Juju's files are sections of charmcraft.yaml.
 sections() { # NAME...
-    awk -v names=" $* " '/^[a-z]/ { wanted = index(names, " " substr($1, 1, length($1) - 1) " ") } wanted' charm/charmcraft.yaml
+    awk -v names=" $* " '
+        /^#/ { next }
+        /^[a-z]/ { wanted = index(names, " " substr($1, 1, length($1) - 1) " ") }
+        wanted && /^$/ { blank = "\n"; next }
+        wanted { printf "%s%s\n", blank, $0; blank = "" }' charmcraft.yaml
 }
 
+# Charmhub's links have names of their own there, as charmcraft writes them.
 write_metadata() {
-    sections name title summary description provides peers assumes | sed 's/^title:/display-name:/'
+    sections name title summary description provides peers | sed 's/^title:/display-name:/'
+    write_assumes
+    sections links | sed '1d; s/^  //; s/^documentation:/docs:/; s/^contact: *\(.*\)/maintainers: [\1]/'
+}
+
+# The Jujus that accept these bases. Before 3.3 Juju refuses a charm for a single base that it does not know; 24.04 is known
+# from 2.9.50 and 3.1.9 on, 26.04 from 3.6.17 and 4.0.5 on.
+write_assumes() {
+    local oldest newest
+
+    oldest=$(tr ' ' '\n' <<<"$bases" | sort -V | head -n 1)
+    newest=$(tr ' ' '\n' <<<"$bases" | sort -V | tail -n 1)
+    if [[ $oldest > 24.04 ]]; then
+        printf '%s\n' assumes: '  - any-of:' '      - all-of: [juju >= 3.6.17, juju < 4.0]' '      - juju >= 4.0.5'
+    elif [[ $newest > 24.04 ]]; then
+        printf '%s\n' assumes: '  - juju >= 3.3'
+    elif [[ $newest > 22.04 ]]; then
+        sections assumes
+    else
+        printf '%s\n' assumes: '  - juju >= 2.9.23'
+    fi
 }
 
 write_config() {
@@ -253,6 +297,7 @@ write_actions() {
     sections actions | sed '1d; s/^  //'
 }
 
+# The last three are what charmcraft 4.5 writes for Charmhub, of a dispatch that is no script.
 write_manifest() {
     local base
 
@@ -260,6 +305,9 @@ write_manifest() {
     for base in $bases; do
         printf -- '- name: ubuntu\n  channel: "%s"\n  architectures: [%s]\n' "$base" "$arch"
     done
+    echo 'charmcraft-version: "4.5.0"'
+    echo "charmcraft-started-at: \"$(date --utc --date="@$(source_date)" +%Y-%m-%dT%H:%M:%SZ)\""
+    printf 'analysis:\n  attributes:\n  - {name: language, result: unknown}\n  - {name: framework, result: unknown}\n'
 }
 
 # The commit's time; in a tree from an archive every file has it.
@@ -272,7 +320,9 @@ source_date() {
 }
 
 . tests/suites.sh
+. tests/build/roots.sh
 . tests/build/reproduce.sh
+. tests/build/elsewhere.sh
 
 # ---------------------------------------------------------------- other verbs
 
@@ -325,10 +375,10 @@ write_bundle() { # FILE
 
     rm -rf "$folder"
     mkdir -p "$folder/build/cache"
-    for name in "${parts[@]}" "${parts[@]/%/-patches}"; do
-        [ -z "$(pins "$name")" ] || { find_archive "$name"; cp "$source_archive" "$folder/build/cache"; }
+    for name in "${parts[@]}"; do
+        find_archive "$name"
+        cp "$source_archive" "$folder/build/cache"
     done
-    [ ! -e "$cache/pins" ] || cp "$cache/pins" "$folder/build/cache"
     for name in "${targets[@]}"; do
         choose_target "$name"
         printf '%s\n' "${build_packages[@]}" "${cross_packages[@]}"
@@ -341,6 +391,8 @@ verb_release() {
     local folder=build/release target
 
     [[ $(version) != *-dirty ]] || step "note: this is a release of uncommitted changes"
+    [ "$(own_release)" = "$(published_release)" ] ||
+        step "note: published charms come from Debian's $(published_release); with this machine's compiler the bytes are others"
     rm -rf "$folder"
     mkdir -p "$folder"
     for target in "${architectures[@]}"; do
@@ -361,8 +413,8 @@ verb_demo() {
 
 verb_bench() {
     [ "$arch" = "$host" ] || refuse "an emulator's time and memory say nothing on $arch"
-    need_packages "${e2e_packages[@]}" curl libssl-dev valgrind
-    compile bench build/bench/{empty,lxd-integrator,metered}
+    need_packages "${e2e_packages[@]}" curl dnsmasq-base libssl-dev valgrind
+    compile bench build/bench/{empty,lxd-integrator,metered,small_hello,small_hello_valgrind}
     compile plain build/plain/tests/p384/speed
     run_python tests/bench/bench.py "$@"
 }

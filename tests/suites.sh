@@ -3,7 +3,7 @@
 # the suite needs. What a suite cannot do on this machine it tells tests/skip. Read by build.sh.
 
 # What "./build.sh test" runs, and what of it on a charm for another machine than this.
-suites=(unit bogo wycheproof p384 peers x509 fuzz constant_time lint e2e names sources reproduce emulated)
+suites=(unit bogo wycheproof p384 peers x509 fuzz constant_time lint e2e incus names ecosystem sources reproduce emulated elsewhere)
 foreign_suites=(unit e2e)
 
 test_packages=("${build_packages[@]}" libc6-dev libcmocka-dev)
@@ -74,12 +74,16 @@ suite_wycheproof() {
 }
 
 suite_p384() { # [STEPS [SEED [BEARSSL_STEPS]]]
-    need_packages "${test_packages[@]}" libssl-dev
+    need_packages "${test_packages[@]}" clang libssl-dev python3
     compile plain build/plain/tests/p384/compare
     if [ $# -gt 0 ]; then
         build/plain/tests/p384/compare "$1" "${2:-1}" "${3:-0}"
         return
     fi
+    src/ec/make_p384_table | cmp - src/ec/ec_p384_table.h || die "src/ec/ec_p384_table.h is another table than its script writes"
+    echo "  the table is what its script writes"
+    clang -std=c11 -O2 -Wall -Wextra -Werror -Wno-bit-int-extension -Isrc -o build/plain/tests/p384/every tests/p384/every.c
+    build/plain/tests/p384/every
     build/plain/tests/p384/compare 5000 1 100
     compile unit build/unit/tests/p384/compare
     ASAN_OPTIONS=detect_leaks=0 build/unit/tests/p384/compare 500 2 10 # OpenSSL's objects live as long as the program
@@ -164,7 +168,7 @@ suite_constant_time() {
     valgrind --quiet --log-file="$folder/log" --suppressions=tests/tls/constant_time/valgrind.supp \
         "$folder/constant_time" || { cat "$folder/log"; return 1; }
     count_instructions "$folder"
-    tests/tls/constant_time/divisions "$folder"
+    tests/tls/constant_time/divisions "$folder" "-I$(source_directory bearssl)/inc"
 }
 
 # Every input of an operation must take as many instructions as the others.
@@ -193,8 +197,8 @@ count_instructions() { # FOLDER
 
 # ---------------------------------------------------------------- end to end
 
-e2e_packages=("${build_packages[@]}" libc6-dev golang-go iproute2 lxd lxd-client openssl python3 python3-cryptography python3-pylxd
-    python3-pytest python3-pytest-xdist python3-yaml strace)
+e2e_packages=("${build_packages[@]}" libc6-dev golang-go iproute2 openssl python3 python3-cryptography python3-pytest
+    python3-pytest-xdist python3-yaml strace)
 
 suite_e2e() { # [PYTEST ARGUMENT...]
     local files=(tests/e2e)
@@ -202,6 +206,27 @@ suite_e2e() { # [PYTEST ARGUMENT...]
     # In an emulator, what the charm says and does; other files measure its process, watch it or kill it.
     [ "$arch" = "$host" ] || files=(tests/e2e/test_{charm,command_line,credentials,relations,server_identity}.py)
     run_python -m pytest --numprocesses=2 --dist=loadfile "${files[@]}" "$@"
+}
+
+# The core of the end-to-end tests against Incus, each kind of thing once; with --all every test of what it has in common
+# with LXD. How Juju is reached has nothing to do with the server: one way will do.
+suite_incus() { # [--all] [PYTEST ARGUMENT...]
+    local marked=(-m core) folder=build/incus version status
+
+    need_packages "${e2e_packages[@]}"
+    version=$(tests/e2e/bring_incus "$cache/incus-$(. /etc/os-release && echo "$VERSION_ID")" "$folder") || {
+        status=$?
+        [ "$status" = 3 ] || die "Incus cannot be unpacked"
+        tests/skip incus "there is none to be had here"
+        return 0
+    }
+    step "Incus $version, unpacked in $folder"
+    if [ "${1:-}" = --all ]; then
+        marked=()
+        shift
+    fi
+    LXD_INTEGRATOR_INCUS=$root/$folder run_python -m pytest -k "not exec" "${marked[@]}" \
+        tests/e2e/test_{incus,relations,projects,https,trust_token,expiry,actions,refusals,left_behind,cluster}.py "$@"
 }
 
 # The end-to-end tests that can go on for longer.
@@ -212,9 +237,19 @@ suite_kill() { # [PYTEST ARGUMENT...]
     run_python -m pytest tests/e2e/test_kill.py --all-system-calls "$@"
 }
 
+# LXD's programs, from Debian's packages or wherever they are.
+need_lxd() {
+    ! type -P lxd >/dev/null || ! type -P lxc >/dev/null || return 0
+    (need_packages lxd lxd-client) ||
+        die "the programs lxd and lxc are needed; Ubuntu has them as a snap: set PATH=/snap/lxd/current/bin:\$PATH and" \
+            "LD_LIBRARY_PATH=/snap/lxd/current/lib for ./build.sh"
+}
+
 # The distribution's Python, whose packages these are, with the charms that were just built.
 run_python() { # ARGUMENT...
     need_packages "${e2e_packages[@]}" "${emulator_packages[@]}"
+    need_lxd
+    want_packages python3-pylxd # not in Debian 13
     verb_requirer
     unlock_tree
     LXD_INTEGRATOR_CHARM=$root/build/lxd-integrator_$arch.charm LXD_INTEGRATOR_BINARY=$root/$out/lxd-integrator \
@@ -235,11 +270,25 @@ suite_names() { # [lookups [COUNT [SEED]] | charm [PYTEST ARGUMENT...]]
             build/unit/tests/names/lookup "${@:2}"
     fi
     if [ "${1:-charm}" = charm ]; then
+        need_lxd
         verb_charm
         unlock_tree
         LXD_INTEGRATOR_CHARM=$root/build/lxd-integrator_$arch.charm LXD_INTEGRATOR_BINARY=$root/$out/lxd-integrator \
             "${alone[@]}" /usr/bin/python3 -m pytest -c tests/e2e/pytest.ini --rootdir tests/names tests/names "${@:2}"
     fi
+}
+
+# ---------------------------------------------------------------- tools of the ecosystem
+
+suite_ecosystem() { # [PYTEST ARGUMENT...]
+    local python
+
+    need_packages "${e2e_packages[@]}" python3-venv
+    verb_charm
+    unlock_tree
+    python=$(/usr/bin/python3 tests/ecosystem/tools.py)
+    LXD_INTEGRATOR_CHARM=$root/build/lxd-integrator_$arch.charm PYTHONDONTWRITEBYTECODE=1 \
+        "$python" -m pytest -c tests/e2e/pytest.ini --rootdir tests/ecosystem -rs tests/ecosystem "$@"
 }
 
 # ---------------------------------------------------------------- the build

@@ -99,8 +99,9 @@ static void parse_projects(struct member *member, const char *names, const char 
 /* A list that names no project is refused: it does not mean all of LXD. Is there one? */
 static bool read_projects(struct member *member, const cJSON *settings)
 {
+    const char *written = json_string(settings, "projects"); /* Juju has no empty values */
     char *value = read_value(settings, "projects"), *names = NULL;
-    bool named = value != NULL && *value != '\0';
+    bool named = written != NULL && *written != '\0';
 
     if (named) {
         const char *start = value + strspn(value, BLANKS);

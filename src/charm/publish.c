@@ -16,7 +16,8 @@ static void add_rejection(struct answer *answer, const struct servers *servers,
                           const struct server *server, const struct wish *wish, size_t number)
 {
     const char *reason = server->judgements[number].reason;
-    char *whose = servers->count > 1 ? mem_printf("LXD at %s: %s", server->endpoint.url, reason)
+    char *whose = servers->count > 1 ? mem_printf("%s at %s: %s", lxd_name(server->info.software),
+                                                  server->endpoint.url, reason)
                                      : mem_string(reason);
 
     rejections_add(&answer->rejections, wish->member, wish->entry, whose);
@@ -280,42 +281,51 @@ static char *compose_addresses(const struct server *server)
     return text.data;
 }
 
-/* All in one databag of ours, or nothing. */
+/* Which databag of ours tells of the server, and what it tells. */
+struct server_bag {
+    const struct server *server;
+    enum juju_member kind;
+    bool serves; /* it trusts one of the relation's certificates: */
+    struct strings trusted;
+};
+
+/* All that there is to say in one databag of ours, and nothing in the other. */
 static int publish_server(struct answer *answer, const struct relation *relation,
-                          enum juju_member kind, const struct server *server,
-                          const struct publisher *publisher, bool all, struct error *error)
+                          enum juju_member kind, const struct server_bag *bag,
+                          const struct publisher *publisher, struct error *error)
 {
-    const struct certificate *presented = lxd_presented(server->client);
+    const struct certificate *presented = lxd_presented(bag->server->client);
     cJSON *settings = cJSON_CreateObject();
 
     add_version(settings);
     add_value(settings, "certificate",
               pem_encode("CERTIFICATE", presented->der, presented->length));
     cJSON_AddStringToObject(settings, "certificate_fingerprint", presented->fingerprint);
-    add_value(settings, "addresses", compose_addresses(server));
-    for (cJSON *item = settings->child; item != NULL && !all; item = item->next)
+    add_value(settings, "addresses", compose_addresses(bag->server));
+    add_value(settings, "trusted_certs_fp", databag_registered(&bag->trusted));
+    for (cJSON *item = settings->child; item != NULL && !(bag->serves && kind == bag->kind);
+         item = item->next)
         *item->valuestring = '\0';
+    add_value(settings, "rejected_certificates",
+              kind == bag->kind ? databag_rejected(&answer->rejections) : mem_string(""));
     return write_changes(answer, relation, kind, settings, publisher, error);
 }
 
 static int publish_https(struct answer *answer, const struct relation *relation,
                          const struct publisher *publisher, struct error *error)
 {
-    const struct server *server = servers_first(publisher->servers);
-    struct strings trusted = {0};
+    struct server_bag bag = {.server = servers_first(publisher->servers)};
 
-    if (server == NULL)
+    if (bag.server == NULL)
         return 0;
-    add_trusted(&trusted, server, answer, publisher->wishes);
-    bool serves = trusted.count != 0, clustered = server->info.clustered;
-    strings_free(&trusted);
-    if (publish_server(answer, relation, JUJU_UNIT, server, publisher, serves && !clustered,
-                       error) != 0)
-        return -1;
-    if (relation->application_published == NULL)
-        return 0;
-    return publish_server(answer, relation, JUJU_APPLICATION, server, publisher,
-                          serves && clustered, error);
+    bag.kind = bag.server->info.clustered ? JUJU_APPLICATION : JUJU_UNIT;
+    add_trusted(&bag.trusted, bag.server, answer, publisher->wishes);
+    bag.serves = bag.trusted.count != 0;
+    int result = publish_server(answer, relation, JUJU_UNIT, &bag, publisher, error);
+    if (result == 0 && relation->application_published != NULL)
+        result = publish_server(answer, relation, JUJU_APPLICATION, &bag, publisher, error);
+    strings_free(&bag.trusted);
+    return result;
 }
 
 int publish(struct answers *answers, const struct relations *relations,

@@ -34,10 +34,10 @@ void answers_free(struct answers *answers);
  * lxd: which nodes serve the relation, and which of its certificates are trusted by all servers,
  * or refused by one. Nodes of servers that were not observed stay as they are published.
  *
- * lxd-https has room for one server and for no rejections. It is the first server, as long as that
- * trusts one of the relation's certificates, in our unit's settings, or where it is a cluster in
- * our application's; the other ones are empty. Where the first server was not observed all stays as
- * it is published.
+ * lxd-https has room for one server. It is the first one, as long as that trusts one of the
+ * relation's certificates, with the fingerprints of those; what was refused, by whichever server,
+ * is told always. It is told in our unit's settings, or where it is a cluster in our application's;
+ * the other ones are empty. Where the first server was not observed all stays as it is published.
  */
 int publish(struct answers *answers, const struct relations *relations,
             const struct servers *servers, const struct wishes *wishes,

@@ -8,6 +8,7 @@ import ssl
 import tempfile
 from pathlib import Path
 
+from lxd import SOFTWARE
 
 MAX_STATUS = 120  # characters; the log has the rest
 
@@ -20,7 +21,7 @@ def cut(sentence):
 def active(lxd, certificates, more=""):
     """The status of a unit that serves."""
     noun = "certificate" if certificates == 1 else "certificates"
-    return ("active", cut(f"{certificates} {noun} trusted, LXD {lxd.version}, 1 node{more}"))
+    return ("active", cut(f"{certificates} {noun} trusted, {SOFTWARE} {lxd.version}, 1 node{more}"))
 
 
 def entry_name(prefix, relation, client):
@@ -53,14 +54,21 @@ def served(lxd, *identities, url=None):
     }
 
 
-def reachable(server, *addresses):
-    """The databag of an https relation that has a certificate registered there."""
+def reachable(server, *trusted, addresses=None):
+    """The databag of an https relation that has these certificates registered there, at least one,
+    and none rejected."""
     return {
         "version": "1.0",
         "certificate": server.certificate,
         "certificate_fingerprint": server.fingerprint,
         "addresses": ",".join(addresses or [server.address]),
+        "trusted_certs_fp": compact(sorted(client.fingerprint for client in trusted)),
     }
+
+
+def compact(value):
+    """JSON as the charm writes it."""
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)
 
 
 def rejections(relation):

@@ -162,10 +162,13 @@ def judged(wishes, limit, store, entries, now):
     let_in, less = set(), set()
     for wish in wishes:
         allowed = within(wish.projects, limit)
+        if allowed is not ALL:
+            allowed &= frozenset(store.projects)
         entry = opens(entries.get(wish.fingerprint))
         usable = within(allowed, entry)
         ours = wish.fingerprint not in store.foreign
-        if wish.end > now and usable != NOTHING_OPEN and (ours or covers(entry, allowed)):
+        useful = usable != NOTHING_OPEN and (ours or covers(entry, allowed))
+        if wish.end > now and (useful or covers(entry, wish.projects)):
             let_in.add(wish.fingerprint)
         if not covers(within(limit, entry), wish.projects):
             less.add(wish.fingerprint)
@@ -228,13 +231,28 @@ def claims(bag):
     return {node["endpoint"]: set(node["trusted_certs_fp"]) for node in bag.get("nodes", [])}
 
 
-def https_databag(said, application, limit, store, entries, server, addresses, now):
-    """What is said on a relation of the endpoint https, of the first trust store."""
-    if not judged(wishes_of(said, application), limit, store, entries, now)[0]:
-        return {}
-    return {
+def faults_in_https_databag(bag, said, application, limit, site, server, addresses, now):
+    """What is wrong with the databag that tells of a server, in sentences. Rejections are as on
+    the other endpoint."""
+    store, entries = site
+    wishes = wishes_of(said, application)
+    let_in, less = judged(wishes, limit, store, entries, now)
+    expected = {
         "version": "1.0",
         "certificate": server.certificate,
         "certificate_fingerprint": server.fingerprint,
         "addresses": ",".join(addresses),
+        "trusted_certs_fp": json.dumps(sorted(let_in), separators=(",", ":")),
     }
+    bag = dict(bag)
+    rejected = json.loads(bag.pop("rejected_certificates", "[]"))
+    about = {entry["fingerprint"] for entry in rejected if "fingerprint" in entry}
+    nonsense = len([entry for entry in rejected if "fingerprint" not in entry])
+    complaints = sum(publication.complaints for publication in said.values())
+    refused = {wish.fingerprint for wish in wishes} - let_in
+    faults = []
+    if bag != (expected if let_in else {}):
+        faults.append(f"{bag}, not {expected if let_in else {}}")
+    if refused - about or nonsense != complaints:
+        faults.append(f"rejected: {rejected}, not {refused} and {complaints} others")
+    return faults

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The endpoint https: a certificate is registered, and who asked is told where to log in with it."""
 
+import json
+
 import pytest
 
 from expectations import active, entry_name, log_in, published, reachable, served
@@ -40,15 +42,22 @@ def ask(client, **more):
     return {"version": "1.0", "certificate": client.certificate, **more}
 
 
+def rejected(relation):
+    """What our unit says is rejected on a relation, and the rest of its databag."""
+    bag = dict(relation.published())
+    return json.loads(bag.pop("rejected_certificates")), bag
+
+
 def name(juju, app, relation, client):
     return entry_name(f"juju.{juju.model_uuid[:8]}.{app.name}", relation, client)
 
 
+@pytest.mark.core
 def test_unit_that_asks_logs_in(lxd, juju, app, unit, https, registered):
     client = identity()
     https.join("viewer/0", **ask(client))
     assert registered() == {client.fingerprint: name(juju, app, https, client)}
-    assert https.published() == reachable(lxd)
+    assert https.published() == reachable(lxd, client)
     assert https.application_published() == {}
     assert log_in(https.published(), client)["environment"]["server_version"] == lxd.version
     assert unit.status == active(lxd, 1)
@@ -68,6 +77,7 @@ def test_certificate_of_the_application(lxd, https, registered):
     assert log_in(https.published(), second)["auth"] == "trusted"
 
 
+@pytest.mark.core
 def test_withdrawn_certificate(lxd, https, registered):
     client = identity()
     https.join("viewer/0", **ask(client))
@@ -80,10 +90,9 @@ def test_withdrawn_certificate(lxd, https, registered):
 def test_changed_certificate(lxd, https, registered):
     old, new = identity(), identity()
     https.join("viewer/0", **ask(old))
-    (hook,) = https.publish("viewer/0", **ask(new))
+    https.publish("viewer/0", **ask(new))
     assert list(registered()) == [new.fingerprint]
-    assert https.published() == reachable(lxd)
-    assert https.id not in [call.arguments[2] for call in hook.called("relation-set")]
+    assert https.published() == reachable(lxd, new)
 
 
 def test_unit_that_leaves_takes_its_certificate(https, registered):
@@ -112,7 +121,7 @@ def test_certificate_of_both_endpoints(lxd, juju, app, unit, relation, https, re
     https.join("viewer/0", **ask(client))
     assert registered() == {client.fingerprint: name(juju, app, relation, client)}
     assert published(relation) == served(lxd, client)
-    assert https.published() == reachable(lxd)
+    assert https.published() == reachable(lxd, client)
     assert unit.status == active(lxd, 1)
     first, second = (relation, https) if ending == "api" else (https, relation)
     first.remove()
@@ -125,7 +134,7 @@ def test_entry_of_others_serves_and_stays(lxd, https, registered):
     client = identity()
     lxd.trust(client, "alice")
     https.join("viewer/0", **ask(client))
-    assert https.published() == reachable(lxd)
+    assert https.published() == reachable(lxd, client)
     https.remove()
     assert registered() == {client.fingerprint: "alice"}
 
@@ -143,24 +152,32 @@ def test_what_is_no_certificate(lxd, unit, https, registered, junk, reason):
     good = identity()
     joined, _ = https.join("viewer/0", version="1.0", certificate=junk)
     assert [line for line in joined.logged("WARNING") if f"of viewer/0 rejected: {reason}" in line]
-    assert https.published() == {}
+    ((said,), others) = rejected(https)
+    assert others == {} and said.keys() == {"index", "reason", "unit"}
+    assert (said["index"], said["unit"]) == (0, "viewer/0") and said["reason"].startswith(reason)
     assert unit.status == active(lxd, 0, f"; 1 certificate rejected: viewer ({https.id})")
     https.join("viewer/1", **ask(good))
     assert list(registered()) == [good.fingerprint]
-    assert https.published() == reachable(lxd)
+    assert rejected(https) == ([said], reachable(lxd, good))
+    https.publish("viewer/0", certificate=None)
+    assert https.published() == reachable(lxd, good)
 
 
 def test_certificate_that_lxd_refuses(lxd, unit, https):
     expired = identity(start=-10, end=-1)
     joined, _ = https.join("viewer/0", **ask(expired))
     assert [line for line in joined.logged("WARNING") if expired.fingerprint[:12] in line]
-    assert https.published() == {}
+    ((said,), others) = rejected(https)
+    assert others == {} and "expired" in said.pop("reason")
+    assert said == {"fingerprint": expired.fingerprint, "index": 0, "unit": "viewer/0"}
     assert unit.status[1].endswith(f"; 1 certificate rejected: viewer ({https.id})")
 
 
 def test_another_version_is_left_alone(https, registered):
     joined, _ = https.join("viewer/0", **ask(identity(), version="2.0"))
-    assert registered() == {} and https.published() == {}
+    ((said,), others) = rejected(https)
+    assert registered() == {} and others == {}
+    assert said.keys() == {"reason", "unit"} and 'version "2.0"' in said["reason"]
     assert any('version "2.0"' in line for line in joined.logged("WARNING"))
 
 
@@ -176,7 +193,7 @@ def test_projects(lxd, relation, https, projects):
     https.join("viewer/0", **ask(client, projects="blue, green"))
     entry = lxd.trust_store[client.fingerprint]
     assert entry["restricted"] and set(entry["projects"]) == {"blue", "green"}
-    assert https.published() == reachable(lxd)
+    assert https.published() == reachable(lxd, client)
     # A wish can only give, whichever endpoint it comes from.
     relation.join("builder/0", client_certificates=bundle(client), projects="green")
     assert set(lxd.trust_store[client.fingerprint]["projects"]) == {"blue", "green"}
@@ -184,7 +201,23 @@ def test_projects(lxd, relation, https, projects):
     assert set(lxd.trust_store[client.fingerprint]["projects"]) == {"blue", "green"}
     relation.remove()
     assert lxd.trust_store[client.fingerprint]["projects"] == ["blue"]
-    assert https.published() == reachable(lxd)
+    assert https.published() == reachable(lxd, client)
+
+
+def test_each_unit_can_tell_whether_its_own_certificate_is_trusted(lxd, https, projects):
+    first, second = identity(), identity()
+    https.join("viewer/0", **ask(first))
+    https.join("viewer/1", **ask(second, projects="gren"))
+    (said,), others = rejected(https)
+    assert others == reachable(lxd, first)
+    assert said.pop("reason") == "no such project in LXD: gren"
+    assert said == {"fingerprint": second.fingerprint, "index": 0, "unit": "viewer/1"}
+    https.publish("viewer/1", projects="green, gren")  # let in, but to less than asked
+    (said,), others = rejected(https)
+    assert others == reachable(lxd, first, second)
+    assert said["reason"] == "no such project in LXD: gren"
+    https.publish("viewer/1", projects="green")
+    assert https.published() == reachable(lxd, first, second)
 
 
 def test_configured_address_comes_first(lxd, juju, admin):
@@ -197,7 +230,9 @@ def test_configured_address_comes_first(lxd, juju, admin):
     https = juju.deploy(config=config).relate("viewer", "https")
     client = identity()
     https.join("viewer/0", **ask(client))
-    assert https.published() == reachable(lxd, f"localhost:{lxd.port}", lxd.address)
+    assert https.published() == reachable(
+        lxd, client, addresses=[f"localhost:{lxd.port}", lxd.address]
+    )
     assert log_in(https.published(), client)["auth"] == "trusted"
 
 
@@ -217,7 +252,7 @@ def test_certificate_of_a_ca_stands_for_the_server_s_own(juju):
         }
         https = juju.deploy(config=config).relate("viewer", "https")
         https.join("viewer/0", **ask(client))
-        assert https.published() == reachable(other)
+        assert https.published() == reachable(other, client)
 
 
 def test_what_was_published_stays_while_lxd_is_away(lxd, app, unit, https, registered):
@@ -227,12 +262,12 @@ def test_what_was_published_stays_while_lxd_is_away(lxd, app, unit, https, regis
     try:
         https.publish("viewer/0", **ask(second))
         assert unit.status[0] == "waiting"
-        assert https.published() == reachable(lxd)
+        assert https.published() == reachable(lxd, first)
     finally:
         lxd.start()
     app.update_status()
     assert list(registered()) == [second.fingerprint]
-    assert https.published() == reachable(lxd)
+    assert https.published() == reachable(lxd, second)
 
 
 def test_relation_that_cannot_be_read(lxd, app, unit, https, registered):
@@ -256,9 +291,9 @@ def test_leadership_in_doubt_changes_nothing(lxd, app, unit, https, registered):
 
 
 def test_every_unit_tells_of_a_server_of_its_own(lxd, app, unit, https):
-    follower = app.add_unit()
-    https.join("viewer/0", **ask(identity()))
-    assert https.published(unit) == https.published(follower) == reachable(lxd)
+    follower, client = app.add_unit(), identity()
+    https.join("viewer/0", **ask(client))
+    assert https.published(unit) == https.published(follower) == reachable(lxd, client)
     assert https.application_published() == {}
 
 
@@ -269,7 +304,7 @@ def test_what_it_costs(app, unit, relation, https):
     https.remove()
     (without,) = app.update_status()
     assert [call.arguments[-1] for call in without.called("relation-ids")] == ["api", "https"]
-    assert len(without.called("is-leader")) == 1
+    assert without.called("is-leader") == []
     assert len(with_https.called("relation-get")) == len(without.called("relation-get")) + 4
     assert len(with_https.called("is-leader")) == 1
     assert with_https.called("relation-set") == []
@@ -278,10 +313,11 @@ def test_what_it_costs(app, unit, relation, https):
 def test_actions(lxd, juju, app, unit, https):
     client = identity("viewer-client")
     https.join("viewer/0", **ask(client))
-    outcome = unit.run_action("list-trusted-clients")
+    outcome = unit.run_action("show")
     group = outcome.results[f"relation-{https.number}"]
     wish = group["client-1"]
-    assert (group["requirer"], wish["asked-by"]) == ("viewer", "viewer/0")
+    assert (group["endpoint"], group["requirer"]) == ("https", "viewer")
+    assert wish["asked-by"] == "viewer/0"
     assert (wish["fingerprint"], wish["state"]) == (client.fingerprint, "trusted")
     outcome = unit.run_action("remove-trusted-client", fingerprint=client.fingerprint)
     assert outcome.results["warning"].startswith(f"viewer ({https.id}) still asks for it")
@@ -290,16 +326,18 @@ def test_actions(lxd, juju, app, unit, https):
 
 
 def test_reconcile_names_the_databag(lxd, unit, https):
+    client = identity()
     lxd.stop()
     try:
-        https.join("viewer/0", **ask(identity()))
+        https.join("viewer/0", **ask(client))
     finally:
         lxd.start()
     outcome = unit.run_action("reconcile")
     assert outcome.results["change-2"] == (
-        f"viewer ({https.id}): published version, certificate, certificate_fingerprint, addresses"
+        f"viewer ({https.id}): published version, certificate, certificate_fingerprint, addresses,"
+        " trusted_certs_fp"
     )
-    assert https.published() == reachable(lxd)
+    assert https.published() == reachable(lxd, client)
 
 
 def test_certificate_that_ends_soon(unit, https):
@@ -330,12 +368,12 @@ def test_of_several_servers_the_first_is_told(lxd, second, juju, admin):
     client = identity()
     https.join("viewer/0", **ask(client))
     assert client.fingerprint in lxd.trust_store and client.fingerprint in second.trust_store
-    assert https.published() == reachable(lxd)
+    assert https.published() == reachable(lxd, client)
     lxd.stop()
     try:
         app.update_status()
-        assert https.published() == reachable(lxd)
+        assert https.published() == reachable(lxd, client)
         app.configure(lxd_endpoint=f"{second.url},{lxd.url}")
-        assert https.published() == reachable(second)
+        assert https.published() == reachable(second, client)
     finally:
         lxd.start()

@@ -125,11 +125,11 @@ class World:
     @property
     def obstacle(self):
         """The status that a hook has to end with; None where that depends."""
+        if "credential-get" in self.app.faults:
+            return None
         if not self.has_credential:
             return "blocked"
         if any(store.lacks_member for store in self.served):
-            return None
-        if "credential-get" in self.app.faults:
             return None
         if any(unit.dying for unit in self.units):
             return None  # who waits for a leader that leaves says so
@@ -305,7 +305,6 @@ class World:
             if before.get(fingerprint) != after.get(fingerprint)
         }
         demand(may_change or not changed, f"{hook.name} may not change LXD, and changed {changed}")
-        wanted = oracle.entitled(self.wishes(), self.limit, store.projects)
         in_view = [*self.wishes(), *self._seen_wishes(unit)]
         openable = oracle.entitled(in_view, self.limit, store.projects)
         for fingerprint in changed:
@@ -313,7 +312,6 @@ class World:
             what = f"{hook.name}: {fingerprint}: {told(old)} became {told(new)}"
             for entry in filter(None, (old, new)):
                 demand(entry["name"].startswith(self.prefix), f"{what}, which is not ours")
-            deserved = wanted.get(fingerprint, oracle.NOTHING_OPEN)
             if new is not None:
                 # Where something is unknown an entry may stay as wide as it was.
                 allowed = openable.get(fingerprint, oracle.NOTHING_OPEN)
@@ -322,16 +320,36 @@ class World:
                 number = new["name"][len(self.prefix) :].split(".")[1]
                 asked = number.isdigit() and fingerprint in self._asked[int(number)]
                 demand(old is not None or asked, f"{what}: its name is of a relation that never asked")
-            kept = fingerprint in wanted and not disturbed
-            if kept and oracle.covers(oracle.opens(old), deserved):
+            deserved = self._deserved(unit, fingerprint, old, store)
+            if not disturbed and oracle.covers(oracle.opens(old), deserved):
                 demand(oracle.covers(oracle.opens(new), deserved), f"{what}: wishes: {deserved}")
+
+    def _deserved(self, unit, fingerprint, entry, store):
+        """What an entry has to open still, if it does: nothing at a server that was taken out. Of a
+        relation that cannot be read, and of members that the unit does not see yet, it is known
+        only that the entry was made for them, by its name."""
+        if store not in self.served:
+            return oracle.NOTHING_OPEN
+        lost = {"relation-get", "relation-list"} & self.app.faults.keys()
+        number = (entry or {"name": ""})["name"][len(self.prefix) :].split(".")[1:2]
+        wishes = []
+        for relation, said in self.said.items():
+            if [str(relation.number)] != number:
+                if lost or relation.unreadable or relation not in unit.relations:
+                    continue
+                seen = {*relation.seen_by(unit), relation.application}
+                said = {member: each for member, each in said.items() if member in seen}
+            if not relation.suspended:
+                wishes += oracle.wishes_of(said, relation.application)
+        opened = oracle.entitled(wishes, self.limit, store.projects)
+        return opened.get(fingerprint, oracle.NOTHING_OPEN)
 
     def _check_claims(self, hook, unit, bags, now):
         """What a hook has written of who is trusted is so."""
         let_in = {
             url: {fp for fp, entry in entries.items() if oracle.opens(entry) != oracle.NOTHING_OPEN}
             for store in self.stores
-            if (entries := store.entries) is not None
+            if (entries := store.entries) is not None and self.lets_charm_in(store)
             for url, _ in store.nodes
         }
         past = oracle.expired(self.wishes(), time.time() - hook.wall_seconds - 1)
@@ -484,19 +502,20 @@ class World:
         store = self.served[0]
         configured, members = store.members[-1], store.members[:-1]
         addresses = [configured.address, *sorted({member.address for member in members})]
-        bag = oracle.https_databag(
+        bags = relation.published(unit), relation.application_published()
+        bag, other = reversed(bags) if members else bags
+        faults = oracle.faults_in_https_databag(
+            bag,
             self.said[relation],
             relation.application,
             self.limit,
-            store,
-            stores[store],
+            (store, stores[store]),
             configured,
             addresses,
             now,
         )
-        bags = ({}, bag) if members else (bag, {})
-        actual = relation.published(unit), relation.application_published()
-        demand_equal(f"{unit.name} on {relation.id}", bags, actual)
+        demand(not faults, "\n".join([f"{unit.name} on {relation.id}:", *faults]))
+        demand_equal(f"{unit.name} on {relation.id}: the other databag", {}, other)
 
     def _check_store(self, store, entries):
         """Exactly what is wished for, as wide as its wishes, and what others put there. What has

@@ -123,7 +123,7 @@ static void test_bad_values(void **state)
 
     (void)state;
     assert_value_rejected("", "client_certificates is empty, not JSON");
-    assert_value_rejected("-----BEGIN", "client_certificates is not JSON (near byte 1)");
+    assert_value_rejected("-----BEGIN", "client_certificates is not JSON (near byte 0)");
     assert_value_rejected("null", NO_LIST);
     assert_value_rejected("{\"a\":[]}", NO_LIST);
     memset(deep, '[', 100);
@@ -268,7 +268,9 @@ static void test_projects(void **state)
     } cases[] = {
         {"b, a", "projects a, b", NULL},
         {"", "all of LXD", NULL},
-        {"\"\"", "all of LXD", NULL},
+        {"\"\"", NULL,
+         "projects is \"\", which names no project: name one, or delete the key to ask for all of "
+         "LXD"},
         {"\"a,b\"", "projects a, b", NULL},
         {"[\"b\",\"a\"]", "projects a, b", NULL},
         {" [ \"a\" ]", "project a", NULL},

@@ -403,7 +403,8 @@ static void assert_bag(cJSON *bag, const char *addresses)
     assert_string_equal(json_string(bag, "addresses"), addresses);
     assert_string_equal(json_string(bag, "certificate_fingerprint"), expected.fingerprint);
     assert_non_null(json_string(bag, "certificate"));
-    assert_int_equal(cJSON_GetArraySize(bag), 4);
+    assert_string_equal(json_string(bag, "trusted_certs_fp"), "[\"" FP1 "\"]");
+    assert_int_equal(cJSON_GetArraySize(bag), 5);
     certificate_free(&expected);
     cJSON_Delete(bag);
 }
@@ -442,6 +443,28 @@ static void test_https_cluster(void **state)
     fixture->relation->application_published = NULL; /* a follower */
     publish_all(fixture);
     assert_int_equal(fixture->fake.calls.count, 0);
+}
+
+/* Nothing is offered, and what was refused is told all the same: where the rest would be. */
+static void test_https_rejections(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->relation->https = true;
+    member_free(fixture->member);
+    member_refuse(fixture->member, "client/0", false, "for a reason");
+    publish_all(fixture);
+    assert_written(fixture, "addresses", NULL);
+    assert_written(fixture, "rejected_certificates",
+                   "[{\"reason\":\"for a reason\",\"unit\":\"client/0\"}]");
+    fixture->items[0].info.clustered = true;
+    fixture->relation->application_published = cJSON_CreateObject();
+    publish_all(fixture);
+    assert_null(input_of(fixture, UNIT_SET));
+    cJSON *bag = input_of(fixture, APPLICATION_SET);
+    assert_non_null(json_string(bag, "rejected_certificates"));
+    assert_int_equal(cJSON_GetArraySize(bag), 1);
+    cJSON_Delete(bag);
 }
 
 static void test_https_first_server_is_down(void **state)
@@ -512,6 +535,7 @@ int main(void)
         TEST(test_juju_refuses),
         TEST(test_https_standalone),
         TEST(test_https_cluster),
+        TEST(test_https_rejections),
         TEST(test_https_first_server_is_down),
         TEST(test_our_databag_can_be_read_back),
     };

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tools from elsewhere: Python packages from PyPI, Go modules from the module proxy. Nothing but
+these tests needs them. What cannot be had here is said aloud."""
+
+import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+BUILD = ROOT / "build/ecosystem"
+
+
+@functools.cache
+def virtual_environment(name):
+    """The Python of an environment with the packages in NAME.txt, made once, or None."""
+    requirements, folder = HERE / f"{name}.txt", BUILD / name
+    made, python = folder / "made", folder / "bin/python"
+    if not made.exists() or made.read_text() != requirements.read_text():
+        subprocess.run(["/usr/bin/python3", "-m", "venv", "--clear", folder], check=True)
+        pip = [
+            python,
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "--retries",
+            "1",
+            "--timeout",
+            "20",
+        ]
+        command = [*pip, "install", "--quiet", "--no-deps", "--requirement", requirements]
+        if subprocess.run(command, stdout=sys.stderr, check=False).returncode != 0:
+            return None
+        made.write_text(requirements.read_text())
+    return python
+
+
+@functools.cache
+def go_judge(version):
+    """The parser of that Juju as a program; a sentence why not where there is none."""
+    folder, program = HERE / f"parsers/juju{version}", BUILD / f"juju{version}"
+    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
+    needed = next(
+        line.split()[1]
+        for line in (folder / "go.mod").read_text().splitlines()
+        if line[:3] == "go "
+    )
+    found = subprocess.run(
+        ["go", "env", "GOVERSION"], capture_output=True, text=True, cwd="/", env=environment
+    )
+    present = found.stdout.strip().removeprefix("go").split("-")[0]
+    if release(present) < release(needed):
+        return f"Go is {present or 'not there'}, and the parser of Juju {version} needs {needed}"
+    download = ["go", "mod", "download", "-json"]
+    if subprocess.run(download, cwd=folder, env=environment, stdout=subprocess.DEVNULL).returncode:
+        return f"the modules of Juju {version}'s parser cannot be had"
+    BUILD.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["go", "build", "-o", program, "."], cwd=folder, env=environment, check=True)
+    return program
+
+
+def release(text):
+    return [int(part) for part in text.split(".") if part.isdigit()]
+
+
+if __name__ == "__main__":
+    # The Python for these tests.
+    chosen = virtual_environment("ops")
+    if chosen is None:
+        reason = "the packages in tests/ecosystem/ops.txt cannot be had from PyPI"
+        print(f"  NOT JUDGED: what needs ops: {reason}", file=sys.stderr)
+    print(chosen or "/usr/bin/python3")
