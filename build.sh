@@ -75,7 +75,6 @@ die() { printf 'build.sh: %s\n' "$*" >&2; exit 1; }
 refuse() { printf 'build.sh: %s; see ./build.sh help\n' "$*" >&2; exit 2; }
 
 . vendor/sources.sh
-. vendor/libraries.sh
 . vendor/inventory.sh
 
 # One build at a time in this tree. What only reads the results runs unlocked.
@@ -115,18 +114,15 @@ want_packages() { # PACKAGE...
 
 # ---------------------------------------------------------------- compiling
 
-warnings=(-Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wwrite-strings
-    -Wpointer-arith -Wformat=2 -Wvla -Wundef -Wduplicated-cond -Wno-format-truncation -Werror)
-
 # Which machine is built for, by Debian's name. For another one than this, a cross compiler compiles and qemu runs.
 choose_target() { # ARCH
     arch=$1
-    machine_flags=()
+    machine_flags= link_flags=
     case $arch in
-    amd64) triplet=x86_64-linux-gnu qemu=qemu-x86_64 ;;
+    amd64) triplet=x86_64-linux-gnu qemu=qemu-x86_64 link_flags=-Wl,-z,pack-relative-relocs ;;
     arm64) triplet=aarch64-linux-gnu qemu=qemu-aarch64 ;;
     armhf) triplet=arm-linux-gnueabihf qemu=qemu-arm ;;
-    ppc64el) triplet=powerpc64le-linux-gnu qemu=qemu-ppc64le machine_flags=(-mlong-double-64) ;; # as musl has it
+    ppc64el) triplet=powerpc64le-linux-gnu qemu=qemu-ppc64le machine_flags=-mlong-double-64 ;; # as musl has it
     riscv64) triplet=riscv64-linux-gnu qemu=qemu-riscv64 ;;
     s390x) triplet=s390x-linux-gnu qemu=qemu-s390x ;;
     *) refuse "no architecture '$arch'" ;;
@@ -166,80 +162,39 @@ write_if_changed() { # FILE
     [ -e "$1" ] && [ "$text" = "$(<"$1")" ] || printf '%s\n' "$text" >"$1"
 }
 
-# An object is fresh if it is newer than all that its dependency file names.
-fresh() { # OBJECT FLAGS
-    local file files
+bring_parts() {
+    local name
 
-    [ -e "$1" ] && [ -e "${1%.o}.d" ] && [ "$1" -nt "$2" ] || return 1
-    files=$(<"${1%.o}.d")
-    files=${files#*:}
-    for file in ${files//\\$'\n'/}; do
-        [ -e "$file" ] && [ ! "$file" -nt "$1" ] || return 1
+    for name in "${parts[@]}"; do
+        bring_source "$name"
     done
 }
 
-# Compiled with -O2 whatever the flags say: where a handshake spends its time (tests/bench/README.md), and what gcc -Os
-# would make a division of, whose time tells the dividend ("x / 3329").
-speedy=(src/ec/ec_p384_m64.c src/tls/{keccak,mlkem}.c tests/tls/constant_time/declassified_mlkem.c)
+# Make FILE... of a variant in src/Makefile. Warnings are errors, but not in what a user builds.
+compile() { # VARIANT FILE...
+    local name given=(CC="$CC" AR="$AR" RANLIB="$RANLIB" STRIP="$STRIP" arch="$arch" triplet="$triplet" machine_flags="$machine_flags"
+        link_flags="$link_flags")
 
-# Compile each C file to FOLDER/<path>.o with the flags in FOLDER/flags, where its object is not fresh; set objects.
-compile() { # FOLDER FILE...
-    local folder=$1 flags=$1/flags file object stale=() level
-
-    shift
-    objects=()
-    for file; do
-        object=$folder/${file%.c}.o
-        objects+=("$object")
-        fresh "$object" "$flags" && continue
-        mkdir -p "${object%/*}"
-        level=-c # nothing more
-        [[ " ${speedy[*]} " != *" $file "* ]] || level=-O2
-        stale+=("$level" -o "$object" "$file")
+    bring_parts
+    [ "$1" != emulated ] || bring_source cmocka
+    for name in "${parts[@]}" cmocka; do
+        given+=("$name=$(source_directory "$name")")
     done
-    [ ${#stale[@]} -gt 0 ] || return 0
-    step "compiling $((${#stale[@]} / 4)) files to $folder"
-    printf '%s\0' "${stale[@]}" | xargs -0 -n 4 -P "$jobs" "$CC" "@$flags" -MMD -c
+    [ "$1" = release ] || given+=(WERROR=-Werror)
+    step "making $2$([ $# = 2 ] || echo " and more")"
+    make --silent --no-print-directory --jobs="$jobs" --file=src/Makefile variant="$1" "${given[@]}" "${@:2}" || die "compilation failed"
 }
 
 # ---------------------------------------------------------------- the binary
-
-code_flags=(-std=c11 -Os -fPIE -fvisibility=hidden -ffunction-sections -fdata-sections -fstack-protector-strong -fno-asynchronous-unwind-tables
-    "-ffile-prefix-map=$root=.")
-library_flags=(-DBR_RDRAND=0 -DBR_USE_URANDOM=0 -DCJSON_NESTING_LIMIT=32)
-source_flags=(-Isrc -D_GNU_SOURCE "${warnings[@]}")
-
-# Our code is compiled with c_flags then, against musl and LIBRARY..., which are in libraries.
-use_musl() { # LIBRARY...
-    local compiler_headers
-
-    compiler_headers=$("$CC" -print-file-name=include)
-    third_party_flags=("${code_flags[@]}" -fasm "${machine_flags[@]}" -nostdinc -idirafter "$compiler_headers" "${library_flags[@]}")
-    build_libraries "$arch" musl "$@"
-    c_flags=("${code_flags[@]}" "${machine_flags[@]}" -nostdinc -isystem "$libraries/include" -idirafter "$compiler_headers"
-        "${source_flags[@]}")
-}
-
-# With musl's start files and library in the place of gcc's, and no dynamic linker: not every machine's gcc knows that
-# -static-pie means that. The start files relocate by RELATIVE alone, so nothing may be left to look up by its name.
-link_with_musl() { # PROGRAM OBJECT...
-    "$CC" -static-pie -nostdlib -Wl,--gc-sections,--exclude-libs,ALL,-z,relro,-z,now,-z,noexecstack,-z,text \
-        -Wl,--no-dynamic-linker,--build-id=none -o "$1" "$libraries"/lib/{rcrt1,crti}.o "${@:2}" \
-        -L"$libraries/lib" -lbearssl -lcjson -lc "$("$CC" -print-libgcc-file-name)" "$libraries/lib/crtn.o"
-    ! readelf --relocs --wide "$1" | grep ' R_' | grep -v _RELATIVE || die "$1 has symbols to be looked up when it starts"
-}
 
 verb_binary() {
     local binary=$out/lxd-integrator
 
     need_packages "${build_packages[@]}" "${cross_packages[@]}"
-    use_musl bearssl cjson
-    printf '%q\n' "${c_flags[@]}" "-DVERSION=\"$(version)\"" "-DPARTS=\"$(describe_parts | sed 's/$/\\n/' | tr -d '\n')\"" |
-        write_if_changed "$out/flags"
-    compile "$out" src/**/*.c || die "compilation failed"
-    link_with_musl "$binary.part" "${objects[@]}" "-Wl,-Map=$out/map"
-    "$STRIP" --strip-all "$binary.part"
-    mv "$binary.part" "$binary"
+    bring_parts
+    printf '#define VERSION "%s"\n#define PARTS "%s"\n' "$(version)" "$(describe_parts | sed 's/$/\\n/' | tr -d '\n')" |
+        write_if_changed "$out/version.h"
+    compile release "$binary"
     check_size "$binary"
     {
         echo "lxd-integrator $(version) for $arch, SHA-256 $(sha256sum <"$binary" | cut -c -64)"
@@ -288,17 +243,13 @@ pack() { # FOLDER CHARM
 
 # The other end of the interface: a program of its own over the same library.
 verb_requirer() {
-    local folder=$out/requirer file files=()
+    local folder=$out/requirer
 
     verb_charm
-    for file in src/**/*.c tests/requirer/*.c; do
-        [ "$file" = src/main.c ] || files+=("$file")
-    done
-    compile "$out" "${files[@]}" || die "compilation failed"
+    compile release "$out/lxd-requirer"
     rm -rf "$folder"
     mkdir -p "$folder"
-    link_with_musl "$folder/dispatch" "${objects[@]}"
-    "$STRIP" --strip-all "$folder/dispatch"
+    cp "$out/lxd-requirer" "$folder/dispatch"
     cp "build/charm/$arch"/{manifest.yaml,version,LICENSE*} tests/requirer/*.yaml "$folder"
     write_assumes >>"$folder/metadata.yaml"
     pack "$folder" "build/lxd-requirer_$arch.charm"
@@ -376,7 +327,7 @@ source_date() {
 # ---------------------------------------------------------------- other verbs
 
 verb_test() { # [SUITE [ARGUMENT...]]
-    local suite due=("${suites[@]}") failed=()
+    local suite due=("${suites[@]}") failed=() seconds=() start
 
     [ "$arch" = "$host" ] || due=("${foreign_suites[@]}")
     if [ $# -gt 0 ]; then
@@ -386,10 +337,15 @@ verb_test() { # [SUITE [ARGUMENT...]]
         return
     fi
     unlock_tree
+    rm -f build/skipped
     for suite in "${due[@]}"; do
         step "$suite"
+        start=$SECONDS
         ./build.sh --arch "$arch" --bases "$bases" test "$suite" || failed+=("$suite")
+        seconds+=("$suite $((SECONDS - start))")
     done
+    printf '%s s\n' "${seconds[@]}" "all $SECONDS" | awk '{ printf "  %-14s %5d s\n", $1, $2 }'
+    [ ! -s build/skipped ] || sed 's/^/  NOT TESTED: /' build/skipped
     [ ${#failed[@]} = 0 ] || die "failed: ${failed[*]}"
     echo "passed: ${due[*]}"
 }
@@ -402,8 +358,8 @@ verb_vendor() { # [--bundle FILE]
     local name
 
     need_packages "${build_packages[@]}"
+    bring_parts
     for name in "${parts[@]}"; do
-        bring_source "$name"
         step "$name: $(source_directory "$name")"
     done
     case ${1:-} in
@@ -457,8 +413,9 @@ verb_demo() {
 
 verb_bench() {
     [ "$arch" = "$host" ] || refuse "an emulator's time and memory say nothing on $arch"
-    need_packages "${bench_packages[@]}"
-    build_bench
+    need_packages "${e2e_packages[@]}" curl dnsmasq-base libssl-dev valgrind
+    compile bench build/bench/{empty,lxd-integrator,metered,small_hello,small_hello_valgrind}
+    compile plain build/plain/tests/p384/speed
     run_python tests/bench/bench.py "$@"
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -26,6 +27,20 @@ void *mem_alloc(size_t size)
     if (memory == NULL)
         out_of_memory();
     return memory;
+}
+
+void *mem_alloc_pages(size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (memory == MAP_FAILED)
+        out_of_memory();
+    return memory;
+}
+
+void mem_free_pages(void *memory, size_t size)
+{
+    munmap(memory, size);
 }
 
 void *mem_resize(void *memory, size_t size)

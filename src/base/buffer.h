@@ -12,6 +12,10 @@
  */
 void *mem_alloc(size_t size); /* zeroed; never NULL */
 void *mem_resize(void *memory, size_t size);
+/* For what is large and for the most part not used: zeroed, and a page that nobody touches costs
+ * nothing, where mem_alloc may read them all to see whether they are zeros. */
+void *mem_alloc_pages(size_t size);
+void mem_free_pages(void *memory, size_t size);
 /* Room for one item more in an array of count items that only this has grown (NULL at first): a
  * pointer to all of them, which may have moved. */
 void *mem_grow(void *items, size_t count, size_t item_size);

@@ -330,6 +330,15 @@ const char *node_certificate(const cJSON *node)
     return json_string(node, "certificate");
 }
 
+const cJSON *nodes_find(const struct nodes *nodes, const char *endpoint)
+{
+    for (size_t i = 0; i < nodes->count; i++) {
+        if (strcmp(node_endpoint(nodes->items[i]), endpoint) == 0)
+            return nodes->items[i];
+    }
+    return NULL;
+}
+
 void node_fingerprints(const cJSON *node, struct strings *fingerprints)
 {
     const cJSON *item;

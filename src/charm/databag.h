@@ -93,6 +93,9 @@ void nodes_read(struct nodes *nodes, const cJSON *settings);
 const char *node_endpoint(const cJSON *node);
 const char *node_certificate(const cJSON *node); /* NULL where it has none */
 
+/* The first at an endpoint, or NULL. */
+const cJSON *nodes_find(const struct nodes *nodes, const char *endpoint);
+
 /* Add the fingerprints that the node is said to trust. */
 void node_fingerprints(const cJSON *node, struct strings *fingerprints);
 void nodes_sort(struct nodes *nodes); /* by endpoint */

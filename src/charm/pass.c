@@ -11,6 +11,7 @@
 
 #define LXD_TIME_MS (60 * 1000) /* for all that a pass wants of LXD */
 #define VISIT_MS (10 * 1000)    /* for a server that is taken leave of */
+#define SERVERS "servers"       /* what the memory calls those that have entries of ours */
 
 /* One DEBUG line for each step, with its duration. */
 static void step_done(struct pass *pass, const char *what)
@@ -213,8 +214,8 @@ static void add_left(struct pass *pass, char *sentence, char *remedy)
     free(remedy);
 }
 
-/* `software` is NULL where the server has not said what it is. LXD and Incus put the name into
- * different columns, and the fingerprint into the same. */
+/* `count` is 0 where it is not known, `software` NULL where the server has not said it. LXD and
+ * Incus put the name into different columns, and the fingerprint into the same. */
 static void note_left(struct pass *pass, size_t count, const char *url,
                       const enum lxd_software *software)
 {
@@ -222,14 +223,17 @@ static void note_left(struct pass *pass, size_t count, const char *url,
     enum lxd_software taken = software != NULL ? *software : LXD_LXD;
     const char *program = lxd_program(taken);
 
+    char *number = count != 0 ? mem_printf("%zu ", count) : mem_string("");
+
     add_left(
         pass,
-        mem_printf("%zu %s named %s* may stay in %s at %s", count, count == 1 ? "entry" : "entries",
+        mem_printf("%s%s named %s* may stay in %s at %s", number, count == 1 ? "entry" : "entries",
                    prefix, lxd_name(taken), url),
         mem_printf("run \"%s config trust list --format csv | grep -E '(^|,)%s' | cut -d, -f4 | "
                    "xargs -n1 %s config trust remove\"%s",
                    program, prefix, program,
                    software != NULL ? "" : " (incus for lxc where it is Incus)"));
+    free(number);
 }
 
 /* What it has said that it is, or NULL. */
@@ -238,7 +242,7 @@ static const enum lxd_software *told(const struct server *server)
     return server->info.version != NULL ? &server->info.software : NULL;
 }
 
-/* A server that was taken out of the credentials: remove what is ours there, `count` entries. */
+/* A server that was taken out of the credentials: remove what is ours there. */
 static void take_leave(struct pass *pass, const struct endpoint *endpoint, size_t count)
 {
     struct endpoints endpoints = {0};
@@ -277,10 +281,61 @@ static void find_published(const struct nodes *known, const char *url, struct st
     strings_sort(fingerprints);
 }
 
+/* Databags of the endpoint https name one server at most, so the memory has all: as nodes of which
+ * it is not said whom they trust. */
+static void recall_servers(const struct pass *pass, struct nodes *servers)
+{
+    const char *text = goal_recall(&pass->goal, SERVERS);
+    cJSON *settings = cJSON_CreateObject();
+
+    cJSON_AddStringToObject(settings, "nodes", text != NULL ? text : "");
+    nodes_read(servers, settings);
+    cJSON_Delete(settings);
+}
+
+static bool has_ours(const struct pass *pass, const struct server *server)
+{
+    for (size_t i = 0; i < server->store.count; i++) {
+        if (owner_has(&pass->terms.owner, &server->store.items[i]))
+            return true;
+    }
+    return false;
+}
+
+/* Of those that could not be asked what was known stays known. */
+static void keep_servers(struct pass *pass)
+{
+    struct nodes before = {0}, now = {0};
+    struct strings none = {0};
+
+    recall_servers(pass, &before);
+    for (size_t i = 0; i < pass->servers.count; i++) {
+        const struct server *server = &pass->servers.items[i];
+        const char *url = server->endpoint.url;
+
+        if (server->state != SERVER_UNKNOWN && has_ours(pass, server)) {
+            char *certificate = server_certificate(server);
+
+            nodes_add(&now, url, "", &none, certificate);
+            free(certificate);
+        }
+        const cJSON *known = nodes_find(&before, url);
+        if (server->state == SERVER_UNKNOWN && known != NULL)
+            nodes_add(&now, url, "", &none, node_certificate(known));
+    }
+    char *text = now.count != 0 ? databag_nodes(&now) : NULL;
+    goal_keep(&pass->goal, SERVERS, text);
+    free(text);
+    nodes_free(&before);
+    nodes_free(&now);
+}
+
 static void take_leaves(struct pass *pass)
 {
-    struct nodes known = {0}, dropped = {0};
+    struct nodes known = {0}, dropped = {0}, remembered = {0};
 
+    recall_servers(pass, &remembered);
+    recall_servers(pass, &known);
     relations_known_nodes(&pass->relations, &known);
     servers_find_dropped(&pass->servers, &known, &dropped);
     for (size_t i = 0; i < dropped.count && leadership_held(&pass->leadership); i++) {
@@ -290,10 +345,12 @@ static void take_leaves(struct pass *pass)
 
         find_published(&known, node_endpoint(dropped.items[i]), &fingerprints);
         if (endpoint_parse(&endpoint, node_endpoint(dropped.items[i]), &ignored) == 0 &&
-            fingerprints.count != 0)
+            (fingerprints.count != 0 || nodes_find(&remembered, endpoint.url) != NULL))
             take_leave(pass, &endpoint, fingerprints.count);
         strings_free(&fingerprints);
     }
+    keep_servers(pass);
+    nodes_free(&remembered);
     nodes_free(&known);
     nodes_free(&dropped);
 }

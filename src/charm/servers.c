@@ -222,19 +222,10 @@ void servers_detour(struct servers *servers, const struct nodes *known, int64_t 
 
 /* ---- published nodes ---- */
 
-static const cJSON *find_node(const struct nodes *known, const struct endpoint *endpoint)
-{
-    for (size_t i = 0; i < known->count; i++) {
-        if (strcmp(node_endpoint(known->items[i]), endpoint->url) == 0)
-            return known->items[i];
-    }
-    return NULL;
-}
-
 /* Of a server that was not observed what is known is what was published of it. */
 static bool may_be_of(const struct server *server, const struct nodes *known, const cJSON *node)
 {
-    const cJSON *own = find_node(known, &server->endpoint);
+    const cJSON *own = nodes_find(known, server->endpoint.url);
     const char *certificate = node_certificate(node);
     const char *expected = own != NULL ? node_certificate(own) : NULL;
 
@@ -297,7 +288,7 @@ void servers_find_dropped(const struct servers *servers, const struct nodes *kno
         if (endpoint_parse(&endpoint, node_endpoint(node), &ignored) != 0 ||
             is_served(servers, &endpoint) || endpoints_contain(servers->endpoints, &endpoint) ||
             servers_keep_node(servers, known, node) || was_of_cluster(servers, node) ||
-            find_node(dropped, &endpoint) != NULL)
+            nodes_find(dropped, endpoint.url) != NULL)
             continue;
         dropped->items = mem_grow(dropped->items, dropped->count, sizeof *dropped->items);
         dropped->items[dropped->count++] = cJSON_Duplicate(node, true);

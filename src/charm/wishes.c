@@ -67,9 +67,19 @@ static size_t printed_length(const char *text)
     size_t length = 0;
 
     for (; *text != '\0'; text++) {
-        bool escaped = strchr("\"\\\b\f\n\r\t", *text) != NULL;
-
-        length += escaped ? 2 : (unsigned char)*text < ' ' ? 6 : 1;
+        switch (*text) {
+        case '"':
+        case '\\':
+        case '\b':
+        case '\f':
+        case '\n':
+        case '\r':
+        case '\t':
+            length += 2;
+            break;
+        default:
+            length += (unsigned char)*text < ' ' ? 6 : 1;
+        }
     }
     return length;
 }

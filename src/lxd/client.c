@@ -211,7 +211,7 @@ struct lxd_client *lxd_start_over(const struct lxd_transport *transport,
                                   const struct endpoint *endpoint,
                                   const struct lxd_credentials *credentials, int64_t deadline)
 {
-    struct lxd_client *client = mem_alloc(sizeof *client);
+    struct lxd_client *client = mem_alloc_pages(sizeof *client);
 
     client->endpoint = *endpoint;
     client->credentials = *credentials;
@@ -274,7 +274,7 @@ void lxd_close(struct lxd_client *client)
     free(client->queue);
     certificate_free(&client->presented);
     free(client->warning);
-    free(client);
+    mem_free_pages(client, sizeof *client);
 }
 
 void lxd_set_deadline(struct lxd_client *client, int64_t deadline)

@@ -274,6 +274,7 @@ def record_crowd(lxd, juju, credential):
     juju.asleep = True
     for number in range(relations):
         relation = app.relate(f"builder-{number}")
+        app.units[0].relations.append(relation)
         for unit in range(units):
             name = f"{relation.application}/{unit}"
             relation.join(name, client_certificates=bundle(identity("builder")))

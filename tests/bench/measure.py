@@ -24,7 +24,7 @@ from go_program import go_program  # noqa: E402
 QUIET = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
 BINARY = Path(os.environ["LXD_INTEGRATOR_BINARY"])
 CHARM = Path(os.environ["LXD_INTEGRATOR_CHARM"])
-PROGRAMS = ROOT / "build" / "bench"  # what tests/suites.sh builds for this
+PROGRAMS = ROOT / "build" / "bench"  # what build.sh builds for this
 TRANSPORTS = ("agent", "exec")
 
 

@@ -5,12 +5,12 @@ import collections
 import statistics
 import subprocess
 
-from measure import PROGRAMS, print_table
+from measure import ROOT, print_table
 
 
 def measure_p384(options, _credential):
     lines = subprocess.run(
-        [PROGRAMS / "p384_speed", str(options.repetitions)],
+        [ROOT / "build/plain/tests/p384/speed", str(options.repetitions)],
         check=True,
         capture_output=True,
         text=True,

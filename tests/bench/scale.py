@@ -102,6 +102,7 @@ def relate(app, clients, relations):
     app.juju.asleep = True
     for number in range(relations):
         relation = app.relate(f"builder-{number}")
+        app.units[0].relations.append(relation)
         name = f"{relation.application}/0"
         relation.join(name, client_certificates=bundle(*clients[number::relations]))
         relation.show(app.units[0], name)

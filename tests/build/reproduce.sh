@@ -16,9 +16,8 @@ verb_reproduce() {
     write_bundle "$copy/bundle.tar"
     tar -xf "$copy/bundle.tar" -C "$copy"
     find "$copy" -exec touch --no-dereference --date=2001-02-03 {} +
-    other_circumstances "$copy"
     step "building $arch in $copy"
-    (cd "$copy" && umask 077 && "${circumstances[@]}" ./build.sh --arch "$arch" --bases "$bases") ||
+    in_other_circumstances "$copy" ./build.sh --arch "$arch" --bases "$bases" ||
         die "$arch cannot be built in other circumstances"
     compare_with "$copy/build" "$arch/lxd-integrator" "lxd-integrator_$arch.charm"
     rm -rf "$copy"
@@ -29,22 +28,22 @@ copy_tree() { # DIRECTORY
     tar -c --exclude=./build . | tar -x -C "$1"
 }
 
-# Set circumstances to the command in front of the build's.
-other_circumstances() { # DIRECTORY
-    circumstances=(env -i "PATH=$PATH" HOME=/nonexistent TZ=Asia/Tokyo LANG=tr_TR.UTF-8 NO_FAKE_STAT=1 faketime "+400 days")
+in_other_circumstances() { # DIRECTORY COMMAND...
+    local circumstances=(env -i "PATH=$PATH" HOME=/nonexistent TZ=Asia/Tokyo LANG=tr_TR.UTF-8 NO_FAKE_STAT=1 faketime "+400 days")
     if [ "$(id -u)" = 0 ]; then
         chown -R 65534:65534 "$1"
         circumstances=(setpriv --reuid=65534 --regid=65534 --clear-groups "${circumstances[@]}")
     else
-        step "note: only root can build as another user, so the user is the same"
+        tests/skip "a build by another user" "only root can do that"
     fi
     if unshare --net true 2>/dev/null; then
         circumstances=(unshare --net "${circumstances[@]}")
     elif unshare --user --map-current-user --net true 2>/dev/null; then
         circumstances=(unshare --user --map-current-user --net "${circumstances[@]}")
     else
-        step "note: this machine permits no network namespace, so the network stays"
+        tests/skip "a build without network" "this machine permits no network namespace"
     fi
+    (cd "$1" && umask 077 && "${circumstances[@]}" "${@:2}")
 }
 
 compare_with() { # BUILD FILE...

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures: the charm, a Juju, an LXD."""
 
+import ctypes
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -18,9 +20,28 @@ def pytest_addoption(parser):
     parser.addoption("--all-system-calls", action="store_true", help="for test_kill.py")
 
 
-def pytest_configure():
-    """A run that is told to end tears everything down, as with Ctrl-C."""
+ROOT = Path(__file__).resolve().parents[2]
+CLONE_NEWNET = 0x40000000
+
+
+def pytest_configure(config):
+    """A run that is told to end tears everything down, as with Ctrl-C. All workers (pytest-xdist) have the same seed, and
+    each a network of its own, so that no port which one has given up for a moment is another's."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    os.environ.setdefault("LXD_INTEGRATOR_SEED", str(int(time.time()) // 10))
+    if hasattr(config, "workerinput"):
+        if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), "no network namespace for this worker")
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
+def pytest_report_header():
+    return f"random events (test_model.py): LXD_INTEGRATOR_SEED={os.environ['LXD_INTEGRATOR_SEED']}"
+
+
+def pytest_terminal_summary(terminalreporter):
+    for report in terminalreporter.stats.get("skipped", []):
+        subprocess.run([ROOT / "tests/skip", report.nodeid, report.longrepr[2]], check=True)
 
 
 def built(variable):

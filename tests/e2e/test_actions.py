@@ -8,6 +8,7 @@ from cryptography import x509
 
 from expectations import active, cut, entry_name, published, served
 from juju import lxd_cloud
+from lxd import SOFTWARE
 from pki import bundle, identity
 
 

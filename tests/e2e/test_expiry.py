@@ -11,6 +11,12 @@ from lxd import SOFTWARE, Lxd
 from pki import bundle, certify, generate, identity, key_pem, Identity
 
 
+@pytest.fixture(params=["agent"])
+def transport(request):
+    """One way to Juju will do: what these tests are about is between the charm and LXD."""
+    return request.param
+
+
 def date_in(days):
     return (datetime.datetime.utcnow() + datetime.timedelta(days=days)).strftime("%Y-%m-%d")
 

@@ -13,6 +13,12 @@ from pki import Identity, bundle, certify, generate, identity, key_pem
 DENIED = Reply(1, stderr=b"ERROR permission denied\n")
 
 
+@pytest.fixture(params=["agent"])
+def transport(request):
+    """One way to Juju will do: what these tests are about is between the charm and LXD."""
+    return request.param
+
+
 @pytest.fixture
 def https(app):
     """A relation of the endpoint https, still without units."""

@@ -100,6 +100,20 @@ def test_server_that_is_taken_out_is_cleaned(lxd, second, admin, both):
     assert [line for line in hook.logged("WARNING") if "may stay" in line] == []
 
 
+def test_server_that_no_databag_names_is_cleaned_too(lxd, second, admin, both):
+    """The endpoint https has room for the first server only."""
+    client = identity()
+    both.relate("viewer", "https").join("viewer/0", version="1.0", certificate=client.certificate)
+    both.add_unit()
+    assert client.fingerprint in second.trust_store
+    second.stop()
+    both.update_status()
+    second.start()
+    both.configure(lxd_endpoint=lxd.url)
+    assert set(second.trust_store) == {admin.fingerprint}
+    assert client.fingerprint in lxd.trust_store
+
+
 def test_server_that_is_taken_out_while_it_is_down(lxd, second, admin, both):
     relation = both.relate("builder")
     client = identity()

@@ -13,6 +13,12 @@ from peers import TlsPeer
 from pki import bundle, identity
 
 
+@pytest.fixture(params=["agent"])
+def transport(request):
+    """One way to Juju will do: what these tests are about is between the charm and LXD."""
+    return request.param
+
+
 def test_lxd_is_down_and_comes_back(lxd, app, unit, relation):
     first, second = identity(), identity()
     relation.join("builder/0", client_certificates=bundle(first))

@@ -10,6 +10,12 @@ from pki import bundle, identity
 pytestmark = pytest.mark.usefixtures("projects")
 
 
+@pytest.fixture(params=["agent"])
+def transport(request):
+    """One way to Juju will do: what these tests are about is between the charm and LXD."""
+    return request.param
+
+
 def opens(lxd, client):
     """What the client's entry opens: None stands for everything."""
     entry = lxd.trust_store[client.fingerprint]

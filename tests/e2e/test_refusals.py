@@ -16,6 +16,12 @@ LIST = "/1.0/certificates?recursion=1"
 unique = pytest.mark.skipif(bool(INCUS), reason="names may repeat in Incus")
 
 
+@pytest.fixture(params=["agent"])
+def transport(request):
+    """One way to Juju will do: what these tests are about is between the charm and LXD."""
+    return request.param
+
+
 @pytest.fixture
 def between(lxd, admin):
     with Between(lxd, admin) as proxy:

@@ -10,6 +10,12 @@ from peers import Hole
 from pki import Identity, bundle, identity
 
 
+@pytest.fixture(params=["agent"])
+def transport(request):
+    """One way to Juju will do: what these tests are about is between the charm and LXD."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
 def second_daemon():
     with Lxd("127.0.0.2") as daemon:

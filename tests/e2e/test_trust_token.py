@@ -32,6 +32,12 @@ OPTION = "lxd_trust_token"
 SERVES_ON = "; what was enrolled before serves on"
 
 
+@pytest.fixture(params=["agent"])
+def transport(request):
+    """One way to Juju will do: what these tests are about is between the charm and LXD."""
+    return request.param
+
+
 def name_for(app):
     """What the entry of this application is to be called."""
     return f"juju-{app.juju.model_uuid[:8]}-{app.name}"
