@@ -27,7 +27,9 @@ usage: ./build.sh [--arch ARCH] [--bases RELEASES] [VERB [ARGUMENT...]]
   vendor                only bring and check the third-party sources (for a build without network)
   vendor --bundle FILE  the same, and write all that such a build needs into one archive
   release               charms for all architectures, SBOMs, checksums and notes, in build/release
-  demo                  build, and show the main job against a throw-away LXD
+  demo [--cluster | --projects]
+                        build, and show the main job against a throw-away LXD, a cluster that loses a member, or
+                        a client that tries to leave its project
   test                  all tests
   test unit [NAME]      unit tests, or one of them
   test bogo [ARGUMENT]  BoringSSL's TLS tests; arguments go to its runner
@@ -40,6 +42,7 @@ usage: ./build.sh [--arch ARCH] [--bases RELEASES] [VERB [ARGUMENT...]]
                         fuzzing, briefly, or of one target for longer; see tests/fuzz/README.md
   test constant_time    that no branch and no address depends on a secret
   test e2e [ARGUMENT]   end-to-end tests against a real LXD; arguments go to pytest
+  test incus [--all]    the core of these tests against Incus, or all of it
   test names            names, proxies and what else is between a unit and LXD; see tests/names/README.md
   test ecosystem [ARGUMENT]
                         Juju's parsers, charmcraft, ops, Terraform; see tests/ecosystem/README.md; arguments go to pytest
@@ -47,10 +50,14 @@ usage: ./build.sh [--arch ARCH] [--bases RELEASES] [VERB [ARGUMENT...]]
                         random events on real LXDs, as many as you like; see tests/e2e/README.md
   test kill             the charm is killed at each of its system calls
   test emulated         what "--arch s390x test" runs, as part of all tests
+  test elsewhere [--all]
+                        build, unit tests, demo and end-to-end tests, some or all, on a fresh machine of the other
+                        Debian release, which is made here
   reproduce             build again in other circumstances, without network, and compare
-  container             build with Dockerfile.build in a container, and compare
+  container             build with Dockerfile.build in a container of the release that published charms come from, and
+                        compare where this machine has that release
   lint                  clang-format, clang-tidy, cppcheck, gcc -fanalyzer
-  bench [PART...]       what a hook costs: hooks, crowd, instructions, scale, fleet, p384, or all; see tests/bench/README.md
+  bench [PART...]       what a hook costs: hooks, crowd, instructions, scale, fleet, p384, mlkem, names, lists, before, or all; see tests/bench/README.md
   clean                 remove what was built; the cache of archives stays
   help                  this text
 
@@ -97,6 +104,15 @@ need_packages() { # PACKAGE...
         die "cannot install ${missing[*]}"
 }
 
+# Those of them that this machine's distribution has.
+want_packages() { # PACKAGE...
+    local package
+
+    for package; do
+        ! apt-cache show "$package" >/dev/null 2>&1 || need_packages "$package"
+    done
+}
+
 # ---------------------------------------------------------------- compiling
 
 warnings=(-Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wwrite-strings
@@ -105,9 +121,9 @@ warnings=(-Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-protot
 # Which machine is built for, by Debian's name. For another one than this, a cross compiler compiles and qemu runs.
 choose_target() { # ARCH
     arch=$1
-    machine_flags=()
+    machine_flags=() link_flags=()
     case $arch in
-    amd64) triplet=x86_64-linux-gnu qemu=qemu-x86_64 ;;
+    amd64) triplet=x86_64-linux-gnu qemu=qemu-x86_64 link_flags=(-Wl,-z,pack-relative-relocs) ;;
     arm64) triplet=aarch64-linux-gnu qemu=qemu-aarch64 ;;
     armhf) triplet=arm-linux-gnueabihf qemu=qemu-arm ;;
     ppc64el) triplet=powerpc64le-linux-gnu qemu=qemu-ppc64le machine_flags=(-mlong-double-64) ;; # as musl has it
@@ -178,6 +194,8 @@ compile() { # FOLDER FILE...
         fresh "$object" "$flags" && continue
         mkdir -p "${object%/*}"
         level=-c # nothing more
+        [[ $file != @(src/tls|src/ec|src/base/base64|src/base/bytes|src/base/pss|src/x509/pem|src/x509/private_key|src/x509/der)* ]] ||
+            level=-fno-lto # what handles secrets is compiled as it is tested, file by file
         [[ " ${speedy[*]} " != *" $file "* ]] || level=-O2
         stale+=("$level" -o "$object" "$file")
     done
@@ -207,7 +225,7 @@ use_musl() { # LIBRARY...
 # With musl's start files and library in the place of gcc's, and no dynamic linker: not every machine's gcc knows that
 # -static-pie means that. The start files relocate by RELATIVE alone, so nothing may be left to look up by its name.
 link_with_musl() { # PROGRAM OBJECT...
-    "$CC" -static-pie -nostdlib -Wl,--gc-sections,--exclude-libs,ALL,-z,relro,-z,now,-z,noexecstack,-z,text \
+    "$CC" -static-pie -nostdlib -Os -flto -flto-partition=one "${link_flags[@]}" -Wl,--gc-sections,--exclude-libs,ALL,-z,relro,-z,now,-z,noexecstack,-z,text \
         -Wl,--no-dynamic-linker,--build-id=none -o "$1" "$libraries"/lib/{rcrt1,crti}.o "${@:2}" \
         -L"$libraries/lib" -lbearssl -lcjson -lc "$("$CC" -print-libgcc-file-name)" "$libraries/lib/crtn.o"
     ! readelf --relocs --wide "$1" | grep ' R_' | grep -v _RELATIVE || die "$1 has symbols to be looked up when it starts"
@@ -218,7 +236,7 @@ verb_binary() {
 
     need_packages "${build_packages[@]}" "${cross_packages[@]}"
     use_musl bearssl cjson
-    printf '%q\n' "${c_flags[@]}" "-DVERSION=\"$(version)\"" "-DPARTS=\"$(describe_parts | sed 's/$/\\n/' | tr -d '\n')\"" |
+    printf '%q\n' "${c_flags[@]}" -flto "-DVERSION=\"$(version)\"" "-DPARTS=\"$(describe_parts | sed 's/$/\\n/' | tr -d '\n')\"" |
         write_if_changed "$out/flags"
     compile "$out" src/**/*.c || die "compilation failed"
     link_with_musl "$binary.part" "${objects[@]}" "-Wl,-Map=$out/map"
@@ -284,6 +302,7 @@ verb_requirer() {
     link_with_musl "$folder/dispatch" "${objects[@]}"
     "$STRIP" --strip-all "$folder/dispatch"
     cp "build/charm/$arch"/{manifest.yaml,version,LICENSE*} tests/requirer/*.yaml "$folder"
+    write_assumes >>"$folder/metadata.yaml"
     pack "$folder" "build/lxd-requirer_$arch.charm"
 }
 
@@ -298,8 +317,27 @@ sections() { # NAME...
 
 # Charmhub's links have names of their own there, as charmcraft writes them.
 write_metadata() {
-    sections name title summary description provides peers assumes | sed 's/^title:/display-name:/'
+    sections name title summary description provides peers | sed 's/^title:/display-name:/'
+    write_assumes
     sections links | sed '1d; s/^  //; s/^documentation:/docs:/; s/^contact: *\(.*\)/maintainers: [\1]/'
+}
+
+# The Jujus that accept these bases. Before 3.3 Juju refuses a charm for a single base that it does not know; 24.04 is known
+# from 2.9.50 and 3.1.9 on, 26.04 from 3.6.17 and 4.0.5 on.
+write_assumes() {
+    local oldest newest
+
+    oldest=$(tr ' ' '\n' <<<"$bases" | sort -V | head -n 1)
+    newest=$(tr ' ' '\n' <<<"$bases" | sort -V | tail -n 1)
+    if [[ $oldest > 24.04 ]]; then
+        printf '%s\n' assumes: '  - any-of:' '      - all-of: [juju >= 3.6.17, juju < 4.0]' '      - juju >= 4.0.5'
+    elif [[ $newest > 24.04 ]]; then
+        printf '%s\n' assumes: '  - juju >= 3.3'
+    elif [[ $newest > 22.04 ]]; then
+        sections assumes
+    else
+        printf '%s\n' assumes: '  - juju >= 2.9.23'
+    fi
 }
 
 write_config() {
@@ -333,7 +371,9 @@ source_date() {
 }
 
 . tests/suites.sh
+. tests/build/roots.sh
 . tests/build/reproduce.sh
+. tests/build/elsewhere.sh
 
 # ---------------------------------------------------------------- other verbs
 
@@ -381,10 +421,10 @@ write_bundle() { # FILE
 
     rm -rf "$folder"
     mkdir -p "$folder/build/cache"
-    for name in "${parts[@]}" "${parts[@]/%/-patches}"; do
-        [ -z "$(pins "$name")" ] || { find_archive "$name"; cp "$source_archive" "$folder/build/cache"; }
+    for name in "${parts[@]}"; do
+        find_archive "$name"
+        cp "$source_archive" "$folder/build/cache"
     done
-    [ ! -e "$cache/pins" ] || cp "$cache/pins" "$folder/build/cache"
     for name in "${targets[@]}"; do
         choose_target "$name"
         printf '%s\n' "${build_packages[@]}" "${cross_packages[@]}"
@@ -397,6 +437,8 @@ verb_release() {
     local folder=build/release target
 
     [[ $(version) != *-dirty ]] || step "note: this is a release of uncommitted changes"
+    [ "$(own_release)" = "$(published_release)" ] ||
+        step "note: published charms come from Debian's $(published_release); with this machine's compiler the bytes are others"
     rm -rf "$folder"
     mkdir -p "$folder"
     for target in "${architectures[@]}"; do

@@ -2,21 +2,21 @@
 # The test suites: a function suite_NAME each, run by "./build.sh test NAME [ARGUMENT...]". Read by build.sh.
 
 # What "./build.sh test" runs, and what of it on a charm for another machine than this.
-suites=(unit bogo wycheproof p384 peers x509 fuzz constant_time lint e2e names ecosystem sources reproduce emulated)
+suites=(unit bogo wycheproof p384 peers x509 fuzz constant_time lint e2e incus names ecosystem sources reproduce emulated elsewhere)
 foreign_suites=(unit e2e)
 
 unit_packages=("${build_packages[@]}" libc6-dev libcmocka-dev)
 bogo_packages=("${unit_packages[@]}" golang-go golang-golang-x-crypto-dev)
-p384_packages=("${unit_packages[@]}" libssl-dev)
+p384_packages=("${unit_packages[@]}" clang libssl-dev python3)
 wycheproof_packages=("${unit_packages[@]}" curl golang-go python3)
 peers_packages=("${unit_packages[@]}" curl gnutls-bin golang-go openssl python3)
 x509_packages=("${unit_packages[@]}" libssl-dev python3 python3-cryptography)
 constant_time_packages=("${unit_packages[@]}" valgrind)
 fuzz_packages=("${unit_packages[@]}" clang libclang-rt-dev python3 python3-cryptography)
-e2e_packages=("${build_packages[@]}" libc6-dev golang-go iproute2 lxd lxd-client openssl python3 python3-cryptography python3-pylxd python3-pytest python3-yaml strace)
+e2e_packages=("${build_packages[@]}" libc6-dev golang-go iproute2 openssl python3 python3-cryptography python3-pytest python3-yaml strace)
 names_packages=("${e2e_packages[@]}" dnsmasq-base haproxy libc-bin nginx-light squid tinyproxy unbound util-linux)
 ecosystem_packages=("${e2e_packages[@]}" python3-venv)
-bench_packages=("${e2e_packages[@]}" curl libssl-dev valgrind)
+bench_packages=("${e2e_packages[@]}" curl dnsmasq-base libssl-dev valgrind)
 lint_packages=("${build_packages[@]}" clang-format clang-tidy cppcheck libc6-dev)
 
 # ---------------------------------------------------------------- unit
@@ -248,7 +248,7 @@ suite_constant_time() {
     compile "$folder" tests/tls/constant_time/counted/counted.c || die "compilation failed"
     "$CC" -o "$folder/counted" "${objects[@]}" "${test_libraries[@]}" || die "linking failed"
     count_instructions "$folder"
-    tests/tls/constant_time/divisions "$folder" "${code_flags[@]}"
+    tests/tls/constant_time/divisions "$folder" "${code_flags[@]}" "-I$libraries/include"
 }
 
 # Every input of an operation must take as many instructions as the others.
@@ -292,6 +292,10 @@ build_bench() {
     # Tells where its time goes.
     metered=(tls_{start,input_done,read,write,close,wipe} socket connect send recv poll close)
     link_with_musl "$folder/metered" "${ours[@]}" "$folder/tests/bench/meter.o" "${metered[@]/#/-Wl,--wrap=}"
+    # Without X25519MLKEM768, as it is and for valgrind.
+    link_with_musl "$folder/small_hello" "${ours[@]}" "$folder/tests/bench/small_hello.o" -Wl,--wrap=tls_start
+    link_with_musl "$folder/small_hello_valgrind" "${ours[@]/#"$sandbox"/"$folder/tests/bench/unconfined.o"}" \
+        "$folder/tests/bench/small_hello.o" -Wl,--wrap=tls_start
     # The binary's P-384 and BearSSL's beside OpenSSL's, which needs glibc.
     "$CC" -std=c11 -O2 -D_GNU_SOURCE -Isrc -idirafter "$libraries/include" -o "$folder/p384_speed" tests/p384/speed.c \
         "$folder"/src/ec/*.o "$libraries/lib/libbearssl.a" -lcrypto || die "tests/p384/speed.c does not compile"
@@ -307,6 +311,27 @@ suite_e2e() { # [PYTEST ARGUMENT...]
     run_python -m pytest "${files[@]}" "$@"
 }
 
+# The core of the end-to-end tests against Incus, each kind of thing once; with --all every test of what it has in common
+# with LXD. How Juju is reached has nothing to do with the server: one way will do.
+suite_incus() { # [--all] [PYTEST ARGUMENT...]
+    local marked=(-m core) folder=build/incus version status
+
+    need_packages "${e2e_packages[@]}"
+    version=$(tests/e2e/bring_incus "$cache/incus-$(. /etc/os-release && echo "$VERSION_ID")" "$folder") || {
+        status=$?
+        [ "$status" = 3 ] || die "Incus cannot be unpacked"
+        echo "incus: SKIPPED, there is none to be had here"
+        return 0
+    }
+    step "Incus $version, unpacked in $folder"
+    if [ "${1:-}" = --all ]; then
+        marked=()
+        shift
+    fi
+    LXD_INTEGRATOR_INCUS=$root/$folder run_python -m pytest -k "not exec" "${marked[@]}" \
+        tests/e2e/test_{incus,relations,projects,https,trust_token,expiry,actions,refusals,left_behind,cluster}.py "$@"
+}
+
 # The end-to-end tests that can go on for longer.
 suite_model() { # [SEED [EVENTS]]
     run_python tests/e2e/model_run.py "$@"
@@ -315,9 +340,19 @@ suite_kill() { # [PYTEST ARGUMENT...]
     run_python -m pytest tests/e2e/test_kill.py --all-system-calls "$@"
 }
 
+# LXD's programs, from Debian's packages or wherever they are.
+need_lxd() {
+    ! type -P lxd >/dev/null || ! type -P lxc >/dev/null || return 0
+    (need_packages lxd lxd-client) ||
+        die "the programs lxd and lxc are needed; Ubuntu has them as a snap: set PATH=/snap/lxd/current/bin:\$PATH and" \
+            "LD_LIBRARY_PATH=/snap/lxd/current/lib for ./build.sh"
+}
+
 # The distribution's Python, whose packages these are, with the charms that were just built.
 run_python() { # ARGUMENT...
     need_packages "${e2e_packages[@]}" "${emulator_packages[@]}"
+    need_lxd
+    want_packages python3-pylxd # not in Debian 13
     verb_requirer
     unlock_tree
     LXD_INTEGRATOR_CHARM=$root/build/lxd-integrator_$arch.charm LXD_INTEGRATOR_BINARY=$root/$out/lxd-integrator \
@@ -340,6 +375,7 @@ suite_names() { # [lookups [COUNT [SEED]] | charm [PYTEST ARGUMENT...]]
         "${alone[@]}" sh -c 'ip link set lo up && exec /usr/bin/python3 tests/names/compare.py "$@"' sh "$lookup" "${@:2}"
     fi
     if [ "${1:-charm}" = charm ]; then
+        need_lxd
         verb_charm
         unlock_tree
         LXD_INTEGRATOR_CHARM=$root/build/lxd-integrator_$arch.charm LXD_INTEGRATOR_BINARY=$root/$out/lxd-integrator \

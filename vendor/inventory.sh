@@ -4,9 +4,11 @@
 
 parts=(musl bearssl cjson)
 
-# Set title, licence and licence_text (a file) of NAME; and from its pins version, file, sha256, url (the upstream
-# archive), equal, equal_sha256 and level (the distribution's archive of the same sources).
+# Set title, licence, licence_text (a file) and copyright of NAME; version, file, sha256 and url of the release of upstream's that
+# it is; same_sources, which archive has the same; and its patches.
 look_up_part() { # NAME
+    local other other_sha256
+
     case $1 in
     musl) title=musl licence_text=COPYRIGHT ;;
     bearssl) title=BearSSL licence_text=LICENSE.txt ;;
@@ -14,33 +16,26 @@ look_up_part() { # NAME
     esac
     licence=MIT
     licence_text=$(source_directory "$1")/$licence_text
-    read -r _ version file sha256 url < <(pins "$1")
-    read -r _ _ equal equal_sha256 _ level < <(pins "$1" | grep ' distribution ')
-}
-
-# Set patches, patches_sha256 and level to what the distribution puts on top of NAME; fails if that is nothing.
-look_up_patches() { # NAME
-    local pin
-
-    pin=$(cached_pin "$1-patches") || return 1
-    read -r _ _ patches patches_sha256 _ level <<<"$pin"
+    copyright=$(grep -m 1 -o 'Copyright.*' "$licence_text")
+    read -r _ version _ < <(taken_pin "$1")
+    read -r _ _ file sha256 url < <(pins "$1" | awk -v version="$version" '$2 == version')
+    same_sources="As released"
+    if read -r _ _ other other_sha256 _ < <(pins "$1" | awk -v version="$version" -v not="$sha256" '$2 == version && $4 != not'); then
+        same_sources="The same sources as in $other, SHA-256 $other_sha256"
+    fi
+    find_patches "$1"
 }
 
 # One line a part, then the compiler. Neither quotes nor backslashes: they become a C string.
 describe_parts() {
-    local name patch
+    local name patch patches
 
     for name in "${parts[@]}"; do
         look_up_part "$name"
         printf '%s %s, %s, SHA-256 %s' "$title" "$version" "$licence" "$sha256"
-        if look_up_patches "$name"; then
-            printf ', patches of Debian %s, SHA-256 %s' "$level" "$patches_sha256"
-        else
-            printf ', as Debian %s' "$level"
-        fi
-        for patch in vendor/"$name"/*.patch; do
-            patch=${patch##*/}
-            printf ', our patch %s' "${patch%.patch}"
+        for patch in "${patches[@]}"; do
+            patch=${patch#vendor/"$name"/}
+            printf ', patch %s' "${patch%.patch}"
         done
         echo
     done
@@ -48,7 +43,7 @@ describe_parts() {
 }
 
 copy_licences() { # FOLDER
-    local name
+    local name patches
 
     for name in "${parts[@]}"; do
         look_up_part "$name"
@@ -58,154 +53,62 @@ copy_licences() { # FOLDER
 
 # ---------------------------------------------------------------- SPDX 2.3
 
-checksum() { # ALGORITHM VALUE
-    printf '{"algorithm": "%s", "checksumValue": "%s"}' "$1" "$2"
-}
-
-file_checksums() { # FILE
-    printf '[%s, %s]' "$(checksum SHA1 "$(sha1sum <"$1" | cut -c -40)")" "$(checksum SHA256 "$(sha256sum <"$1" | cut -c -64)")"
-}
-
+# As vendor/sbom.spdx.json.in has it: what stands between "@each KIND" and "@end" is there for each of that kind.
 write_sbom() { # BINARY
-    local name patch packages=() files=() relations=()
+    local line kind= text= name title licence licence_text copyright version file sha256 url same_sources patches compiler
+    local sha1 program_sha1 program_sha256 created own_version
 
-    spdx_own_part "$1"
+    compiler=$("$CC" --version | head -n 1)
+    read -r program_sha1 _ < <(sha1sum <"$1")
+    read -r program_sha256 _ < <(sha256sum <"$1")
+    created=$(date --utc --date="@$(source_date)" +%Y-%m-%dT%H:%M:%SZ)
+    own_version=$(version)
+    while IFS= read -r line; do
+        case $line in
+        "@each "*) kind=${line#@each } text= ;;
+        @end) "each_$kind" "$text"; kind= ;;
+        *) [ -n "$kind" ] && text+=$line$'\n' || fill "$line"$'\n' ;;
+        esac
+    done <vendor/sbom.spdx.json.in
+}
+
+# Print TEXT with the variables' values in the place of their names: @sha256@.
+fill() { # TEXT
+    local rest=$1
+
+    while [[ $rest =~ ^([^@]*)@([a-z0-9_]+)@(.*)$ ]]; do
+        printf '%s%s' "${BASH_REMATCH[1]}" "${!BASH_REMATCH[2]}"
+        rest=${BASH_REMATCH[3]}
+    done
+    printf '%s' "$rest"
+}
+
+each_part() { # TEXT
     for name in "${parts[@]}"; do
         look_up_part "$name"
-        spdx_part
-        if look_up_patches "$name"; then
-            spdx_distribution_patches
-        fi
-        for patch in vendor/"$name"/*.patch; do
-            spdx_patch
+        fill "$1"
+    done
+}
+
+each_patch() { # TEXT
+    local patch id
+
+    for name in "${parts[@]}"; do
+        look_up_part "$name"
+        for patch in "${patches[@]}"; do
+            id=${patch#vendor/}
+            id=${id//\//-}
+            read -r sha1 _ < <(sha1sum <"$patch")
+            read -r sha256 _ < <(sha256sum <"$patch")
+            fill "$1"
         done
     done
-    ! uses_libgcc || spdx_libgcc
-    cat <<END
-{
-  "spdxVersion": "SPDX-2.3",
-  "dataLicense": "CC0-1.0",
-  "SPDXID": "SPDXRef-DOCUMENT",
-  "name": "lxd-integrator_$arch",
-  "documentNamespace": "https://spdx.org/spdxdocs/lxd-integrator_$arch-$(sha256sum <"$1" | cut -c -64)",
-  "creationInfo": {
-    "created": "$(date --utc --date="@$(source_date)" +%Y-%m-%dT%H:%M:%SZ)",
-    "creators": ["Tool: build.sh-$release"]
-  },
-  "packages": [$(join_items "${packages[@]}")
-  ],
-  "files": [$(join_items "${files[@]}")
-  ],
-  "relationships": [$(join_items "${relations[@]}")
-  ]
-}
-END
-}
-
-join_items() { # ITEM...
-    local separator=
-
-    for item; do
-        printf '%s\n    %s' "$separator" "$item"
-        separator=,
-    done
-}
-
-relate() { # ELEMENT TYPE ELEMENT
-    relations+=("{\"spdxElementId\": \"SPDXRef-$1\", \"relationshipType\": \"$2\", \"relatedSpdxElement\": \"SPDXRef-$3\"}")
-}
-
-spdx_own_part() { # BINARY
-    packages+=("{
-      \"SPDXID\": \"SPDXRef-lxd-integrator\",
-      \"name\": \"lxd-integrator\",
-      \"versionInfo\": \"$(version)\",
-      \"primaryPackagePurpose\": \"APPLICATION\",
-      \"downloadLocation\": \"NOASSERTION\",
-      \"filesAnalyzed\": false,
-      \"licenseConcluded\": \"Apache-2.0\",
-      \"licenseDeclared\": \"Apache-2.0\",
-      \"copyrightText\": \"NOASSERTION\"
-    }")
-    files+=("{
-      \"SPDXID\": \"SPDXRef-dispatch\",
-      \"fileName\": \"./dispatch\",
-      \"fileTypes\": [\"BINARY\"],
-      \"checksums\": $(file_checksums "$1"),
-      \"licenseConcluded\": \"Apache-2.0 AND MIT\",
-      \"copyrightText\": \"NOASSERTION\"
-    }")
-    relate DOCUMENT DESCRIBES lxd-integrator
-    relate lxd-integrator CONTAINS dispatch
-}
-
-spdx_part() {
-    packages+=("{
-      \"SPDXID\": \"SPDXRef-$name\",
-      \"name\": \"$title\",
-      \"versionInfo\": \"$version\",
-      \"primaryPackagePurpose\": \"LIBRARY\",
-      \"packageFileName\": \"$file\",
-      \"downloadLocation\": \"$url\",
-      \"checksums\": [$(checksum SHA256 "$sha256")],
-      \"sourceInfo\": \"The same sources as in Debian's $equal of $level, SHA-256 $equal_sha256\",
-      \"filesAnalyzed\": false,
-      \"licenseConcluded\": \"$licence\",
-      \"licenseDeclared\": \"$licence\",
-      \"copyrightText\": \"$(grep -m 1 -o 'Copyright.*' "$licence_text")\"
-    }")
-    relate dispatch STATIC_LINK "$name"
-}
-
-spdx_distribution_patches() {
-    packages+=("{
-      \"SPDXID\": \"SPDXRef-$name-patches\",
-      \"name\": \"Debian's patches of $title\",
-      \"versionInfo\": \"$level\",
-      \"primaryPackagePurpose\": \"ARCHIVE\",
-      \"packageFileName\": \"$patches\",
-      \"downloadLocation\": \"NOASSERTION\",
-      \"checksums\": [$(checksum SHA256 "$patches_sha256")],
-      \"filesAnalyzed\": false,
-      \"licenseConcluded\": \"NOASSERTION\",
-      \"licenseDeclared\": \"NOASSERTION\",
-      \"copyrightText\": \"NOASSERTION\"
-    }")
-    relate "$name-patches" PATCH_APPLIED "$name"
-}
-
-spdx_patch() {
-    local id=${patch#vendor/}
-
-    id=${id//\//-}
-    files+=("{
-      \"SPDXID\": \"SPDXRef-$id\",
-      \"fileName\": \"./$patch\",
-      \"fileTypes\": [\"SOURCE\"],
-      \"checksums\": $(file_checksums "$patch"),
-      \"licenseConcluded\": \"$licence\",
-      \"copyrightText\": \"NOASSERTION\"
-    }")
-    relate "$id" PATCH_APPLIED "$name"
 }
 
 # The compiler's own library has what the machine lacks, such as division on armhf. The linker's map tells.
-uses_libgcc() {
-    grep -q '/libgcc\.a(' "$out/map"
-}
-
-spdx_libgcc() {
-    packages+=("{
-      \"SPDXID\": \"SPDXRef-libgcc\",
-      \"name\": \"libgcc\",
-      \"versionInfo\": \"$("$CC" -dumpfullversion)\",
-      \"primaryPackagePurpose\": \"LIBRARY\",
-      \"downloadLocation\": \"NOASSERTION\",
-      \"comment\": \"$("$CC" --version | head -n 1)\",
-      \"filesAnalyzed\": false,
-      \"licenseConcluded\": \"GPL-3.0-or-later WITH GCC-exception-3.1\",
-      \"licenseDeclared\": \"GPL-3.0-or-later WITH GCC-exception-3.1\",
-      \"copyrightText\": \"NOASSERTION\"
-    }")
-    relate dispatch STATIC_LINK libgcc
+each_libgcc() { # TEXT
+    if grep -q '/libgcc\.a(' "$out/map"; then
+        version=$("$CC" -dumpfullversion)
+        fill "$1"
+    fi
 }

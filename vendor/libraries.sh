@@ -29,15 +29,13 @@ build_libraries() { # FOLDER NAME...
     libraries=$final
 }
 
-# With musl's older allocator: the newer one gives each group of small pieces back to the kernel, and asks for it again;
-# for a process of some milliseconds that is a fifth of what it does beside TLS (tests/bench/README.md).
 build_musl() { # SOURCE
     local work=$libraries/musl
 
     mkdir "$work"
     (
         cd "$work"
-        "../../../../$1/configure" --target="$triplet" --prefix= --disable-shared --disable-wrapper --with-malloc=oldmalloc \
+        "../../../../$1/configure" --target="$triplet" --prefix= --disable-shared --disable-wrapper \
             CC="$CC" AR="$AR" RANLIB="$RANLIB" CFLAGS="-Os -fPIE -fstack-protector-strong ${machine_flags[*]}" >log 2>&1 &&
             make -j "$jobs" install DESTDIR=.. >>log 2>&1
     ) || die "musl does not build: see $work/log"

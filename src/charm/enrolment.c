@@ -34,7 +34,8 @@ struct enrolment {
     int files[MARKS]; /* open at its beginning, one for each mark; -1: that is used, or none is due
                        */
     size_t length;    /* of what is in it */
-    cJSON *earlier;   /* the content that serves on, or NULL */
+    enum lxd_software software; /* that took the token, or refused it */
+    cJSON *earlier;             /* the content that serves on, or NULL */
 };
 
 /* ---- sentences ---- */
@@ -82,21 +83,22 @@ static int say_problem(enum enrolment_problem problem, const struct event *event
 }
 
 static int say_verdict(enum enrolment_verdict verdict, const struct enrolment *enrolment,
-                       const struct event *event, enum lxd_software software, const char *url,
-                       struct error *error)
+                       const struct event *event, const char *url, struct error *error)
 {
     const struct token *token = &enrolment->token;
+    const char *name = lxd_name(enrolment->software);
     char date[CERTIFICATE_DATE_SIZE];
     char cause[128];
 
     switch (verdict) {
     case ENROLMENT_UNDECIDED:
         return error_set(error, ERROR_WAITING,
-                         "LXD at %s has not decided yet whether it takes the token", url);
+                         "%s at %s has not decided yet whether it takes the token", name, url);
     case ENROLMENT_REFUSED: {
         struct error reason = *error;
 
-        return error_set(error, ERROR_INPUT, "LXD at %s refuses the token: %s", url, reason.text);
+        return error_set(error, ERROR_INPUT, "%s at %s refuses the token: %s", name, url,
+                         reason.text);
     }
     case ENROLMENT_EXPIRED:
         certificate_date(date, token->expires);
@@ -106,14 +108,14 @@ static int say_verdict(enum enrolment_verdict verdict, const struct enrolment *e
         snprintf(cause, sizeof cause, "its name is taken, so it is lost");
         break;
     case ENROLMENT_UNFINISHED:
-        snprintf(cause, sizeof cause, "LXD took the token, but not the key");
+        snprintf(cause, sizeof cause, "%s took the token, but not the key", name);
         break;
     default:
         snprintf(cause, sizeof cause, "the token is used up, withdrawn or expired");
     }
-    say_run(error, event, software, token, cause);
+    say_run(error, event, enrolment->software, token, cause);
     size_t length = strlen(error->text);
-    snprintf(error->text + length, sizeof error->text - length, " (LXD at %s)", url);
+    snprintf(error->text + length, sizeof error->text - length, " (%s at %s)", name, url);
     return -1;
 }
 
@@ -440,6 +442,7 @@ static int enrol_at(struct enrolment *enrolment, struct lxd_client *client,
     lxd_ask_server(client);
     if (lxd_answer_server(client, server, error) != 0)
         return -1;
+    enrolment->software = server->software;
     answer.trusted = server->trusted;
     if (!answer.trusted) {
         char now[24];
@@ -488,7 +491,7 @@ static int try_at(struct enrolment *enrolment, const struct endpoint *endpoint,
         lxd_set_deadline(client, deadline);
         result = enrol_at(enrolment, client, &server, verdict, error);
         if (result == 0 && *verdict != ENROLMENT_TRUSTED)
-            result = say_verdict(*verdict, enrolment, event, server.software, endpoint->url, error);
+            result = say_verdict(*verdict, enrolment, event, endpoint->url, error);
     } else if (error->kind == ERROR_IDENTITY) {
         struct error reason = *error;
 
@@ -542,8 +545,8 @@ static int enrol_and_mark(struct enrolment *enrolment, struct credentials *crede
     set(enrolment->state, "asked", NULL);
     set(enrolment->state, "former", NULL);
     juju_log(juju, JUJU_LOG_INFO,
-             "LXD at %s trusts our certificate %.12s... now: the trust token is used up", url,
-             credentials->certificate.fingerprint);
+             "%s at %s trusts our certificate %.12s... now: the trust token is used up",
+             lxd_name(enrolment->software), url, credentials->certificate.fingerprint);
     return mark_file(enrolment, error);
 }
 

@@ -24,6 +24,7 @@ static void step_done(struct pass *pass, const char *what)
 void pass_begin(struct pass *pass, const struct juju_transport *juju, const struct event *event)
 {
     *pass = (struct pass){.juju = juju, .event = event, .step_start = net_clock_ms()};
+    pass->leadership.juju = juju;
     pass->terms.relations = &pass->relations;
     pass->terms.wishes = &pass->wishes;
     pass->terms.now = time(NULL);
@@ -31,36 +32,27 @@ void pass_begin(struct pass *pass, const struct juju_transport *juju, const stru
                pass->credentials.certificate.fingerprint);
 }
 
-bool pass_may_change(const struct pass *pass)
+bool pass_may_change(struct pass *pass)
 {
-    return pass->fate == FATE_LAST || (pass->leader && pass->fate != FATE_LEAVES);
+    return pass->fate == FATE_LAST ||
+           (pass->fate != FATE_LEAVES && leadership_held(&pass->leadership));
 }
 
 /* ---- observe Juju ---- */
 
-/* Where Juju does not say, the unit changes nothing: it is taken for one that does not lead. */
-static void find_leader(struct pass *pass)
-{
-    struct error error;
-
-    if (juju_is_leader(pass->juju, &pass->leader, &error) == 0)
-        return;
-    pass->leader = false;
-    juju_log(pass->juju, JUJU_LOG_WARNING, "LXD is not changed in this hook: %s", error.text);
-}
-
-/* Set, but naming no project, it does not mean all of LXD. */
-static int read_limit(struct projects *limit, const char *text, struct error *error)
+/* An option. Set, but naming no project, it does not mean all of LXD. */
+static int read_projects(struct projects *projects, const char *option, const char *text,
+                         struct error *error)
 {
     if (text == NULL)
         return 0;
-    switch (projects_parse(limit, text)) {
+    switch (projects_parse(projects, text)) {
     case PROJECTS_NAMELESS:
         return error_set(error, ERROR_INPUT,
-                         "projects is \"%.40s\", which names no project: name one, or reset it",
+                         "%s is \"%.40s\", which names no project: name one, or reset it", option,
                          text);
     case PROJECTS_TOO_MANY:
-        return error_set(error, ERROR_INPUT, "projects names more than the %d projects allowed",
+        return error_set(error, ERROR_INPUT, "%s names more than the %d projects allowed", option,
                          PROJECTS_MAX);
     default:
         return 0;
@@ -71,13 +63,15 @@ static int read_options(struct pass *pass, struct options *options, struct error
 {
     const struct event *event = pass->event;
     struct sources_self self = {
-        .leader = pass->leader,
+        .leadership = &pass->leadership,
         .may_enrol = event->kind != EVENT_ACTION && event->kind != EVENT_STOP &&
                      pass->fate != FATE_LEAVES && pass->fate != FATE_LAST,
     };
 
     pass->expiry_warning_days = options->expiry_warning_days;
-    if (read_limit(&pass->terms.limit, options->projects, error) != 0)
+    if (read_projects(&pass->terms.limit, "projects", options->projects, error) != 0 ||
+        read_projects(&pass->default_projects, "default-projects", options->default_projects,
+                      error) != 0)
         return -1;
     return sources_read(&pass->credentials, &pass->enrolment, pass->juju, event, options, &self,
                         error);
@@ -94,7 +88,6 @@ static int read_credentials(struct pass *pass, struct error *error)
     pass->fate = goal_fate(&pass->goal, pass->event);
     pass->terms.all_over = pass->fate == FATE_LAST;
     pass->terms.may_take = pass->fate == FATE_LAST || pass->fate == FATE_STAYS;
-    find_leader(pass);
     int result = options_read(&options, pass->juju, error);
     if (result == 0)
         result = read_options(pass, &options, error);
@@ -117,7 +110,7 @@ static bool names_projects(const struct pass *pass)
                 return true;
         }
     }
-    return pass->terms.limit.restricted;
+    return pass->terms.limit.restricted || pass->default_projects.restricted;
 }
 
 static void find_remedies(struct pass *pass)
@@ -151,7 +144,8 @@ static void observe_lxd(struct pass *pass)
 static void plan(struct pass *pass)
 {
     if (!pass->terms.all_over)
-        wishes_collect(&pass->wishes, &pass->relations, servers_know, &pass->servers);
+        wishes_collect(&pass->wishes, &pass->relations, &pass->default_projects, servers_know,
+                       &pass->servers);
     servers_plan(&pass->servers, &pass->terms);
 }
 
@@ -176,7 +170,7 @@ static void judge(struct pass *pass)
 
 static int observe_relations(struct pass *pass, struct error *error)
 {
-    if (relations_read(&pass->relations, pass->juju, pass->event, &pass->goal, pass->leader,
+    if (relations_read(&pass->relations, pass->juju, pass->event, &pass->goal, &pass->leadership,
                        error) != 0)
         return -1;
     step_done(pass, "relations read");
@@ -196,13 +190,12 @@ int pass_observe(struct pass *pass, struct error *error)
 
 /* ---- apply ---- */
 
-/* The leader alone changes LXD, so it is asked again. */
+/* The leader alone changes LXD, so Juju is asked right before. */
 static void apply(struct pass *pass)
 {
-    if (servers_due(&pass->servers) == 0 || !pass_may_change(pass))
+    if (servers_due(&pass->servers) == 0)
         return;
-    if (pass->fate != FATE_LAST)
-        find_leader(pass);
+    leadership_renew(&pass->leadership);
     if (!pass_may_change(pass))
         return;
     servers_apply(&pass->servers, &pass->terms, pass->deadline);
@@ -220,21 +213,33 @@ static void add_left(struct pass *pass, char *sentence, char *remedy)
     free(remedy);
 }
 
-static void note_left(struct pass *pass, size_t count, const char *url, enum lxd_software software)
+/* `software` is NULL where the server has not said what it is. LXD and Incus put the name into
+ * different columns, and the fingerprint into the same. */
+static void note_left(struct pass *pass, size_t count, const char *url,
+                      const enum lxd_software *software)
 {
-    const char *program = software == LXD_INCUS ? "incus" : "lxc";
     const char *prefix = pass->terms.owner.prefix;
+    enum lxd_software taken = software != NULL ? *software : LXD_LXD;
+    const char *program = lxd_program(taken);
 
-    add_left(pass,
-             mem_printf("%zu %s named %s* may stay in LXD at %s", count,
-                        count == 1 ? "entry" : "entries", prefix, url),
-             mem_printf("%s config trust list --format csv | grep ,%s | cut -d, -f4 | xargs -n1 "
-                        "%s config trust remove",
-                        program, prefix, program));
+    add_left(
+        pass,
+        mem_printf("%zu %s named %s* may stay in %s at %s", count, count == 1 ? "entry" : "entries",
+                   prefix, lxd_name(taken), url),
+        mem_printf("run \"%s config trust list --format csv | grep -E '(^|,)%s' | cut -d, -f4 | "
+                   "xargs -n1 %s config trust remove\"%s",
+                   program, prefix, program,
+                   software != NULL ? "" : " (incus for lxc where it is Incus)"));
 }
 
-/* A server that was taken out of the credentials: remove what is ours there. Is that done? */
-static bool take_leave(struct pass *pass, const struct endpoint *endpoint)
+/* What it has said that it is, or NULL. */
+static const enum lxd_software *told(const struct server *server)
+{
+    return server->info.version != NULL ? &server->info.software : NULL;
+}
+
+/* A server that was taken out of the credentials: remove what is ours there, `count` entries. */
+static void take_leave(struct pass *pass, const struct endpoint *endpoint, size_t count)
 {
     struct endpoints endpoints = {0};
     struct relations no_relations = {.everything = true};
@@ -254,14 +259,12 @@ static bool take_leave(struct pass *pass, const struct endpoint *endpoint)
     servers_observe(&servers, &endpoints, &pass->credentials, &interest, deadline);
     servers_plan(&servers, &terms);
     servers_apply(&servers, &terms, deadline);
-    bool done = servers_trouble(&servers) == NULL && servers_due(&servers) == 0;
-    for (size_t i = 0; i < servers.count; i++) {
-        for (size_t j = 0; j < servers.items[i].changes.count; j++)
-            juju_log(pass->juju, JUJU_LOG_INFO, "%s", servers.items[i].changes.items[j]);
-    }
+    for (size_t i = 0; i < servers.items[0].changes.count; i++)
+        juju_log(pass->juju, JUJU_LOG_INFO, "%s", servers.items[0].changes.items[i]);
+    if (servers_trouble(&servers) != NULL || servers_due(&servers) != 0)
+        note_left(pass, count, endpoint->url, told(&servers.items[0]));
     servers_free(&servers);
     endpoints_free(&endpoints);
-    return done;
 }
 
 /* What was published as trusted at this endpoint, on all relations. */
@@ -280,15 +283,15 @@ static void take_leaves(struct pass *pass)
 
     relations_known_nodes(&pass->relations, &known);
     servers_find_dropped(&pass->servers, &known, &dropped);
-    for (size_t i = 0; i < dropped.count; i++) {
+    for (size_t i = 0; i < dropped.count && leadership_held(&pass->leadership); i++) {
         struct strings fingerprints = {0};
         struct endpoint endpoint;
         struct error ignored;
 
         find_published(&known, node_endpoint(dropped.items[i]), &fingerprints);
         if (endpoint_parse(&endpoint, node_endpoint(dropped.items[i]), &ignored) == 0 &&
-            fingerprints.count != 0 && !take_leave(pass, &endpoint))
-            note_left(pass, fingerprints.count, endpoint.url, LXD_LXD);
+            fingerprints.count != 0)
+            take_leave(pass, &endpoint, fingerprints.count);
         strings_free(&fingerprints);
     }
     nodes_free(&known);
@@ -312,7 +315,7 @@ static void note_unremoved(struct pass *pass)
         size_t count = server->state == SERVER_UNKNOWN ? held.count : plan_due(&server->plan);
 
         if (server->state != SERVER_OBSERVED && count != 0)
-            note_left(pass, count, server->endpoint.url, server->info.software);
+            note_left(pass, count, server->endpoint.url, told(server));
     }
     strings_free(&held);
 }
@@ -327,11 +330,11 @@ static void note_own_entry(struct pass *pass)
     for (size_t i = 0; i < pass->servers.count; i++) {
         const struct server *server = &pass->servers.items[i];
 
-        add_left(
-            pass,
-            mem_printf("the entry of our own certificate stays in LXD at %s", server->endpoint.url),
-            mem_printf("%s config trust remove %.12s",
-                       server->info.software == LXD_INCUS ? "incus" : "lxc", own));
+        add_left(pass,
+                 mem_printf("the entry of our own certificate stays in %s at %s",
+                            lxd_name(server->info.software), server->endpoint.url),
+                 mem_printf("run \"%s config trust remove %.12s\"",
+                            lxd_program(server->info.software), own));
     }
 }
 
@@ -350,7 +353,7 @@ static void note_lost(struct pass *pass)
 
         find_published(&known, urls.items[i], &fingerprints);
         if (fingerprints.count != 0)
-            note_left(pass, fingerprints.count, urls.items[i], LXD_LXD);
+            note_left(pass, fingerprints.count, urls.items[i], NULL);
         strings_free(&fingerprints);
     }
     strings_free(&urls);
@@ -370,7 +373,7 @@ static int change_and_publish(struct pass *pass, struct error *error)
     apply(pass);
     judge(pass);
     if (pass->fate == FATE_STAYS || pass->fate == FATE_LAST) {
-        if (pass->leader && pass->fate == FATE_STAYS)
+        if (pass->fate == FATE_STAYS)
             take_leaves(pass);
         if (publish(&pass->answers, &pass->relations, &pass->servers, &pass->wishes, pass->juju,
                     error) != 0)
@@ -384,10 +387,10 @@ static int change_and_publish(struct pass *pass, struct error *error)
                peers_are_gone(&pass->goal, pass->juju)) {
         note_lost(pass);
     }
-    if (!pass->leader || (pass->fate != FATE_STAYS && pass->fate != FATE_LAST))
+    if (pass->fate != FATE_STAYS && pass->fate != FATE_LAST)
         return 0;
-    return peers_tell(&pass->servers, &pass->goal, pass->fate == FATE_LAST, pass->event, pass->juju,
-                      error);
+    return peers_tell(&pass->servers, &pass->goal, pass->fate == FATE_LAST, &pass->leadership,
+                      pass->event, error);
 }
 
 static int observe_and_change(struct pass *pass, struct error *error)
@@ -415,7 +418,7 @@ static int observe_and_change(struct pass *pass, struct error *error)
     return change_and_publish(pass, error);
 }
 
-static void report(struct pass *pass, const struct error *trouble)
+void pass_make_report(struct pass *pass, const struct error *trouble)
 {
     struct findings findings = {
         .error = trouble,
@@ -428,13 +431,12 @@ static void report(struct pass *pass, const struct error *trouble)
         .left = &pass->left,
         .left_remedies = &pass->left_remedies,
         .leaving_leader = pass->leaving_leader,
-        .changes_are_ours = pass_may_change(pass),
+        .changes_are_ours = servers_due(&pass->servers) == 0 || pass_may_change(pass),
         .now = pass->terms.now,
         .expiry_warning_days = pass->expiry_warning_days,
     };
 
     report_make(&pass->report, &findings);
-    report_log(&pass->report, &pass->goal, pass->juju);
 }
 
 /* LXD's version changes too rarely for relation hooks. A unit that goes has its status from Juju.
@@ -466,7 +468,8 @@ int pass_run(struct pass *pass, struct error *error)
         *error = trouble;
         return -1;
     }
-    report(pass, result != 0 ? &trouble : NULL);
+    pass_make_report(pass, result != 0 ? &trouble : NULL);
+    report_log(&pass->report, &pass->goal, pass->juju);
     goal_write(&pass->goal, pass->juju);
     return tell_status(pass, error);
 }
@@ -482,6 +485,7 @@ void pass_end(struct pass *pass)
     credentials_wipe(&pass->credentials);
     owner_free(&pass->terms.owner);
     projects_free(&pass->terms.limit);
+    projects_free(&pass->default_projects);
     strings_free(&pass->wanted);
     strings_free(&pass->left);
     strings_free(&pass->left_remedies);

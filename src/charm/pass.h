@@ -6,6 +6,7 @@
 
 #include "charm/event.h"
 #include "charm/goal.h"
+#include "charm/leadership.h"
 #include "charm/options.h"
 #include "charm/publish.h"
 #include "charm/report.h"
@@ -28,8 +29,9 @@ struct pass {
 
     struct goal goal;
     enum fate fate;
-    bool leader;
+    struct leadership leadership;
     int expiry_warning_days;
+    struct projects default_projects; /* of who names none */
     struct credentials credentials;
     struct enrolment *enrolment; /* left to be done, or NULL */
     struct relations relations;
@@ -43,7 +45,7 @@ struct pass {
     struct terms terms;
     struct answers answers;
     struct strings left;          /* a sentence each: what of ours may stay in LXD for good, ... */
-    struct strings left_remedies; /* ... and the command that removes it */
+    struct strings left_remedies; /* ... and the sentence with the command that removes it */
     char *leaving_leader;
     struct report report;
 };
@@ -60,8 +62,12 @@ int pass_observe(struct pass *pass, struct error *error);
  * was written in this hook. */
 int pass_run(struct pass *pass, struct error *error);
 
+/* Put together what a hook would report, of what was observed. trouble is what ended observing it,
+ * or NULL. It is in pass->report. */
+void pass_make_report(struct pass *pass, const struct error *trouble);
+
 /* May this unit change LXD? */
-bool pass_may_change(const struct pass *pass);
+bool pass_may_change(struct pass *pass);
 
 void pass_end(struct pass *pass);
 

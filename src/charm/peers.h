@@ -6,6 +6,7 @@
 
 #include "charm/event.h"
 #include "charm/goal.h"
+#include "charm/leadership.h"
 #include "charm/servers.h"
 #include "juju/transport.h"
 
@@ -19,15 +20,19 @@
  */
 #define PEERS_MAX_REFUSED 200
 
-/* The leader's word: whether it goes as the last one, then all is emptied. Only what differs from
- * what was told before is written, and all of it in leader-elected. ERROR_HOOK. */
+/* The leader's word; nothing where this unit does not lead. going: it goes as the last one, then
+ * all is emptied. Only what differs from what was told before is written, and all of it in
+ * leader-elected. ERROR_HOOK. */
 int peers_tell(const struct servers *servers, struct goal *goal, bool going,
-               const struct event *event, const struct juju_transport *juju, struct error *error);
+               struct leadership *leadership, const struct event *event, struct error *error);
 
 /* Take what the leader has said: what is due, and was refused to it, is refused. Returns the
  * leader's name where it is leaving itself, owned by the caller, or NULL. */
 char *peers_hear(struct servers *servers, const struct goal *goal, const struct event *event,
                  const struct juju_transport *juju);
+
+/* Who leads: this unit, or who has told so last; owned by the caller. NULL where nobody has. */
+char *peers_find_leader(struct leadership *leadership, const struct event *event);
 
 /* Is it known that no other unit has run that stays? Those that goal-state alone names know
  * nothing yet. */

@@ -394,12 +394,13 @@ static bool reject_by_date(struct judgement *judgement, const struct certificate
 /* The entry is there, and should serve. */
 static void judge_entry(struct judgement *judgement, const struct lxd_certificate *entry,
                         const struct projects *effect, const struct step *step,
-                        const struct terms *terms)
+                        const struct terms *terms, const struct surroundings *surroundings)
 {
+    const char *lxd = lxd_name(surroundings->software);
     bool ours = owner_has(&terms->owner, entry);
 
     if (strcmp(entry->type, "client") != 0) {
-        reject(judgement, mem_printf("LXD has it as a certificate of type %s, named \"%s\"",
+        reject(judgement, mem_printf("%s has it as a certificate of type %s, named \"%s\"", lxd,
                                      entry->type, entry->name));
     } else if (projects_cover(&entry->projects, effect)) {
         judgement->verdict = VERDICT_TRUSTED;
@@ -408,7 +409,7 @@ static void judge_entry(struct judgement *judgement, const struct lxd_certificat
         char *projects = projects_describe(&entry->projects);
 
         reject(judgement,
-               mem_printf("LXD has it as \"%s\", which opens %s", entry->name, projects));
+               mem_printf("%s has it as \"%s\", which opens %s", lxd, entry->name, projects));
         free(projects);
     } else if (step != NULL && step->outcome == STEP_REFUSED) {
         reject(judgement, mem_string(step->reason));
@@ -443,14 +444,14 @@ static void judge(struct judgement *judgement, const struct wish *wish, const st
     } else if (opens_nothing(&effect)) {
         judgement->verdict = VERDICT_REJECTED;
         if (judgement->reason == NULL)
-            judgement->reason =
-                mem_string("LXD has no project of the integrator's option projects");
+            judgement->reason = mem_printf("%s has no project of the integrator's option projects",
+                                           lxd_name(surroundings->software));
     } else if (!can_hold(&effect, surroundings)) {
         reject(judgement, mem_printf("LXD %s cannot restrict certificates to projects: this one "
                                      "would open all of it",
                                      surroundings->version));
     } else if (entry != NULL) {
-        judge_entry(judgement, entry, &effect, step, terms);
+        judge_entry(judgement, entry, &effect, step, terms, surroundings);
     } else if (is_own(&terms->owner, wish_fingerprint(wish))) {
         reject(judgement, mem_string("it is the integrator's own certificate"));
     } else if (step != NULL && step->outcome == STEP_REFUSED) {

@@ -32,6 +32,7 @@ struct terms {
 
 /* Of one LXD. */
 struct surroundings {
+    enum lxd_software software;
     const char *version;
     bool restricts;                 /* certificates to projects */
     const struct strings *projects; /* all that it has, sorted; NULL where we may not see all */

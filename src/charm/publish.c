@@ -16,7 +16,8 @@ static void add_rejection(struct answer *answer, const struct servers *servers,
                           const struct server *server, const struct wish *wish, size_t number)
 {
     const char *reason = server->judgements[number].reason;
-    char *whose = servers->count > 1 ? mem_printf("LXD at %s: %s", server->endpoint.url, reason)
+    char *whose = servers->count > 1 ? mem_printf("%s at %s: %s", lxd_name(server->info.software),
+                                                  server->endpoint.url, reason)
                                      : mem_string(reason);
 
     rejections_add(&answer->rejections, wish->member, wish->entry, whose);

@@ -14,7 +14,7 @@ struct reader {
     const struct juju_transport *juju;
     const struct event *event;
     struct goal *goal;
-    bool leader;
+    struct leadership *leadership;
 };
 
 /* ---- lists ---- */
@@ -277,7 +277,7 @@ static int read_application_published(struct relation *relation, const struct re
 {
     enum juju_refusal ignored;
 
-    if (!relation->https || !reader->leader)
+    if (!relation->https || !leadership_held(reader->leadership))
         return 0;
     return juju_relation_get(reader->juju, relation->id, reader->event->application,
                              JUJU_APPLICATION, &relation->application_published, &ignored, error);
@@ -309,9 +309,10 @@ static void read_databags(struct relation *relation, const struct strings *units
 }
 
 int relations_read(struct relations *relations, const struct juju_transport *juju,
-                   const struct event *event, struct goal *goal, bool leader, struct error *error)
+                   const struct event *event, struct goal *goal, struct leadership *leadership,
+                   struct error *error)
 {
-    const struct reader reader = {juju, event, goal, leader};
+    const struct reader reader = {juju, event, goal, leadership};
 
     relations->everything = event->kind == EVENT_UPDATE_STATUS;
     if (read_ids(relations, &reader, error) != 0)

@@ -9,6 +9,7 @@
 #include "charm/databag.h"
 #include "charm/event.h"
 #include "charm/goal.h"
+#include "charm/leadership.h"
 #include "juju/transport.h"
 #include "lxd/endpoint.h"
 
@@ -67,7 +68,8 @@ struct relations {
  * What is to be remembered is kept with the goal. ERROR_HOOK where relation-ids fails.
  */
 int relations_read(struct relations *relations, const struct juju_transport *juju,
-                   const struct event *event, struct goal *goal, bool leader, struct error *error);
+                   const struct event *event, struct goal *goal, struct leadership *leadership,
+                   struct error *error);
 
 /* Are all wishes known? In update-status they are, but for those of unknown relations; else where
  * every relation that lives or is unknown is complete. */

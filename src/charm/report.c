@@ -92,8 +92,7 @@ static void append_versions(struct buffer *out, const struct servers *servers)
 
         if (server->state != SERVER_OBSERVED)
             continue;
-        char *version = mem_printf("%s %s", server->info.software == LXD_INCUS ? "Incus" : "LXD",
-                                   server->info.version);
+        char *version = mem_printf("%s %s", lxd_name(server->info.software), server->info.version);
         strings_add(&versions, version);
         free(version);
     }
@@ -196,11 +195,14 @@ static size_t count_beyond(const struct findings *findings)
 static void append_foreign(struct buffer *out, const struct findings *findings)
 {
     size_t beyond = count_beyond(findings), strangers = 0;
-    bool filtered = false;
+    const char *filters = NULL;
 
     for (size_t i = 0; i < findings->servers->count; i++) {
-        strangers += findings->servers->items[i].store.strangers;
-        filtered = filtered || findings->servers->items[i].filtered;
+        const struct server *server = &findings->servers->items[i];
+
+        strangers += server->store.strangers;
+        if (server->filtered)
+            filters = lxd_name(server->info.software);
     }
     if (beyond != 0) {
         begin_part(out);
@@ -213,9 +215,9 @@ static void append_foreign(struct buffer *out, const struct findings *findings)
         buffer_printf(out, "%zu %s of no client with a name of ours", strangers,
                       strangers == 1 ? "entry" : "entries");
     }
-    if (filtered) {
+    if (filters != NULL) {
         begin_part(out);
-        buffer_append_string(out, "LXD may hide entries from us");
+        buffer_printf(out, "%s may hide entries from us", filters);
     }
 }
 
@@ -372,7 +374,7 @@ static void add_trouble(struct report *report, const struct error *error)
 static void add_server_lines(struct report *report, const struct server *server)
 {
     const char *warning = server->client != NULL ? lxd_warning(server->client) : NULL;
-    const char *url = server->endpoint.url;
+    const char *name = lxd_name(server->info.software), *url = server->endpoint.url;
 
     if (server->state != SERVER_OBSERVED)
         add_trouble(report, &server->trouble);
@@ -387,18 +389,18 @@ static void add_server_lines(struct report *report, const struct server *server)
     for (size_t i = 0; i < server->plan.missing.count; i++)
         add_line(report, REPORT_PROJECTS,
                  "project \"%s\", which is asked for, does not exist in "
-                 "LXD at %s",
-                 server->plan.missing.items[i], url);
+                 "%s at %s",
+                 server->plan.missing.items[i], name, url);
     if (server->store.strangers != 0)
         add_line(report, REPORT_FOREIGN,
-                 "%zu entries of LXD at %s have a name of ours, but are of "
+                 "%zu entries of %s at %s have a name of ours, but are of "
                  "another type than client: they are left as they are",
-                 server->store.strangers, url);
+                 server->store.strangers, name, url);
     if (server->filtered)
         add_line(report, REPORT_FOREIGN,
-                 "LXD at %s does not show our own certificate in its list, "
+                 "%s at %s does not show our own certificate in its list, "
                  "so it may hide others: each is looked up",
-                 url);
+                 name, url);
 }
 
 static void add_foreign_lines(struct report *report, const struct findings *findings)
@@ -412,9 +414,10 @@ static void add_foreign_lines(struct report *report, const struct findings *find
 
             if (server->judgements[j].beyond && entry != NULL)
                 add_line(report, REPORT_FOREIGN,
-                         "certificate %.12s... of LXD at %s opens more than the option projects "
+                         "certificate %.12s... of %s at %s opens more than the option projects "
                          "allows: its entry \"%s\" is somebody else's",
-                         fingerprint, server->endpoint.url, entry->name);
+                         fingerprint, lxd_name(server->info.software), server->endpoint.url,
+                         entry->name);
         }
     }
 }
@@ -484,7 +487,8 @@ static void add_expiring(struct expiry *expiry, const struct findings *findings)
 
         if (server->state == SERVER_UNKNOWN)
             continue;
-        char *whose = mem_printf("the server certificate of LXD at %s", server->endpoint.url);
+        char *whose = mem_printf("the server certificate of %s at %s",
+                                 lxd_name(server->info.software), server->endpoint.url);
         note_expiry(expiry, lxd_presented(server->client), whose);
         free(whose);
     }
@@ -532,7 +536,7 @@ void report_make(struct report *report, const struct findings *findings)
         add_expiring(&expiry, findings);
     }
     for (size_t i = 0; i < findings->left->count; i++)
-        add_line(report, REPORT_LEFT, "%s: there, run \"%s\"", findings->left->items[i],
+        add_line(report, REPORT_LEFT, "%s: there, %s", findings->left->items[i],
                  findings->left_remedies->items[i]);
     make_status(report, findings, expiry.first);
 }

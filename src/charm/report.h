@@ -43,7 +43,7 @@ struct findings {
     const struct strings *left;          /* a sentence each: entries that may stay for good, ... */
     const struct strings *left_remedies; /* ... and what helps */
     const char *leaving_leader;          /* who has to change LXD first, but is leaving; or NULL */
-    bool changes_are_ours;               /* this unit changes LXD */
+    bool changes_are_ours;               /* this unit makes those that are due */
     int64_t now;                         /* seconds since 1970 */
     int expiry_warning_days;
 };

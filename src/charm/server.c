@@ -6,6 +6,11 @@
 
 #include "base/net.h"
 
+static const char *name_of(const struct server *server)
+{
+    return lxd_name(server->info.software);
+}
+
 /* ---- observe ---- */
 
 /* In the order of asking. */
@@ -57,9 +62,10 @@ static int read_server(struct server *server, struct error *error)
     if (lxd_answer_server(server->client, &server->info, error) != 0)
         return -1;
     if (!server->info.trusted)
-        return error_set(
-            error, ERROR_UNTRUSTED, "LXD at %s does not trust the client certificate %.12s...: %s",
-            server->endpoint.url, own, server->interest->remedies[server->info.software]);
+        return error_set(error, ERROR_UNTRUSTED,
+                         "%s at %s does not trust the client certificate %.12s...: %s",
+                         name_of(server), server->endpoint.url, own,
+                         server->interest->remedies[server->info.software]);
     return 0;
 }
 
@@ -91,8 +97,10 @@ static int read_identity(struct server *server, struct error *error)
         buffer_append_string(&lacking, ", can_view_identities");
     if (lacking.length == 0)
         return 0;
-    error_set(error, ERROR_UNTRUSTED, "LXD at %s: the client certificate %.12s... lacks %s",
-              server->endpoint.url, server->credentials->certificate->fingerprint,
+    error_set(error, ERROR_UNTRUSTED,
+              "%s at %s: the client certificate %.12s... lacks %s: run \"lxc auth group permission "
+              "add GROUP server ENTITLEMENT\" for each",
+              name_of(server), server->endpoint.url, server->credentials->certificate->fingerprint,
               lacking.data + 2);
     buffer_free(&lacking);
     return -1;
@@ -123,9 +131,10 @@ static int check_permission(struct server *server, struct error *error)
     server->filtered = !store->shows_own;
     if (!server->info.has_identities && store->own_restricted)
         return error_set(error, ERROR_UNTRUSTED,
-                         "LXD at %s restricts the client certificate %.12s... to projects: it may "
+                         "%s at %s restricts the client certificate %.12s... to projects: it may "
                          "not manage the trust store",
-                         server->endpoint.url, server->credentials->certificate->fingerprint);
+                         name_of(server), server->endpoint.url,
+                         server->credentials->certificate->fingerprint);
     return 0;
 }
 
@@ -208,6 +217,7 @@ struct surroundings server_surroundings(const struct server *server)
     bool known = server->sees_projects && (server->asked & (1u << READ_PROJECTS)) != 0;
 
     return (struct surroundings){
+        .software = server->info.software,
         .version = server->info.version,
         .restricts = server->info.restricts,
         .projects = known ? &server->projects : NULL,
@@ -233,30 +243,31 @@ static void note(struct strings *sentences, char *sentence)
 
 static void note_done(struct server *server, struct step *step)
 {
-    const char *fingerprint = step->fingerprint, *url = server->endpoint.url;
+    const char *fingerprint = step->fingerprint, *name = name_of(server),
+               *url = server->endpoint.url;
     char *projects = projects_describe(&step->projects), *sentence;
 
     step->outcome = STEP_DONE;
     switch (step->kind) {
     case STEP_REMOVE:
-        sentence = mem_printf("certificate %.12s... (%s) is removed from the trust store of LXD at "
+        sentence = mem_printf("certificate %.12s... (%s) is removed from the trust store of %s at "
                               "%s",
-                              fingerprint, step->name, url);
+                              fingerprint, step->name, name, url);
         break;
     case STEP_RENAME:
-        sentence = mem_printf("certificate %.12s... in the trust store of LXD at %s is called %s "
+        sentence = mem_printf("certificate %.12s... in the trust store of %s at %s is called %s "
                               "now",
-                              fingerprint, url, step->name);
+                              fingerprint, name, url, step->name);
         break;
     case STEP_ADD:
-        sentence = mem_printf("certificate %.12s... (%s) is in the trust store of LXD at %s now, "
+        sentence = mem_printf("certificate %.12s... (%s) is in the trust store of %s at %s now, "
                               "and opens %s",
-                              fingerprint, step->name, url, projects);
+                              fingerprint, step->name, name, url, projects);
         break;
     default:
-        sentence = mem_printf("certificate %.12s... (%s) in the trust store of LXD at %s opens %s "
+        sentence = mem_printf("certificate %.12s... (%s) in the trust store of %s at %s opens %s "
                               "now",
-                              fingerprint, step->name, url, projects);
+                              fingerprint, step->name, name, url, projects);
     }
     note(step->kind == STEP_WIDEN ? &server->widened : &server->changes, sentence);
     free(projects);
@@ -287,8 +298,8 @@ static void note_trouble(struct server *server, const struct error *error)
 static void note_wider(struct server *server, const struct step *step, const char *why)
 {
     note(&server->wider,
-         mem_printf("certificate %.12s... (%s) cannot be taken out of LXD at %s: %s",
-                    step->fingerprint, step->name, server->endpoint.url, why));
+         mem_printf("certificate %.12s... (%s) cannot be taken out of %s at %s: %s",
+                    step->fingerprint, step->name, name_of(server), server->endpoint.url, why));
 }
 
 static void refuse(struct step *step, char *reason)
@@ -307,10 +318,13 @@ static void fail_step(struct server *server, struct step *step)
         step->outcome = STEP_FAILED;
         note_trouble(server, refusal);
     } else if (server->status == 409 && (step->kind == STEP_ADD || step->kind == STEP_RENAME)) {
-        refuse(step, mem_printf("LXD has another entry named \"%s\", or has this certificate as an "
-                                "identity: see \"lxc config trust list\" and \"lxc auth identity "
-                                "list\"",
-                                step->name));
+        bool incus = server->info.software == LXD_INCUS; /* it has no identities */
+
+        refuse(step, mem_printf("%s has another entry named \"%s\", or has this certificate%s: see "
+                                "\"%s config trust list\"%s",
+                                name_of(server), step->name, incus ? "" : " as an identity",
+                                lxd_program(server->info.software),
+                                incus ? "" : " and \"lxc auth identity list\""));
     } else {
         refuse(step, mem_string(refusal->text));
     }
@@ -414,9 +428,10 @@ static void take_removal(struct server *server, struct step *step)
     }
     store_remove(&server->store, step->fingerprint);
     note(&server->changes,
-         mem_printf("certificate %.12s... (%s) is removed from the trust store of LXD at %s, since "
+         mem_printf("certificate %.12s... (%s) is removed from the trust store of %s at %s, since "
                     "it cannot be narrowed: %s",
-                    step->fingerprint, step->name, server->endpoint.url, server->refusal.text));
+                    step->fingerprint, step->name, name_of(server), server->endpoint.url,
+                    server->refusal.text));
 }
 
 static void take_projects(struct server *server, const struct terms *terms)
@@ -484,8 +499,8 @@ static bool may_go_on(struct server *server)
         return false;
     if (net_clock_ms() < server->deadline)
         return true;
-    error_set(&error, ERROR_WAITING, "LXD at %s: %zu changes are left for the next hook",
-              server->endpoint.url, plan_due(&server->plan));
+    error_set(&error, ERROR_WAITING, "%s at %s: %zu changes are left for the next hook",
+              name_of(server), server->endpoint.url, plan_due(&server->plan));
     note_trouble(server, &error);
     return false;
 }

@@ -20,7 +20,7 @@ struct reading {
     const struct juju_transport *juju;
     const struct event *event;
     const struct options *options;
-    enum enrolment_role role;
+    const struct sources_self *self;
     char *cloud_type; /* where credential-get answers; else NULL */
 };
 
@@ -51,8 +51,12 @@ static int say_refused(const struct reading *reading, struct error *error)
 
 static int read_token(struct reading *reading, const char *token, struct error *error)
 {
+    enum enrolment_role role = ENROLMENT_FOLLOWS;
+
+    if (leadership_held(reading->self->leadership))
+        role = reading->self->may_enrol ? ENROLMENT_ENROLS : ENROLMENT_LEADS;
     return enrolment_read(reading->credentials, reading->enrolment, reading->juju, reading->event,
-                          token, reading->role, error);
+                          token, role, error);
 }
 
 /* The secret's values; those that it has not are the options'. */
@@ -214,12 +218,9 @@ int sources_read(struct credentials *credentials, struct enrolment **enrolment,
                  const struct options *options, const struct sources_self *self,
                  struct error *error)
 {
-    struct reading reading = {credentials, enrolment,         juju, event,
-                              options,     ENROLMENT_FOLLOWS, NULL};
+    struct reading reading = {credentials, enrolment, juju, event, options, self, NULL};
     int result = 0;
 
-    if (self->leader)
-        reading.role = self->may_enrol ? ENROLMENT_ENROLS : ENROLMENT_LEADS;
     memset(credentials, 0, sizeof *credentials);
     *enrolment = NULL;
     for (size_t i = 0; i < sizeof sources / sizeof *sources && result == 0; i++) {
@@ -249,9 +250,7 @@ char *sources_remedy(const struct credentials *credentials, const struct event *
     } else if (!credentials_are_current(credentials, now, date)) {
         remedy = mem_printf("it %s, renew it in %s", date, source);
     } else {
-        remedy = mem_printf("run \"%s\"", software == LXD_INCUS
-                                              ? "incus config trust add-certificate FILE"
-                                              : "lxc config trust add FILE");
+        remedy = mem_string(lxd_trust_remedy(software));
     }
     return remedy;
 }

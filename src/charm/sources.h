@@ -9,6 +9,7 @@
 #include "charm/credentials.h"
 #include "charm/enrolment.h"
 #include "charm/event.h"
+#include "charm/leadership.h"
 #include "charm/options.h"
 #include "juju/transport.h"
 
@@ -25,7 +26,7 @@
 
 /* This unit, in this run. */
 struct sources_self {
-    bool leader;
+    struct leadership *leadership;
     bool may_enrol; /* false in actions, and while this unit is leaving */
 };
 

@@ -9,11 +9,10 @@
 #include "base/error.h"
 #include "lxd/endpoint.h"
 #include "lxd/projects.h"
+#include "lxd/software.h"
 #include "x509/certificate.h"
 
 /* What LXD's REST API says and is told: bodies to structs, structs to bodies. No I/O. */
-
-enum lxd_software { LXD_LXD, LXD_INCUS };
 
 /* GET /1.0 */
 struct lxd_server {

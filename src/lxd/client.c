@@ -56,6 +56,7 @@ struct lxd_client {
     struct error refusal;  /* why the server's certificate was refused */
     struct certificate presented;
     char *warning;
+    enum lxd_software software; /* as GET /1.0 had it */
     unsigned requests;
     bool held_up; /* a change took place, and its answer did not come */
     struct lxd_identity identity;
@@ -77,11 +78,12 @@ static int tell(const struct lxd_client *client, struct error *error)
     char way[sizeof proxy->host + 40] = "";
 
     if (plain.kind != ERROR_UNREACHABLE)
-        return error_set(error, plain.kind, "LXD at %s %s", client->endpoint.url, plain.text);
+        return error_set(error, plain.kind, "%s at %s %s", lxd_name(client->software),
+                         client->endpoint.url, plain.text);
     if (proxy != NULL)
         snprintf(way, sizeof way, " through the proxy %s:%u", proxy->host, (unsigned)proxy->port);
-    return error_set(error, plain.kind, "LXD at %s unreachable%s%s%s", client->endpoint.url, way,
-                     *plain.text == '(' ? " " : ": ", plain.text);
+    return error_set(error, plain.kind, "%s at %s unreachable%s%s%s", lxd_name(client->software),
+                     client->endpoint.url, way, *plain.text == '(' ? " " : ": ", plain.text);
 }
 
 static int note_presented(struct lxd_client *client, const uint8_t *der, size_t length,
@@ -567,7 +569,10 @@ int lxd_answer_server(struct lxd_client *client, struct lxd_server *server, stru
     *server = (struct lxd_server){0};
     if (answer_ok(client, SERVER, &response, error) != 0)
         return -1;
-    return done(client, &response, api_server(&response.body, server, error), error);
+    int result = api_server(&response.body, server, error);
+    if (result == 0)
+        client->software = server->software;
+    return done(client, &response, result, error);
 }
 
 int lxd_answer_members(struct lxd_client *client, struct lxd_members *list, struct error *error)
@@ -630,6 +635,21 @@ int lxd_answer_certificates(struct lxd_client *client, lxd_certificate_sink *sin
     return done(client, &response, ended, error);
 }
 
+/* Incus may hide entries from us, by a scriptlet of its administrator's. */
+static int hidden(const struct lxd_client *client, const struct http_response *response,
+                  struct error *error)
+{
+    char reason[MAX_REASON];
+
+    if (response->status != 403 || !api_reason(&response->body, reason, sizeof reason))
+        return status_error(client, response, error);
+    error_set(
+        error, ERROR_UNTRUSTED,
+        "hides entries of its trust store from the client certificate %.12s... (HTTP 403: %s)",
+        client->credentials.certificate->fingerprint, reason);
+    return tell(client, error);
+}
+
 /* A 404 that is not LXD's own says nothing about the entry. */
 static bool is_absent(const struct http_response *response)
 {
@@ -652,7 +672,7 @@ int lxd_answer_certificate(struct lxd_client *client, bool *found,
     if (answer(client, CERTIFICATE, NULL, &response, error) != 0)
         return -1;
     if (response.status != 200 && !is_absent(&response)) {
-        status_error(client, &response, error);
+        hidden(client, &response, error);
         buffer_wipe(&response.body);
         return -1;
     }

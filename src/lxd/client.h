@@ -36,7 +36,7 @@ struct lxd_client;
  * success it is the caller's (lxd_close). A pinned certificate out of its dates is accepted and
  * noted: lxd_warning.
  *
- * Errors, here and below:
+ * Errors, here and below; "Incus at ..." once the server has said that it is that:
  *   ERROR_UNREACHABLE  "LXD at <endpoint> unreachable: <why>": no connection, a time-out, 5xx
  *   ERROR_NONSENSE     "LXD at <endpoint> answers <what>", or what else is wrong with its TLS: a
  *                      body that is not LXD's, HTTP that is none, a status that LXD never has there

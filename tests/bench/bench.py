@@ -9,6 +9,7 @@ from fleet import measure_fleet
 from hooks import measure_crowd, measure_hooks, measure_instructions
 from measure import ROOT
 from p384 import measure_p384
+from pairs import measure_before, measure_lists, measure_mlkem, measure_names
 from scale import measure_scale
 
 from pki import shared_identity
@@ -20,6 +21,10 @@ PARTS = {
     "scale": measure_scale,
     "fleet": measure_fleet,
     "p384": measure_p384,
+    "mlkem": measure_mlkem,
+    "names": measure_names,
+    "lists": measure_lists,
+    "before": measure_before,
 }
 OUTPUT = ROOT / "build" / "bench.json"
 
@@ -30,6 +35,7 @@ def main():
     parser.add_argument("--repetitions", type=int, default=50, help="rounds, at most")
     parser.add_argument("--seconds", type=int, default=120, help="for each part, about")
     parser.add_argument("--key", default="P-384", help="the credential's key: P-256, RSA-4096, ...")
+    parser.add_argument("--before", help="the packed charm that before compares this one with")
     options = parser.parse_args()
     for part in options.part:
         if part not in PARTS:

@@ -31,6 +31,18 @@ DATABAG_LIMIT = 16 * 1024 * 1024  # bytes of keys and values (core/quota: MaxRel
 HOOK_TIMEOUT = 150  # seconds; no hook may take longer than 60 by its own rules
 AGENT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin"
 
+# What a hook in a pod has of the pod's environment.
+KUBERNETES = {
+    "KUBERNETES_SERVICE_HOST": "10.152.183.1",
+    "KUBERNETES_SERVICE_PORT": "443",
+    "KUBERNETES_SERVICE_PORT_HTTPS": "443",
+    "KUBERNETES_PORT": "tcp://10.152.183.1:443",
+    "KUBERNETES_PORT_443_TCP": "tcp://10.152.183.1:443",
+    "KUBERNETES_PORT_443_TCP_PROTO": "tcp",
+    "KUBERNETES_PORT_443_TCP_PORT": "443",
+    "KUBERNETES_PORT_443_TCP_ADDR": "10.152.183.1",
+}
+
 # One byte of the protocol of hook_command.c.
 DONE, STDIN_WANTED = b"\0", b"\1"
 
@@ -198,6 +210,10 @@ class HookContext:
     @property
     def trusted(self):
         return self._unit.application.trusted
+
+    @property
+    def in_kubernetes(self):
+        return self._unit.application.juju.kubernetes
 
     @property
     def cloud(self):
@@ -414,6 +430,8 @@ def hook_environment(unit, event):
         "TERM": "tmux-256color",
         "PATH": f"{unit.tools_directory}:{AGENT_PATH}",
     }
+    if juju.kubernetes:
+        environment.update(KUBERNETES, JUJU_MACHINE_ID="")
     if not juju.version.startswith("4."):
         environment["JUJU_SLA"] = "unsupported"
     if event.kind == "action":

@@ -8,6 +8,7 @@ import ssl
 import tempfile
 from pathlib import Path
 
+from lxd import SOFTWARE
 
 MAX_STATUS = 120  # characters; the log has the rest
 
@@ -20,7 +21,7 @@ def cut(sentence):
 def active(lxd, certificates, more=""):
     """The status of a unit that serves."""
     noun = "certificate" if certificates == 1 else "certificates"
-    return ("active", cut(f"{certificates} {noun} trusted, LXD {lxd.version}, 1 node{more}"))
+    return ("active", cut(f"{certificates} {noun} trusted, {SOFTWARE} {lxd.version}, 1 node{more}"))
 
 
 def entry_name(prefix, relation, client):

@@ -277,6 +277,9 @@ def config_get(context, options, positional):
 @command("credential-get")
 def credential_get(context, _options, positional):
     no_more(positional)
+    if context.in_kubernetes and float(context.juju_version) < 3.6:
+        unsupported = 'credential-get on a "caas" model not supported'
+        raise CommandError(f"cannot access cloud credentials: {unsupported}")
     if not context.trusted:
         raise CommandError("cannot access cloud credentials: permission denied")
     return context.cloud

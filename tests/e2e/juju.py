@@ -39,8 +39,9 @@ class HookFailed(Exception):
 class Juju:
     """One controller with one model. Use as a context manager."""
 
-    def __init__(self, charm, version="3.6", transport="exec"):
+    def __init__(self, charm, version="3.6", transport="exec", kubernetes=False):
         self.charm = Path(charm)
+        self.kubernetes = kubernetes  # the model's units are pods
         self.version = version
         self.transport = transport  # of hook commands: "exec", or "agent": its socket alone
         self.https_proxy, self.no_proxy = "", "127.0.0.1,localhost,::1"  # of the model-config
@@ -169,6 +170,19 @@ def lxd_cloud(endpoint, identity, server_certificate, cloud_type="lxd"):
         "region": "localhost",
         "endpoint": endpoint,
         "credential": {"auth-type": "certificate", "attrs": attributes},
+        "is-controller-cloud": True,
+    }
+
+
+def kubernetes_cloud():
+    """The same of a Kubernetes cloud (Juju 3.6 and later), with the token of a service account."""
+    return {
+        "type": "kubernetes",
+        "name": "microk8s",
+        "region": "localhost",
+        "endpoint": "https://10.152.183.1:443",
+        "credential": {"auth-type": "oauth2", "attrs": {"Token": "eyJhbGciOiJSUzI1NiJ9"}},
+        "cacertificates": ["-----BEGIN CERTIFICATE-----\n"],
         "is-controller-cloud": True,
     }
 
@@ -758,11 +772,20 @@ class Unit:
         self._entered.remove(relation)
 
     def resume(self, relation):
-        """A relation that was suspended begins again."""
+        """A relation that was suspended begins again; where its end was not seen yet, it goes on."""
         self._left.discard(relation)
-        self.enter(relation)
+        begun = self._begun if self._begun and self._begun.relation is relation else None
+        if self.expects(Event("relation-broken", relation)) and not self.dying:
+            self.drop_pending(lambda event: event.relation is relation)
+            self._entered.append(relation)
+        else:
+            self.enter(relation)
         for remote_unit in relation.units:
-            self.see_joined(relation, remote_unit)
+            leaves = begun and begun.kind == "relation-departed" and begun.remote_unit == remote_unit
+            if remote_unit in relation.seen_by(self) and not leaves:
+                self.queue(Event("relation-changed", relation, remote_unit))
+            else:
+                self.see_joined(relation, remote_unit)
 
     def retire(self):
         """The unit is being removed: it takes its leave of everything, and does nothing else."""
@@ -820,6 +843,15 @@ class Unit:
         return self.run_pending() + self.application._run_all()
 
     restart_agent = start_agent
+
+    def move_pod(self):
+        """Kubernetes stops the pod and starts another one: the same unit with the same state, in a
+        file system that is new."""
+        hooks = [self.deliver(Event("stop"))]
+        shutil.rmtree(self.charm_directory)
+        self.install()
+        self.queue(Event("upgrade-charm"), Event("config-changed"), Event("start"))
+        return hooks + self.restart_agent()
 
     def _sort_pending(self):
         order = {"install": 0, "relation-created": 1}

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Throw-away LXD daemons.
+"""Throw-away LXD daemons, or Incus' where LXD_INTEGRATOR_INCUS names the folder that its packages
+are unpacked in.
 
 Each runs in a directory of its own, in a mount namespace of its own (what it mounts goes when it
 goes) and dies with the process that started it: nothing is left behind, however a run ends.
@@ -17,6 +18,7 @@ import socket
 import ssl
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from pki import Identity
 
 START_TIMEOUT = 60
 REQUEST_TIMEOUT = 60
+SETTLE_TIMEOUT = 60  # LXD calls a member Offline after 20 seconds without a heartbeat
 
 # LXD's debug log has one of these lines for each request, trusted or not.
 REQUEST_LINE = re.compile(
@@ -31,6 +34,8 @@ REQUEST_LINE = re.compile(
     r' ip="(?P<peer>[^"]+)"(?: method=(?P<method>\w+) protocol=\w+)?(?: url="?(?P<url>[^"\s]+))?'
 )
 
+INCUS = os.environ.get("LXD_INTEGRATOR_INCUS")
+SOFTWARE = "Incus" if INCUS else "LXD"  # as statuses name it
 
 # LXD 5.21.5 and later have a trigger instead; "lxd sql" takes no statement with a semicolon inside.
 UNIQUE_NAMES = "CREATE UNIQUE INDEX certificates_name_ui ON certificates (name)"
@@ -72,7 +77,7 @@ class Lxd:
     certificate unless it is given one (pki.Identity).
 
     Names in its trust store are unique, as in LXD 5.21.5, 6.6 and later; where unique_names is False
-    they may repeat, as in older ones. A name that is taken is a failed request here (500): what the
+    they may repeat, as in older ones and in Incus. A name that is taken is a failed request here (500): what the
     newer ones answer names_proxy.py has."""
 
     def __init__(self, host="127.0.0.1", server=None, debug=True, unique_names=True):
@@ -83,7 +88,7 @@ class Lxd:
             server.write(self.directory, "server")
         self._log = self.directory / "log"
         self._debug = ["--debug"] if debug else []
-        self._unique_names = unique_names
+        self._unique_names = unique_names and not INCUS
         self._process = None
 
     def __enter__(self):
@@ -118,10 +123,17 @@ class Lxd:
 
     @property
     def environment(self):
+        environment = {"HOME": str(self.directory), "PATH": os.environ["PATH"]}
+        if not INCUS:
+            libraries = os.environ.get("LD_LIBRARY_PATH", "")  # where LXD is a snap's
+            return {**environment, "LXD_DIR": str(self.directory), "LD_LIBRARY_PATH": libraries}
+        programs = f"{INCUS}/usr/bin:{INCUS}/usr/libexec/incus:{environment['PATH']}"
+        (libraries,) = Path(INCUS).glob("usr/lib/*-linux-gnu*")
         return {
-            "LXD_DIR": str(self.directory),
-            "HOME": str(self.directory),
-            "PATH": os.environ["PATH"],
+            **environment,
+            "INCUS_DIR": str(self.directory),
+            "PATH": programs,
+            "LD_LIBRARY_PATH": str(libraries),
         }
 
     # --- the daemon ---
@@ -148,7 +160,7 @@ class Lxd:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount"]
-                + ["lxd", "--group", "root", *self._debug],
+                + ["incusd" if INCUS else "lxd", "--group", "root", *self._debug],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -157,9 +169,9 @@ class Lxd:
             )
 
     def wait_ready(self):
-        ready = self._run("lxd", "waitready", f"--timeout={START_TIMEOUT}")
+        ready = self._run(*self._administrator, "waitready", f"--timeout={START_TIMEOUT}")
         if ready.returncode != 0 or not self.running:
-            raise LxdError(f"LXD does not start:\n{self._log.read_text()[-4000:]}")
+            raise LxdError(f"{SOFTWARE} does not start:\n{self._log.read_text()[-4000:]}")
 
     def prepare(self):
         """What is done once, when it runs for the first time."""
@@ -196,13 +208,23 @@ class Lxd:
             command, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
         )
 
+    _administrator = ("incus", "admin") if INCUS else ("lxd",)
+
     def lxc(self, *arguments):
-        """What the lxc command prints."""
-        return self._print("lxc", *arguments)
+        """What the lxc command prints, or the incus command."""
+        return self._print("incus" if INCUS else "lxc", *arguments)
 
     def lxd(self, *arguments):
-        """What the lxd command prints."""
-        return self._print("lxd", *arguments)
+        """What the lxd command prints, or "incus admin"."""
+        return self._print(*self._administrator, *arguments)
+
+    def print_token(self, name, *restrictions):
+        """Have it make a trust token; returns all that its command prints, the token last."""
+        naming = (name,) if INCUS else ("--name", name)
+        return self.lxc("config", "trust", "add", *naming, *restrictions)
+
+    def new_token(self, name, *restrictions):
+        return self.print_token(name, *restrictions).split()[-1]
 
     def _print(self, *command):
         done = self._run(*command)
@@ -258,14 +280,22 @@ class Lxd:
 
     def auth(self, identity):
         """What LXD says over the network to a client with this identity: "trusted", or not."""
+        return self._ask(identity, "GET", "/1.0")[1]["metadata"]["auth"]
+
+    def ask(self, identity, method, path, body=None):
+        """The HTTP status that it answers a client with this identity over the network."""
+        return self._ask(identity, method, path, body)[0]
+
+    def _ask(self, identity, method, path, body=None):
         with tempfile.TemporaryDirectory() as directory:
             context = ssl.create_default_context(cadata=self.certificate)
             context.check_hostname = False
             context.load_cert_chain(*identity.write(Path(directory), "client"))
         connection = http.client.HTTPSConnection(self.address, context=context)
         with contextlib.closing(connection):
-            connection.request("GET", "/1.0")
-            return json.loads(connection.getresponse().read())["metadata"]["auth"]
+            connection.request(method, path, None if body is None else json.dumps(body))
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
 
     @contextlib.contextmanager
     def recording(self):
@@ -338,7 +368,7 @@ class LxdCluster:
             "server_address": joining.address,
             "cluster_address": first.address,
             "cluster_certificate": first.certificate,
-            "cluster_password": token,
+            "cluster_token" if INCUS else "cluster_password": token,
         }
         self._configure(joining, request)
 
@@ -348,3 +378,16 @@ class LxdCluster:
         done = member.request("GET", f"/1.0/operations/{operation['id']}/wait")
         if done["err"]:
             raise LxdError(f"{request['server_name']}: {done['err']}")
+
+
+def settle(cluster, *statuses):
+    """Wait until the cluster sees its members so."""
+    deadline = time.monotonic() + SETTLE_TIMEOUT
+    asked = next(member for member, status in zip(cluster.members, statuses) if status == "Online")
+    while time.monotonic() < deadline:
+        members = asked.request("GET", "/1.0/cluster/members?recursion=1")
+        seen = {member["url"]: member["status"] for member in members}
+        if [seen.get(member.url) for member in cluster.members] == list(statuses):
+            return
+        time.sleep(0.2)
+    raise TimeoutError(f"the members are {seen}")

@@ -162,10 +162,13 @@ def judged(wishes, limit, store, entries, now):
     let_in, less = set(), set()
     for wish in wishes:
         allowed = within(wish.projects, limit)
+        if allowed is not ALL:
+            allowed &= frozenset(store.projects)
         entry = opens(entries.get(wish.fingerprint))
         usable = within(allowed, entry)
         ours = wish.fingerprint not in store.foreign
-        if wish.end > now and usable != NOTHING_OPEN and (ours or covers(entry, allowed)):
+        useful = usable != NOTHING_OPEN and (ours or covers(entry, allowed))
+        if wish.end > now and (useful or covers(entry, wish.projects)):
             let_in.add(wish.fingerprint)
         if not covers(within(limit, entry), wish.projects):
             less.add(wish.fingerprint)

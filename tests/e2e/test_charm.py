@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import stat
+import subprocess
 import zipfile
 from pathlib import Path, PurePosixPath
 
@@ -98,12 +99,73 @@ def test_legal_names(parse):
             assert re.fullmatch(ENDPOINT_NAME, endpoint["interface"])
 
 
-def test_assumes_what_juju_can_parse(parse):
-    for assumption in parse("metadata.yaml").get("assumes", []):
-        assert re.fullmatch(r"juju (>=|<) \d+(\.\d+)*", assumption)
+# --- which Jujus take it ---
+
+# By source and by trial: for each base the Jujus that know it, from a version up to another.
+KNOWN = {
+    "20.04": ["2.9.23 5"],
+    "22.04": ["2.9.23 5"],
+    "24.04": ["2.9.50 3.0", "3.1.9 3.2", "3.3 5"],
+    "26.04": ["3.6.17 4.0", "4.0.5 5"],
+}
+JUJUS = """2.9.22 2.9.23 2.9.49 2.9.50 2.9.52 3.0.0 3.0.3 3.1.0 3.1.8 3.1.9 3.1.10 3.2.0 3.2.4
+    3.3.0 3.3.7 3.4.6 3.5.7 3.6.0 3.6.16 3.6.17 3.6.28 4.0.0 4.0.4 4.0.5 4.0.15 4.1.0""".split()
 
 
-def test_bases_that_every_juju_knows(parse, charm):
+def number(version):
+    return [int(part) for part in version.split(".")]
+
+
+def knows(juju, base):
+    ranges = (each.split() for each in KNOWN[base])
+    return any(number(first) <= number(juju) < number(end) for first, end in ranges)
+
+
+def deploys(juju, bases):
+    """Up to 3.2 every base of the manifest must be known; later Jujus need one that is."""
+    if number(juju) < number("2.9.23"):  # has no assumes
+        return False
+    if number(juju) < number("3.3"):
+        return all(knows(juju, base) for base in bases)
+    return any(knows(juju, base) for base in bases)
+
+
+def admits(assumption, juju):
+    """As juju/charm/assumes reads it: a comparison, a list of which all hold, any-of, all-of."""
+    if isinstance(assumption, list):
+        return all(admits(each, juju) for each in assumption)
+    if isinstance(assumption, dict):
+        ((kind, parts),) = assumption.items()
+        return {"any-of": any, "all-of": all}[kind](admits(each, juju) for each in parts)
+    operator, version = re.fullmatch(r"juju (>=|<) (\d+(?:\.\d+)*)", assumption).groups()
+    return (number(juju) >= number(version)) == (operator == ">=")
+
+
+def test_assumes_the_jujus_that_accept_its_bases(parse):
+    bases = [base["channel"] for base in parse("manifest.yaml")["bases"]]
+    assumes = parse("metadata.yaml")["assumes"]
+    assert {juju: admits(assumes, juju) for juju in JUJUS} == {
+        juju: deploys(juju, bases) for juju in JUJUS
+    }
+
+
+@pytest.mark.parametrize("bases", ["20.04 22.04", "22.04", "24.04", "22.04 24.04 26.04", "26.04"])
+def test_assumes_with_other_bases(bases):
+    functions = re.findall(
+        r"^(?:sections|write_assumes)\(\) \{.*?^\}$", (ROOT / "build.sh").read_text(), re.M | re.S
+    )
+    script = "\n".join([f"bases='{bases}'", *functions, "write_assumes"])
+    written = subprocess.run(
+        ["bash", "-c", script], cwd=ROOT, env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"},
+        stdout=subprocess.PIPE, check=True,
+    )
+    assumes = yaml.safe_load(written.stdout)["assumes"]
+    assert {juju: admits(assumes, juju) for juju in JUJUS} == {
+        juju: deploys(juju, bases.split()) for juju in JUJUS
+    }
+
+
+def test_bases_that_the_jujus_of_readme_know(parse, charm):
     bases = parse("manifest.yaml")["bases"]
     assert [base["channel"] for base in bases] == ["20.04", "22.04", "24.04"]
     for base in bases:
@@ -112,6 +174,9 @@ def test_bases_that_every_juju_knows(parse, charm):
         (architecture,) = base["architectures"]
         assert architecture in ARCHITECTURES
         assert charm.name == f"lxd-integrator_{architecture}.charm"
+
+
+# --- the rest of its files ---
 
 
 def test_options_of_the_python_charm_in_types_of_juju_2_9(parse):
@@ -188,15 +253,18 @@ def test_sbom_holds_together(sbom):
 
 def test_sbom_names_the_pinned_parts_and_our_patches(sbom):
     pins = [line.split() for line in (ROOT / "vendor/pins").read_text().splitlines()]
-    pinned = {fields[3]: fields[1] for fields in pins if len(fields) > 4 and fields[0] != "#"}
+    pinned = {fields[3]: fields[1] for fields in pins if len(fields) == 5 and fields[0] != "#"}
     parts = {part["name"]: part for part in sbom["packages"]}
+    patches = set()
     for name in ("musl", "BearSSL", "cJSON"):
+        version = parts[name]["versionInfo"]
         assert parts[name]["licenseDeclared"] == "MIT"
-        assert parts[name]["versionInfo"] == pinned[checksum(parts[name])]
+        assert version == pinned[checksum(parts[name])]
         assert "Copyright" in parts[name]["copyrightText"]
-    assert parts["Debian's patches of cJSON"]["versionInfo"].startswith("1.7.15-")
-    patches = {f"./{path.relative_to(ROOT)}" for path in ROOT.glob("vendor/*/*.patch")}
-    assert {entry["fileName"] for entry in sbom["files"]} == {"./dispatch", *patches}
+        folder = ROOT / "vendor" / name.lower()
+        patches |= {*folder.glob("*.patch"), *folder.glob(f"{version}/*.patch")}
+    names = {f"./{path.relative_to(ROOT)}" for path in patches}
+    assert {entry["fileName"] for entry in sbom["files"]} == {"./dispatch", *names}
 
 
 def test_binary_tells_what_is_inside(sbom, command_line, archive):

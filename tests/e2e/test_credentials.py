@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-import agent
 from expectations import active, published, served
 from hook_commands import Reply
 from juju import lxd_cloud
@@ -42,18 +41,6 @@ def test_application_that_is_not_trusted_is_blocked(juju, cloud):
     assert all(hook.exit_code == 0 for hook in unit.hooks)
     # The normal beginning of a deployment.
     assert [line for hook in unit.hooks for line in hook.logged("ERROR")] == []
-
-
-def test_in_kubernetes_trust_is_not_recommended(juju, monkeypatch):
-    environment = agent.hook_environment
-
-    def in_a_pod(unit, event):
-        return {**environment(unit, event), "KUBERNETES_SERVICE_HOST": "10.152.183.1"}
-
-    monkeypatch.setattr(agent, "hook_environment", in_a_pod)
-    status, message = juju.deploy().units[0].status
-    assert status == "blocked" and message.startswith("missing credentials: set lxd_endpoint")
-    assert "juju trust" not in message
 
 
 def test_cloud_that_juju_does_not_tell_is_waited_for(lxd, juju, cloud, admin):

@@ -7,7 +7,7 @@ import pytest
 
 from expectations import active, entry_name, published, rejections, served
 from juju import lxd_cloud
-from lxd import Lxd
+from lxd import SOFTWARE, Lxd
 from pki import bundle, certify, generate, identity, key_pem, Identity
 
 
@@ -39,6 +39,7 @@ def test_several_certificates_once_each(lxd, app, unit, relation):
     )
 
 
+@pytest.mark.core
 def test_expired_certificate_is_not_trusted(lxd, juju, app, unit, relation):
     """Whatever the trust store lists; but the clock removes nothing."""
     expired, good = identity(start=-10, end=-1), identity()
@@ -88,4 +89,4 @@ def test_the_server_s_certificate(juju):
         assert app.units[0].status == active(lxd, 0, f"; 1 certificate to renew, by {date_in(3)}")
         (hook,) = app.update_status()
         (line,) = warnings(hook, lxd.fingerprint)
-        assert line.startswith(f"the server certificate of LXD at {lxd.url} ")
+        assert line.startswith(f"the server certificate of {SOFTWARE} at {lxd.url} ")

@@ -497,6 +497,14 @@ def test_suspended_relation(app, unit, relation):
     assert listed(unit) == {relation.id: ["req/0"]}
 
 
+def test_suspension_that_an_agent_did_not_see(app, unit, relation):
+    unit.stop_agent()
+    relation.suspend()
+    relation.resume()
+    assert [hook.name for hook in unit.start_agent()] == ["api-relation-changed"]
+    assert listed(unit) == {relation.id: ["req/0"]}
+
+
 # --- secrets ---
 
 

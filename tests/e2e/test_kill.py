@@ -77,7 +77,7 @@ def test_killed_while_enrolling(lxd, charm, transport, version, kill_at):
         juju.asleep = True
         for number in itertools.count(1):
             before = set(lxd.trust_store)
-            printed = lxd.lxc("config", "trust", "add", "--name", f"token-{number}")
+            printed = lxd.print_token(f"token-{number}")
             app.configure(lxd_trust_token=printed.split()[-1])
             code = kill_at(unit, number).exit_code
             time.sleep(AFTERMATH)

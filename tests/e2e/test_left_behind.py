@@ -8,12 +8,13 @@ import pytest
 
 from expectations import active, published, served
 from juju import lxd_cloud
-from lxd import Lxd
+from lxd import INCUS, SOFTWARE, Lxd
 from pki import bundle, identity
 from test_servers import configuration, second, second_daemon, served_by  # noqa: F401
 
 SENTENCE = re.compile(
-    r'(\d+) entr(?:y|ies) named (\S+)\* may stay in LXD at (\S+): there, run "(.*)"$'
+    r'(\d+) entr(?:y|ies) named (\S+)\* may stay in (LXD|Incus) at (\S+): there, run "(.*)"'
+    r"( \(incus for lxc where it is Incus\))?$"
 )
 
 
@@ -28,12 +29,13 @@ def clients(relation):
 def warning(app, hooks, lxd, count=2):
     """The one WARNING that these hooks gave: checked, and the command in it."""
     lines = [line for hook in hooks for line in hook.logged("WARNING")]
-    ((number, prefix, url, command),) = {
+    ((number, prefix, name, url, command, hint),) = {
         found.groups() for found in map(SENTENCE.match, lines) if found
     }
     assert (int(number), url) == (count, lxd.url)
+    assert name == SOFTWARE or hint
     assert prefix == f"juju.{app.juju.model_uuid[:8]}.{app.name}."
-    return command
+    return command.replace("lxc ", "incus ") if INCUS else command
 
 
 def run(lxd, command):
@@ -41,6 +43,7 @@ def run(lxd, command):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.core
 def test_application_that_goes_while_lxd_is_down(lxd, admin, app, clients):
     lxd.stop()
     hooks = app.remove()
@@ -61,7 +64,7 @@ def test_application_that_goes_with_a_credential_that_was_restricted(lxd, admin,
 def test_trust_that_is_taken_before_the_application_goes(lxd, app, unit, clients):
     hooks = app.trust(False)
     command = warning(app, hooks, lxd)
-    assert unit.status[0] == "blocked" and "may stay in LXD" in unit.status[1]
+    assert unit.status[0] == "blocked" and "may stay in " in unit.status[1]
     app.remove()
     run(lxd, command)
     assert not clients & set(lxd.trust_store)
@@ -73,7 +76,7 @@ def test_another_lxd_takes_the_place_of_the_first(lxd, admin, second, app, unit,
     hooks = app.update_status()
     assert clients < set(lxd.trust_store) and clients < set(second.trust_store)
     assert [node["endpoint"] for node in published(relation)["nodes"]] == [second.url]
-    assert "may stay in LXD" in unit.status[1]
+    assert "may stay in " in unit.status[1]
     run(lxd, warning(app, hooks, lxd))
     assert set(lxd.trust_store) == {admin.fingerprint}
     app.update_status()
@@ -124,7 +127,7 @@ def test_server_that_is_taken_out_while_another_is_down(lxd, second, admin, juju
 
 
 def test_own_entry_of_an_enrolment(lxd, juju):
-    token = lxd.lxc("config", "trust", "add", "--name", "token").split()[-1]
+    token = lxd.new_token("token")
     app = juju.deploy(config={"lxd_trust_token": token})
     (own,) = lxd.trust_store
     client = identity()

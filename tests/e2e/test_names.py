@@ -81,7 +81,7 @@ def test_proxy_lets_in_whom_lxd_lets_in(lxd, admin, proxy, ask):
 
 
 def test_token_whose_name_is_taken(lxd, proxy, ask):
-    token = lxd.lxc("config", "trust", "add", "--name", "juju").split()[-1]
+    token = lxd.new_token("juju")
     client, before = identity(), lxd.trust_store
     body = {"type": "client", "password": token}
     assert ask(proxy, client, "POST", "/1.0/certificates", body) == (

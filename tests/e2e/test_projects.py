@@ -16,6 +16,7 @@ def opens(lxd, client):
     return set(entry["projects"]) if entry["restricted"] else None
 
 
+@pytest.mark.core
 def test_requirer_asks_for_projects(lxd, unit, relation):
     client = identity()
     relation.join("builder/0", client_certificates=bundle(client), projects="blue, green")
@@ -36,6 +37,7 @@ def test_operator_restricts_all(lxd, app, relation):
     assert "opens all of LXD" in line
 
 
+@pytest.mark.core
 def test_changed_list_changes_the_entry(lxd, relation):
     client = identity()
     relation.join("builder/0", client_certificates=bundle(client), projects="blue")
@@ -57,6 +59,43 @@ def test_operator_s_list_is_the_limit(lxd, app, relation):
     assert '"green"' in line and '"blue"' not in line
     assert published(relation)["registered_certificates"] == [client.certificate]
     assert "green" in rejections(relation)[client.fingerprint]
+
+
+def test_default_is_for_who_names_none(lxd, app, unit, relation):
+    client, other = identity(), identity()
+    app.configure(**{"default-projects": "blue"})
+    relation.join("builder/0", client_certificates=bundle(client))
+    assert opens(lxd, client) == {"blue"}
+    relation.join("builder/1", client_certificates=bundle(other), projects="green")
+    assert opens(lxd, other) == {"green"}
+    relation.publish("builder", projects="green")
+    assert opens(lxd, client) == {"green"}
+    relation.publish("builder", projects=None)
+    assert opens(lxd, client) == {"blue"}
+    shown = unit.run_action("show").results
+    assert shown["default-projects"] == "project blue"
+    app.configure(**{"default-projects": None})
+    assert opens(lxd, client) is None and opens(lxd, other) == {"green"}
+
+
+def test_limit_is_the_limit_of_the_default_too(lxd, app, unit, relation):
+    client = identity()
+    app.configure(projects="green", **{"default-projects": "blue,green"})
+    relation.join("builder/0", client_certificates=bundle(client))
+    assert opens(lxd, client) == {"green"}
+    app.configure(projects="blue", **{"default-projects": "green"})
+    assert client.fingerprint not in lxd.trust_store
+    assert client.fingerprint in rejections(relation)
+
+
+def test_default_that_does_not_exist(lxd, app, unit, relation):
+    client = identity()
+    app.configure(**{"default-projects": "gren"})
+    relation.join("builder/0", client_certificates=bundle(client))
+    assert client.fingerprint not in lxd.trust_store
+    assert 'project "gren" does not exist' in unit.status[1]
+    app.configure(**{"default-projects": " , "})
+    assert unit.status[0] == "blocked" and unit.status[1].startswith("default-projects is ")
 
 
 def test_wish_can_only_give(lxd, app, relation):
@@ -98,6 +137,7 @@ def test_new_unit_narrows_nothing(lxd, juju, app, unit, relation):
         assert opens(lxd, client) == {"blue", "green"}
 
 
+@pytest.mark.core
 def test_typo_beside_a_project_leaves_nothing_open(lxd, relation):
     client = identity()
     relation.join("builder/0", client_certificates=bundle(client))
@@ -106,6 +146,7 @@ def test_typo_beside_a_project_leaves_nothing_open(lxd, relation):
     assert opens(lxd, client) == {"blue"}
 
 
+@pytest.mark.core
 def test_deleted_project(lxd, app, relation, projects):
     client = identity()
     relation.join("builder/0", client_certificates=bundle(client), projects="blue,green")

@@ -7,10 +7,13 @@ import pytest
 from between import Between
 from expectations import active, entry_name, published, rejections
 from juju import lxd_cloud
+from lxd import INCUS
 from names_proxy import NamesProxy
 from pki import bundle, identity
 
 LIST = "/1.0/certificates?recursion=1"
+
+unique = pytest.mark.skipif(bool(INCUS), reason="names may repeat in Incus")
 
 
 @pytest.fixture
@@ -44,6 +47,7 @@ def test_hundred_certificates_of_one_application(lxd, relation):
     assert len(published(relation)["registered_certificates"]) == 100
 
 
+@unique
 def test_name_that_is_taken(lxd, admin, juju):
     """By an entry that is no client's, and so nobody's to touch."""
     with NamesProxy(lxd, admin) as proxy:
@@ -76,6 +80,7 @@ def test_certificate_that_lxd_has_as_an_identity(between, unit, relation):
     assert unit.status[0] == "active"
 
 
+@unique
 def test_adopting_where_the_name_is_taken(lxd, admin, juju):
     with NamesProxy(lxd, admin) as proxy:
         app = juju.deploy(trust=True, cloud=lxd_cloud(proxy.url, admin, proxy.certificate))
@@ -195,6 +200,7 @@ def test_what_a_filtered_list_shows_is_believed(lxd, between, admin, app, relati
 # --- entries of others, and ours in others' hands ---
 
 
+@pytest.mark.core
 @pytest.mark.usefixtures("projects")
 def test_entry_of_others_that_opens_more_than_the_option(lxd, app, unit, relation):
     client = identity()

@@ -5,7 +5,7 @@ nobody waiting."""
 import pytest
 
 from expectations import cut, published, rejections, served
-from lxd import Lxd, free_port
+from lxd import SOFTWARE, Lxd, free_port
 from peers import Hole
 from pki import Identity, bundle, identity
 
@@ -57,7 +57,7 @@ def test_every_server_gets_every_certificate(lxd, second, unit, relation):
     relation.join("builder/0", client_certificates=bundle(client))
     assert client.fingerprint in lxd.trust_store and client.fingerprint in second.trust_store
     assert published(relation) == served_by(served(lxd, client), served(second, client))
-    status = f"1 certificate trusted, LXD {lxd.version}, 2 nodes"
+    status = f"1 certificate trusted, {SOFTWARE} {lxd.version}, 2 nodes"
     assert unit.status == ("active", status)
     relation.publish("builder/0", client_certificates="[]")
     assert published(relation) == served_by(served(lxd), served(second))
@@ -70,7 +70,7 @@ def test_one_that_is_away_keeps_nobody_waiting(lxd, second, app, unit, relation)
     second.stop()
     (hook,) = relation.publish("builder/0", client_certificates=bundle(new))
     version = lxd.version
-    assert unit.status == unreachable(second, f"1 certificate trusted, LXD {version}")
+    assert unit.status == unreachable(second, f"1 certificate trusted, {SOFTWARE} {version}")
     assert any(second.url in line for line in hook.logged("WARNING"))
     second.start()
     # Of the one that is away nothing new is claimed, and nothing is taken back.
@@ -79,7 +79,7 @@ def test_one_that_is_away_keeps_nobody_waiting(lxd, second, app, unit, relation)
     app.update_status()
     assert published(relation) == served_by(served(lxd, new), served(second, new))
     assert old.fingerprint not in second.trust_store
-    assert unit.status == ("active", f"1 certificate trusted, LXD {version}, 2 nodes")
+    assert unit.status == ("active", f"1 certificate trusted, {SOFTWARE} {version}, 2 nodes")
 
 
 def test_nothing_is_written_because_one_comes_and_goes(second, app, relation):
@@ -135,7 +135,7 @@ def test_one_that_does_not_trust_us(lxd, second, app, unit, admin, relation):
     assert client.fingerprint in lxd.trust_store
     status, message = unit.status
     assert status == "blocked"
-    assert message.startswith(f"LXD at {second.url} does not trust the client certificate ")
+    assert message.startswith(f"{SOFTWARE} at {second.url} does not trust the client certificate ")
     assert "trust add" in message
     assert published(relation) == served_by(served(lxd, client), served(second))
 
@@ -159,11 +159,11 @@ def test_certificate_that_one_of_them_refuses(lxd, second, unit, relation):
     assert told["nodes"] == served_by(served(lxd, client, other), served(second, other))["nodes"]
     assert told["registered_certificates"] == [other.certificate]
     assert rejections(relation) == {
-        client.fingerprint: f'LXD at {second.url}: LXD has it as "alice", which opens no project'
+        client.fingerprint: f'{SOFTWARE} at {second.url}: {SOFTWARE} has it as "alice", which opens no project'
     }
     assert unit.status == (
         "active",
-        f"1 certificate trusted, LXD {lxd.version}, 2 nodes; "
+        f"1 certificate trusted, {SOFTWARE} {lxd.version}, 2 nodes; "
         f"1 certificate rejected: builder ({relation.id})",
     )
 
@@ -194,7 +194,7 @@ def test_endpoint_listed_twice_is_one_node(lxd, juju, admin):
     app = juju.deploy(config=configuration(admin, lxd, lxd))
     relation = app.relate("builder")
     assert published(relation) == served(lxd)
-    assert app.units[0].status == ("active", f"0 certificates trusted, LXD {lxd.version}, 1 node")
+    assert app.units[0].status == ("active", f"0 certificates trusted, {SOFTWARE} {lxd.version}, 1 node")
 
 
 def test_two_spellings_are_one_node(lxd, juju, admin):
@@ -205,7 +205,7 @@ def test_two_spellings_are_one_node(lxd, juju, admin):
     client = identity()
     relation.join("builder/0", client_certificates=bundle(client))
     assert published(relation) == served(lxd, client)
-    assert app.units[0].status == ("active", f"1 certificate trusted, LXD {lxd.version}, 1 node")
+    assert app.units[0].status == ("active", f"1 certificate trusted, {SOFTWARE} {lxd.version}, 1 node")
 
 
 def test_clone_is_a_server_of_its_own(lxd, juju, admin, tmp_path):

@@ -378,8 +378,9 @@ static void test_one_certificate(void **state)
     answer(fixture, 0, 404, REFUSAL("Certificate not found"));
     answer(fixture, 0, 404, "<title>404 Not Found</title>");
     answer(fixture, 0, 500, REFUSAL("no leader"));
+    answer(fixture, 0, 403, REFUSAL("Permission denied"));
     connect_first(fixture);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         lxd_ask_certificate(fixture->client, THEM);
     assert_int_equal(lxd_answer_certificate(fixture->client, &found, &entry, &fixture->error), 0);
     assert_false(found);
@@ -388,6 +389,27 @@ static void test_one_certificate(void **state)
     assert_error(fixture, ERROR_NONSENSE, ENDPOINT "answers HTTP 404 (Not Found)" PROXY);
     assert_int_equal(lxd_answer_certificate(fixture->client, &found, &entry, &fixture->error), -1);
     assert_error(fixture, ERROR_UNREACHABLE, ENDPOINT "unreachable: HTTP 500 (no leader)");
+    assert_int_equal(lxd_answer_certificate(fixture->client, &found, &entry, &fixture->error), -1);
+    assert_error(fixture, ERROR_UNTRUSTED,
+                 ENDPOINT "hides entries of its trust store from the client certificate "
+                          "ab12ab12ab12... (HTTP 403: Permission denied)");
+}
+
+/* Once it has said what it is. */
+static void test_server_is_named_as_it_names_itself(void **state)
+{
+    struct fixture *fixture = *state;
+
+    answer(fixture, 0, 503, REFUSAL("starting"));
+    answer(fixture, 0, 200,
+           "{\"metadata\":{\"auth\":\"trusted\",\"environment\":{\"server\":\"incus\"}}}");
+    answer(fixture, 0, 503, REFUSAL("stopping"));
+    connect_first(fixture);
+    assert_int_equal(get_server(fixture), -1);
+    assert_error(fixture, ERROR_UNREACHABLE, ENDPOINT "unreachable: HTTP 503 (starting)");
+    assert_int_equal(get_server(fixture), 0);
+    assert_int_equal(get_server(fixture), -1);
+    assert_memory_equal(fixture->error.text, "Incus at ", strlen("Incus at "));
 }
 
 /* ---- changes ---- */
@@ -926,6 +948,7 @@ int main(void)
         TEST(test_each_kind_of_unexpected_shape),
         TEST(test_list_that_fails),
         TEST(test_one_certificate),
+        TEST(test_server_is_named_as_it_names_itself),
         TEST(test_changes),
         TEST(test_what_a_fine_grained_identity_lacks),
         TEST(test_change_without_an_answer),

@@ -23,6 +23,7 @@ struct fixture {
     struct juju_transport juju;
     struct event event;
     struct goal goal;
+    struct leadership leadership;
     struct server server;
     struct servers servers;
     struct step steps[2];
@@ -40,6 +41,7 @@ static int set_up(void **state)
     fixture->event =
         (struct event){.name = "update-status", .unit = "i/0", .application = (char[]){"i"}};
     fixture->goal = (struct goal){.memory = cJSON_CreateObject(), .kept = cJSON_CreateObject()};
+    fixture->leadership = (struct leadership){&fixture->juju, LEADERSHIP_HELD};
     fixture->goal.state = cJSON_Parse("{\"units\":{\"i/0\":{\"status\":\"dying\"},\"i/1\":{}}}");
     assert_int_equal(endpoint_parse(&fixture->server.endpoint, URL, &error), 0);
     fixture->server.state = SERVER_OBSERVED;
@@ -72,8 +74,8 @@ static cJSON *tell(struct fixture *fixture, bool going)
 
     fake_juju_free(&fixture->fake);
     fixture->fake.answers = fixture->answers;
-    assert_int_equal(peers_tell(&fixture->servers, &fixture->goal, going, &fixture->event,
-                                &fixture->juju, &error),
+    assert_int_equal(peers_tell(&fixture->servers, &fixture->goal, going, &fixture->leadership,
+                                &fixture->event, &error),
                      0);
     if (fixture->fake.calls.count == 0)
         return NULL;
@@ -118,6 +120,9 @@ static void test_telling(void **state)
     fixture->event.name = "leader-elected"; /* the other unit that led may have said more since */
     cJSON_Delete(tell(fixture, false));
     assert_int_equal(fixture->fake.calls.count, 2);
+    fixture->leadership.answer = LEADERSHIP_NOT_HELD;
+    assert_null(tell(fixture, false));
+    fixture->leadership.answer = LEADERSHIP_HELD;
     settings = tell(fixture, true);
     assert_says(settings, "leader", "");
     assert_says(settings, "digest", "");

@@ -37,7 +37,7 @@ struct setting {
     struct fake_answer answers[MAX_ANSWERS];
     size_t count;
     struct event event;
-    bool leader;
+    struct leadership leadership;
     struct goal goal;
     struct relations relations;
     struct error error;
@@ -126,9 +126,10 @@ static int read_all(struct setting *setting)
     answer(setting, MEMORY, "{}");
     setting->fake.answers = setting->answers;
     setting->juju = fake_juju_transport(&setting->fake);
+    setting->leadership.juju = &setting->juju;
     goal_read(&setting->goal, &setting->juju);
     return relations_read(&setting->relations, &setting->juju, &setting->event, &setting->goal,
-                          setting->leader, &setting->error);
+                          &setting->leadership, &setting->error);
 }
 
 static bool was_called(const struct setting *setting, const char *command)
@@ -594,7 +595,7 @@ static void test_last_unit_that_departs(void **state)
 
 static void read_https(struct setting *setting, bool leader, const char *ours)
 {
-    setting->leader = leader;
+    setting->leadership.answer = leader ? LEADERSHIP_HELD : LEADERSHIP_NOT_HELD;
     answer(setting, IDS, "[]");
     answer(setting, HTTPS_IDS, "[\"https:5\"]");
     answer(setting, LIST "https:5", "[\"x/0\"]");

@@ -303,7 +303,7 @@ static void test_what_may_stay(void **state)
     struct fixture *fixture = *state;
 
     strings_add(&fixture->left, "2 entries may stay");
-    strings_add(&fixture->left_remedies, "lxc config trust remove x");
+    strings_add(&fixture->left_remedies, "run \"lxc config trust remove x\"");
     assert_status(fixture, "active", "0 certificates trusted, LXD 6.6, 1 node; 2 entries may stay");
     assert_string_equal(fixture->report.lines[REPORT_LEFT].items[0],
                         "2 entries may stay: there, run \"lxc config trust remove x\"");

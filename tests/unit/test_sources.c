@@ -32,6 +32,7 @@ struct fixture {
     struct fake_juju fake;
     struct event event;
     struct options options;
+    struct leadership leadership;
     struct sources_self self;
     struct credentials credentials;
     struct enrolment *enrolment;
@@ -56,7 +57,8 @@ static int set_up(void **state)
     fixture->answers[1] = (struct fake_answer){GET_CLOUD, 1, NULL, UNTRUSTED};
     fixture->answers[2] = (struct fake_answer){GET_OWN, 1, NULL, "ERROR secret not found\n"};
     fixture->fake.answers = fixture->answers;
-    fixture->self = (struct sources_self){.leader = true, .may_enrol = true};
+    fixture->self = (struct sources_self){.leadership = &fixture->leadership, .may_enrol = true};
+    fixture->leadership.answer = LEADERSHIP_HELD;
     *state = fixture;
     return 0;
 }
@@ -443,9 +445,10 @@ static void test_roles(void **state)
     struct fixture *fixture = *state;
 
     fixture->options.trust_token = trust_token();
-    fixture->self = (struct sources_self){.leader = true, .may_enrol = false};
+    fixture->self.may_enrol = false;
     assert_fails(fixture, ERROR_WAITING, "lxd_trust_token: the next hook enrols");
-    fixture->self = (struct sources_self){.leader = false, .may_enrol = true};
+    fixture->self.may_enrol = true;
+    fixture->leadership.answer = LEADERSHIP_NOT_HELD;
     assert_fails(fixture, ERROR_WAITING, "lxd_trust_token: the leader is to enrol for all units");
 }
 
