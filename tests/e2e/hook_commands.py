@@ -88,6 +88,11 @@ def command(name, *flags, speaks_json=True):
     return register
 
 
+# Of a flag that is a yes or a no (strconv.ParseBool).
+TRUE = {"1", "t", "T", "TRUE", "true", "True"}
+FALSE = {"0", "f", "F", "FALSE", "false", "False"}
+
+
 def parse_flags(arguments, flags):
     """Flags and positional arguments may be mixed; "--" ends the flags (juju/gnuflag)."""
     options, positional, rest = {}, [], list(arguments)
@@ -106,7 +111,9 @@ def parse_flags(arguments, flags):
             if not rest:
                 raise UsageError(f"option needs an argument: {flag}")
             value = rest.pop(0)
-        options[name] = value if takes_value else True
+        if not takes_value and has_value and value not in TRUE | FALSE:
+            raise UsageError(f'invalid value "{value}" for flag {flag}')
+        options[name] = value if takes_value else value not in FALSE
     return options, positional
 
 

@@ -210,12 +210,12 @@ def test_each_unit_can_tell_whether_its_own_certificate_is_trusted(lxd, https, p
     https.join("viewer/1", **ask(second, projects="gren"))
     (said,), others = rejected(https)
     assert others == reachable(lxd, first)
-    assert said.pop("reason") == "no such project in LXD: gren"
+    assert said.pop("reason") == 'no such project in LXD: "gren"'
     assert said == {"fingerprint": second.fingerprint, "index": 0, "unit": "viewer/1"}
     https.publish("viewer/1", projects="green, gren")  # let in, but to less than asked
     (said,), others = rejected(https)
     assert others == reachable(lxd, first, second)
-    assert said["reason"] == "no such project in LXD: gren"
+    assert said["reason"] == 'no such project in LXD: "gren"'
     https.publish("viewer/1", projects="green")
     assert https.published() == reachable(lxd, first, second)
 

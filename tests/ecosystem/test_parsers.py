@@ -26,7 +26,7 @@ BROKEN = {
     "option": ("config.yaml", "type: int", "type: colour"),
     "default": ("config.yaml", "default: 30", "default: thirty"),
     "parameter": ("actions.yaml", "type: boolean", "type: colour"),
-    "base": ("manifest.yaml", "name: ubuntu", "name: windmill"),
+    "base": ("manifest.yaml", "name: ubuntu", "nome: ubuntu"),
 }
 
 

@@ -20,17 +20,8 @@ def virtual_environment(name):
     made, python = folder / "made", folder / "bin/python"
     if not made.exists() or made.read_text() != requirements.read_text():
         subprocess.run(["/usr/bin/python3", "-m", "venv", "--clear", folder], check=True)
-        pip = [
-            python,
-            "-m",
-            "pip",
-            "--disable-pip-version-check",
-            "--retries",
-            "1",
-            "--timeout",
-            "20",
-        ]
-        command = [*pip, "install", "--quiet", "--no-deps", "--requirement", requirements]
+        options = "--disable-pip-version-check --quiet --no-deps --retries 1 --timeout 20"
+        command = [python, *f"-m pip install {options} --requirement".split(), requirements]
         if subprocess.run(command, stdout=sys.stderr, check=False).returncode != 0:
             return None
         made.write_text(requirements.read_text())

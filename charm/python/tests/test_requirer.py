@@ -181,7 +181,7 @@ def test_rejected(kind: str) -> None:
     run = ask(kind, relation(kind, answer="rejected"))
     (rejection,) = run.rejections
     assert (rejection.fingerprint, rejection.index) == (FINGERPRINT, 0)
-    assert run.status == ops.BlockedStatus("certificate rejected: no such project in LXD: gren")
+    assert run.status == ops.BlockedStatus('certificate rejected: no such project in LXD: "gren"')
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -231,7 +231,7 @@ def test_of_a_relation_made_anew_the_newer_counts() -> None:
 
 def test_charm_that_deploys_lxd_does_not_say_which_it_trusts() -> None:
     given = relation("https")
-    bag = {**given.remote_units_data[0]}
+    bag: dict[str, str] = {**given.remote_units_data[0]}
     del bag["trusted_certs_fp"]
     given = dataclasses.replace(given, remote_units_data={0: bag})
     assert ask("https", given, certificate=OTHER).ready
@@ -291,10 +291,17 @@ def test_another_major_version_is_not_read(kind: str) -> None:
 # --- a relation that is gone ---
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_gone_relation_is_no_error(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    refusal = ops.ModelError("ERROR cannot read relation settings: permission denied")
+GONE = [
+    ops.RelationNotFoundError(),
+    ops.ModelError("ERROR cannot read relation settings: permission denied"),
+]
 
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("refusal", GONE)
+def test_gone_relation_is_no_error(
+    kind: str, refusal: ops.ModelError, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_arguments: object, **_more: object) -> typing.NoReturn:
         raise refusal
 

@@ -22,9 +22,11 @@ class Requirer(ops.CharmBase):
         self.key = self.charm_dir / "client.key"
         self.certificate = self.charm_dir / "client.crt"
         for name in ENDPOINTS:
-            for event in ("changed", "departed", "broken"):
-                framework.observe(self.on[name][f"relation_{event}"], self._ask)
-            framework.observe(self.on[name].relation_created, self._ask)
+            events = self.on[name]
+            framework.observe(events.relation_created, self._ask)
+            framework.observe(events.relation_changed, self._ask)
+            framework.observe(events.relation_departed, self._ask)
+            framework.observe(events.relation_broken, self._ask)
         for event in (self.on.config_changed, self.on.update_status, self.on.upgrade_charm):
             framework.observe(event, self._ask)
         framework.observe(self.on.collect_unit_status, self._tell)
@@ -44,10 +46,11 @@ class Requirer(ops.CharmBase):
         for name, requirer in self.requirers.items():
             if not self.model.relations[name]:
                 continue
-            event.add_status(requirer.status(certificate))
-            trusted = [node for node in requirer.nodes(certificate) if node.trusted]
-            if trusted and not requirer.rejections():
-                event.add_status(ops.ActiveStatus(self._log_in(trusted[0])))
+            status = requirer.status(certificate)
+            if status == ops.ActiveStatus():
+                nodes = requirer.nodes(certificate)
+                status = ops.ActiveStatus(self._log_in(next(n for n in nodes if n.trusted)))
+            event.add_status(status)
         if not any(self.model.relations[name] for name in ENDPOINTS):
             event.add_status(ops.BlockedStatus("missing relation: lxd or https"))
 
