@@ -120,7 +120,6 @@ static int find_fingerprint(char fingerprint[65], struct buffer *content, struct
     const char *text = buffer_string(content), *cursor = text;
     struct certificate certificate;
     struct pem_block block;
-
     bool is_text = !has_nul(content);
 
     if (is_text && content->length != 0)
