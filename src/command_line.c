@@ -18,6 +18,7 @@
 #include "lxd/stream.h"
 #include "lxd/token.h"
 #include "x509/certificate.h"
+#include "x509/pem.h"
 
 #define NAME "lxd-integrator"
 #define MAX_FILE (64 * 1024)
@@ -99,25 +100,37 @@ static void unescape_line_ends(char *text)
     }
 }
 
-/* The certificate that the text is about, in one form or another. */
-static int find_fingerprint(char fingerprint[65], struct buffer *content, struct error *error)
+/* Of the certificate that the text is about, where that is no PEM. */
+static bool read_other_form(char fingerprint[65], const char *text)
 {
-    const char *text = buffer_string(content);
-    struct certificate certificate;
     struct token token;
+    struct error ignored;
 
     if (certificate_read_fingerprint(fingerprint, text))
-        return 0;
-    if (token_parse(&token, text, error) == 0) {
-        memcpy(fingerprint, token.fingerprint, sizeof token.fingerprint);
-        token_wipe(&token);
-        return 0;
-    }
-    if (content->length != 0)
+        return true;
+    if (token_parse(&token, text, &ignored) != 0)
+        return false;
+    memcpy(fingerprint, token.fingerprint, sizeof token.fingerprint);
+    token_wipe(&token);
+    return true;
+}
+
+static int find_fingerprint(char fingerprint[65], struct buffer *content, struct error *error)
+{
+    const char *text = buffer_string(content), *cursor = text;
+    struct certificate certificate;
+    struct pem_block block;
+    bool is_text = !has_nul(content);
+
+    if (is_text && content->length != 0)
         unescape_line_ends(content->data);
-    if ((has_nul(content) ? certificate_from_der(&certificate, (const uint8_t *)content->data,
-                                                 content->length, error)
-                          : certificate_from_pem(&certificate, text, error)) != 0)
+    int found = pem_next(&cursor, &block, error);
+    pem_block_free(&block);
+    if (found == 0 && read_other_form(fingerprint, text))
+        return 0;
+    if ((is_text ? certificate_from_pem(&certificate, text, error)
+                 : certificate_from_der(&certificate, (const uint8_t *)content->data,
+                                        content->length, error)) != 0)
         return -1;
     memcpy(fingerprint, certificate.fingerprint, sizeof certificate.fingerprint);
     certificate_free(&certificate);
