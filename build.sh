@@ -27,7 +27,9 @@ usage: ./build.sh [--arch ARCH] [--bases RELEASES] [VERB [ARGUMENT...]]
   vendor                only bring and check the third-party sources (for a build without network)
   vendor --bundle FILE  the same, and write all that such a build needs into one archive
   release               charms for all architectures, SBOMs, checksums and notes, in build/release
-  demo                  build, and show the main job against a throw-away LXD
+  demo [--cluster | --projects]
+                        build, and show the main job against a throw-away LXD, a cluster that loses a member, or
+                        a client that tries to leave its project
   test                  all tests
   test unit [NAME]      unit tests, or one of them
   test bogo [ARGUMENT]  BoringSSL's TLS tests; arguments go to its runner
@@ -48,8 +50,12 @@ usage: ./build.sh [--arch ARCH] [--bases RELEASES] [VERB [ARGUMENT...]]
                         random events on real LXDs, as many as you like; see tests/e2e/README.md
   test kill             the charm is killed at each of its system calls
   test emulated         what "--arch s390x test" runs, as part of all tests
+  test elsewhere [--all]
+                        build, unit tests, demo and end-to-end tests, some or all, on a fresh machine of the other
+                        Debian release, which is made here
   reproduce             build again in other circumstances, without network, and compare
-  container             build with Dockerfile.build in a container, and compare
+  container             build with Dockerfile.build in a container of the release that published charms come from, and
+                        compare where this machine has that release
   lint                  clang-format, clang-tidy, cppcheck, gcc -fanalyzer
   bench [PART...]       what a hook costs: hooks, crowd, instructions, scale, fleet, p384, mlkem, names, lists, before, or all; see tests/bench/README.md
   clean                 remove what was built; the cache of archives stays
@@ -98,6 +104,15 @@ need_packages() { # PACKAGE...
         die "cannot install ${missing[*]}"
 }
 
+# Those of them that this machine's distribution has.
+want_packages() { # PACKAGE...
+    local package
+
+    for package; do
+        ! apt-cache show "$package" >/dev/null 2>&1 || need_packages "$package"
+    done
+}
+
 # ---------------------------------------------------------------- compiling
 
 warnings=(-Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wwrite-strings
@@ -106,9 +121,9 @@ warnings=(-Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-protot
 # Which machine is built for, by Debian's name. For another one than this, a cross compiler compiles and qemu runs.
 choose_target() { # ARCH
     arch=$1
-    machine_flags=()
+    machine_flags=() link_flags=()
     case $arch in
-    amd64) triplet=x86_64-linux-gnu qemu=qemu-x86_64 ;;
+    amd64) triplet=x86_64-linux-gnu qemu=qemu-x86_64 link_flags=(-Wl,-z,pack-relative-relocs) ;;
     arm64) triplet=aarch64-linux-gnu qemu=qemu-aarch64 ;;
     armhf) triplet=arm-linux-gnueabihf qemu=qemu-arm ;;
     ppc64el) triplet=powerpc64le-linux-gnu qemu=qemu-ppc64le machine_flags=(-mlong-double-64) ;; # as musl has it
@@ -179,6 +194,8 @@ compile() { # FOLDER FILE...
         fresh "$object" "$flags" && continue
         mkdir -p "${object%/*}"
         level=-c # nothing more
+        [[ $file != @(src/tls|src/ec|src/base/base64|src/base/bytes|src/base/pss|src/x509/pem|src/x509/private_key|src/x509/der)* ]] ||
+            level=-fno-lto # what handles secrets is compiled as it is tested, file by file
         [[ " ${speedy[*]} " != *" $file "* ]] || level=-O2
         stale+=("$level" -o "$object" "$file")
     done
@@ -208,7 +225,7 @@ use_musl() { # LIBRARY...
 # With musl's start files and library in the place of gcc's, and no dynamic linker: not every machine's gcc knows that
 # -static-pie means that. The start files relocate by RELATIVE alone, so nothing may be left to look up by its name.
 link_with_musl() { # PROGRAM OBJECT...
-    "$CC" -static-pie -nostdlib -Wl,--gc-sections,--exclude-libs,ALL,-z,relro,-z,now,-z,noexecstack,-z,text \
+    "$CC" -static-pie -nostdlib -Os -flto -flto-partition=one "${link_flags[@]}" -Wl,--gc-sections,--exclude-libs,ALL,-z,relro,-z,now,-z,noexecstack,-z,text \
         -Wl,--no-dynamic-linker,--build-id=none -o "$1" "$libraries"/lib/{rcrt1,crti}.o "${@:2}" \
         -L"$libraries/lib" -lbearssl -lcjson -lc "$("$CC" -print-libgcc-file-name)" "$libraries/lib/crtn.o"
     ! readelf --relocs --wide "$1" | grep ' R_' | grep -v _RELATIVE || die "$1 has symbols to be looked up when it starts"
@@ -219,7 +236,7 @@ verb_binary() {
 
     need_packages "${build_packages[@]}" "${cross_packages[@]}"
     use_musl bearssl cjson
-    printf '%q\n' "${c_flags[@]}" "-DVERSION=\"$(version)\"" "-DPARTS=\"$(describe_parts | sed 's/$/\\n/' | tr -d '\n')\"" |
+    printf '%q\n' "${c_flags[@]}" -flto "-DVERSION=\"$(version)\"" "-DPARTS=\"$(describe_parts | sed 's/$/\\n/' | tr -d '\n')\"" |
         write_if_changed "$out/flags"
     compile "$out" src/**/*.c || die "compilation failed"
     link_with_musl "$binary.part" "${objects[@]}" "-Wl,-Map=$out/map"
@@ -354,7 +371,9 @@ source_date() {
 }
 
 . tests/suites.sh
+. tests/build/roots.sh
 . tests/build/reproduce.sh
+. tests/build/elsewhere.sh
 
 # ---------------------------------------------------------------- other verbs
 
@@ -418,6 +437,8 @@ verb_release() {
     local folder=build/release target
 
     [[ $(version) != *-dirty ]] || step "note: this is a release of uncommitted changes"
+    [ "$(own_release)" = "$(published_release)" ] ||
+        step "note: published charms come from Debian's $(published_release); with this machine's compiler the bytes are others"
     rm -rf "$folder"
     mkdir -p "$folder"
     for target in "${architectures[@]}"; do

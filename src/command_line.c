@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
@@ -13,7 +14,9 @@
 #include "base/sandbox.h"
 #include "charm/credentials.h"
 #include "charm/probe.h"
+#include "lxd/client.h"
 #include "lxd/stream.h"
+#include "lxd/token.h"
 #include "x509/certificate.h"
 
 #define NAME "lxd-integrator"
@@ -27,18 +30,27 @@
 enum { EXIT_WRONG_USE = 2 };
 
 static const char usage[] =
-    "Usage: " NAME " --version [--verbose]\n"
-    "       " NAME " --help\n"
+    "Usage: " NAME " probe --endpoint URL --cert FILE --key FILE\n"
+    "                            --server-cert FILE\n"
+    "       " NAME " probe --token FILE\n"
     "       " NAME " fingerprint [FILE]\n"
-    "       " NAME " probe --endpoint URL --cert FILE --key FILE --server-cert FILE\n"
+    "       " NAME " --version [--verbose] | --help\n"
     "\n"
-    "This program is a Juju charm: Juju starts it for every hook and tells it through the\n"
-    "environment what has happened. Started by hand it can\n"
+    "This program is a Juju charm: Juju starts it for every hook and tells it through\n"
+    "the environment what has happened. Started by hand it can\n"
     "\n"
-    "  --version    print the version; with --verbose also what else is inside, and the compiler\n"
-    "  fingerprint  print LXD's fingerprint of a PEM certificate, read from FILE or, where\n"
-    "               FILE is absent or \"-\", from standard input\n"
-    "  probe        log in to an LXD server and say what it answers. Nothing is changed there\n";
+    "  probe         log in to an LXD server, and say step by step what it answers;\n"
+    "                or, with --token, say whether the server that made a trust token\n"
+    "                is reached. Changes nothing, and does not use the token\n"
+    "  fingerprint   print LXD's fingerprint of a certificate, out of what a tool has\n"
+    "                printed: PEM, \"lxc info\", \"lxc query /1.0\", \"openssl x509\",\n"
+    "                \"openssl s_client\", a fingerprint, a trust token; or DER\n"
+    "  --version     with --verbose also what is inside, and the compiler\n"
+    "\n"
+    "  FILE          \"-\", and for fingerprint none, is standard input\n"
+    "  --server-cert FILE may also hold the certificate's fingerprint\n"
+    "  --proxy URL   for probe: through http://[USER:PASSWORD@]HOST:PORT, else\n"
+    "                through the HTTP proxy of JUJU_CHARM_HTTPS_PROXY, if any\n";
 
 __attribute__((format(printf, 1, 2))) static int wrong_use(const char *format, ...)
 {
@@ -67,30 +79,66 @@ static int read_text(const char *name, struct buffer *content, struct error *err
                                     ? file_read_open(content, STDIN_FILENO, what, MAX_FILE, error)
                                     : file_read(content, name, FILE_OF_USER, MAX_FILE, error);
 
-    if (outcome != FILE_FINE)
+    return outcome == FILE_FINE ? 0 : -1;
+}
+
+static bool has_nul(struct buffer *content)
+{
+    return memchr(buffer_string(content), '\0', content->length) != NULL;
+}
+
+/* ---- fingerprint ---- */
+
+/* JSON has line ends as \n: blanks in PEM. */
+static void unescape_line_ends(char *text)
+{
+    while ((text = strchr(text, '\\')) != NULL) {
+        if (text[1] == 'n')
+            memcpy(text, "\n\n", 2);
+        text++;
+    }
+}
+
+/* The certificate that the text is about, in one form or another. */
+static int find_fingerprint(char fingerprint[65], struct buffer *content, struct error *error)
+{
+    const char *text = buffer_string(content);
+    struct certificate certificate;
+    struct token token;
+
+    if (certificate_read_fingerprint(fingerprint, text))
+        return 0;
+    if (token_parse(&token, text, error) == 0) {
+        memcpy(fingerprint, token.fingerprint, sizeof token.fingerprint);
+        token_wipe(&token);
+        return 0;
+    }
+    if (content->length != 0)
+        unescape_line_ends(content->data);
+    if ((has_nul(content) ? certificate_from_der(&certificate, (const uint8_t *)content->data,
+                                                 content->length, error)
+                          : certificate_from_pem(&certificate, text, error)) != 0)
         return -1;
-    if (memchr(buffer_string(content), '\0', content->length) != NULL)
-        return error_set(error, ERROR_INPUT, "%s: holds a NUL byte, so it is no PEM", what);
+    memcpy(fingerprint, certificate.fingerprint, sizeof certificate.fingerprint);
+    certificate_free(&certificate);
     return 0;
 }
 
 /* The file may turn out to be a key's. */
 static int print_fingerprint(const char *name, struct error *error)
 {
-    struct certificate certificate;
-    struct buffer text = {0};
-    int result = read_text(name, &text, error);
+    char fingerprint[65];
+    struct buffer content = {0};
+    int result = read_text(name, &content, error);
 
     if (result == 0) {
-        result = certificate_from_pem(&certificate, buffer_string(&text), error);
-        if (result == 0) {
-            puts(certificate.fingerprint);
-            certificate_free(&certificate);
-        } else {
+        result = find_fingerprint(fingerprint, &content, error);
+        if (result == 0)
+            puts(fingerprint);
+        else
             error_prefix(error, "%s", strcmp(name, "-") == 0 ? "standard input" : name);
-        }
     }
-    buffer_wipe(&text);
+    buffer_wipe(&content);
     return result;
 }
 
@@ -108,44 +156,52 @@ static int run_fingerprint(int argc, char *argv[])
 
 /* ---- probe ---- */
 
-static const char *const probe_options[CREDENTIAL_PARTS] = {"--endpoint", "--cert", "--key",
-                                                            "--server-cert"};
+static const char *const credential_options[CREDENTIAL_PARTS] = {"--endpoint", "--cert", "--key",
+                                                                 "--server-cert"};
 
-static int find_option(const char *name)
+/* What probe was given; NULL where it was not. */
+struct probe_arguments {
+    const char *credentials[CREDENTIAL_PARTS];
+    const char *token, *proxy;
+};
+
+static const char **find_option(struct probe_arguments *arguments, const char *name)
 {
     for (int i = 0; i < CREDENTIAL_PARTS; i++) {
-        if (strcmp(name, probe_options[i]) == 0)
-            return i;
+        if (strcmp(name, credential_options[i]) == 0)
+            return &arguments->credentials[i];
     }
-    return -1;
+    if (strcmp(name, "--token") == 0)
+        return &arguments->token;
+    return strcmp(name, "--proxy") == 0 ? &arguments->proxy : NULL;
 }
 
-/* values[i] becomes the i-th option's argument. False after telling what is wrong. */
-static bool parse_probe(char *argv[], const char *values[CREDENTIAL_PARTS])
+/* 0, or EXIT_WRONG_USE after telling what is wrong. */
+static int parse_probe(char *argv[], struct probe_arguments *arguments)
 {
     for (int i = 1; argv[i] != NULL; i += 2) {
-        int part = find_option(argv[i]);
+        const char **value = find_option(arguments, argv[i]);
 
-        if (part < 0) {
-            wrong_use("probe does not know what to do with \"%s\"", argv[i]);
-            return false;
-        }
-        if (argv[i + 1] == NULL) {
-            wrong_use("%s needs a value", argv[i]);
-            return false;
-        }
-        values[part] = argv[i + 1];
+        if (value == NULL)
+            return wrong_use("probe does not know what to do with \"%s\"", argv[i]);
+        if (argv[i + 1] == NULL)
+            return wrong_use("%s needs a value", argv[i]);
+        *value = argv[i + 1];
     }
     for (int part = 0; part < CREDENTIAL_PARTS; part++) {
-        if (values[part] == NULL) {
-            wrong_use("probe needs %s", probe_options[part]);
-            return false;
-        }
+        bool given = arguments->credentials[part] != NULL;
+
+        if (given && arguments->token != NULL)
+            return wrong_use("a token stands alone: --token and %s do not go together",
+                             credential_options[part]);
+        if (!given && arguments->token == NULL)
+            return wrong_use("probe needs %s%s", credential_options[part],
+                             part == CREDENTIAL_ENDPOINT ? ", or --token" : "");
     }
-    return true;
+    return 0;
 }
 
-static int load_credentials(struct credentials *credentials,
+static int read_credentials(struct credentials *credentials,
                             const char *const values[CREDENTIAL_PARTS], struct error *error)
 {
     struct buffer files[CREDENTIAL_PARTS] = {{0}};
@@ -155,9 +211,12 @@ static int load_credentials(struct credentials *credentials,
     for (int i = CREDENTIAL_CERTIFICATE; i < CREDENTIAL_PARTS && result == 0; i++) {
         result = read_text(values[i], &files[i], error);
         texts[i] = buffer_string(&files[i]);
+        if (result == 0 && has_nul(&files[i]))
+            result =
+                error_set(error, ERROR_INPUT, "%s: holds a NUL byte, so it is no PEM", values[i]);
     }
     if (result == 0)
-        result = credentials_parse(credentials, probe_options, texts, error);
+        result = credentials_parse(credentials, credential_options, texts, error);
     for (int i = 0; i < CREDENTIAL_PARTS; i++)
         buffer_wipe(&files[i]);
     return result;
@@ -196,33 +255,135 @@ static int probe_all(const struct credentials *credentials)
     return status;
 }
 
-static void read_network_configuration(void)
+static void read_network_configuration(const char *proxy)
 {
     struct strings warnings = {0};
 
     net_read_configuration(NET_RESOLV_CONF, NET_HOSTS, &warnings);
-    stream_use_proxy(getenv("JUJU_CHARM_HTTPS_PROXY"), getenv("JUJU_CHARM_NO_PROXY"));
+    if (proxy != NULL)
+        stream_use_proxy(proxy, NULL);
+    else
+        stream_use_proxy(getenv("JUJU_CHARM_HTTPS_PROXY"), getenv("JUJU_CHARM_NO_PROXY"));
     for (size_t i = 0; i < warnings.count; i++)
         fprintf(stderr, NAME ": %s\n", warnings.items[i]);
     strings_free(&warnings);
 }
 
-static int run_probe(int argc, char *argv[])
+static int probe_with_credentials(const struct probe_arguments *arguments)
 {
-    const char *values[CREDENTIAL_PARTS] = {NULL};
     struct credentials credentials;
     struct error error;
 
-    (void)argc;
-    if (!parse_probe(argv, values))
-        return EXIT_WRONG_USE;
-    if (load_credentials(&credentials, values, &error) != 0)
+    if (read_credentials(&credentials, arguments->credentials, &error) != 0)
         return failed(&error);
-    read_network_configuration();
+    read_network_configuration(arguments->proxy);
     sandbox_enter(SANDBOX_CLOSED); /* every file is read */
     int status = probe_all(&credentials);
     credentials_wipe(&credentials);
     return status;
+}
+
+/* ---- probe --token ---- */
+
+static int read_token(struct token *token, const char *name, struct error *error)
+{
+    struct buffer text = {0};
+    int result = read_text(name, &text, error);
+
+    if (result == 0 && token_parse(token, buffer_string(&text), error) != 0)
+        result = error_prefix(error, "%s", strcmp(name, "-") == 0 ? "standard input" : name);
+    buffer_wipe(&text);
+    return result;
+}
+
+/* As a stranger, who has no certificate. */
+static int probe_address(const struct token *token, const struct endpoint *endpoint,
+                         const struct server_identity *identity, struct error *error)
+{
+    const struct certificate nobody = {0};
+    const struct private_key no_key = {0};
+    const struct lxd_credentials credentials = {&nobody, &no_key, identity};
+    struct lxd_client *client;
+    struct lxd_server server;
+    struct endpoint peer;
+
+    printf("%-12s %s\n", "endpoint:", endpoint->url);
+    if (lxd_open(&client, endpoint, &credentials, net_clock_ms() + LXD_REQUEST_MS, error) != 0)
+        return -1;
+    if (lxd_peer(client, &peer))
+        printf("%-12s %s\n", "address:", peer.host);
+    printf("%-12s %s, as the token has it\n", "certificate:", lxd_presented(client)->fingerprint);
+    lxd_ask_server(client);
+    int result = lxd_answer_server(client, &server, error);
+    if (result == 0) {
+        const char *software = server.software == LXD_INCUS ? "Incus" : "LXD";
+
+        if (token->kind == LXD_TOKEN_IDENTITY && !server.has_identities)
+            result = error_set(error, ERROR_INPUT, "%s at %s knows no fine-grained identities",
+                               software, endpoint->url);
+        else
+            printf("%-12s %s answers; whether it still takes the token is not tried\n",
+                   "token:", software);
+        lxd_server_free(&server);
+    }
+    lxd_close(client);
+    return result;
+}
+
+/* One address that leads to the server is enough. */
+static int probe_addresses(const struct token *token, const struct server_identity *identity)
+{
+    int status = EXIT_FAILURE;
+    struct error error;
+
+    for (size_t i = 0; i < token->addresses.count; i++) {
+        if (probe_address(token, &token->addresses.items[i], identity, &error) == 0)
+            status = EXIT_SUCCESS;
+        else
+            printf("%-12s %s\n", "problem:", error.text);
+        fflush(stdout);
+    }
+    if (status != EXIT_SUCCESS)
+        error_set(&error, ERROR_INPUT, "no address in the token leads to the LXD that made it");
+    return status == EXIT_SUCCESS ? status : failed(&error);
+}
+
+static int probe_token(const struct probe_arguments *arguments)
+{
+    struct server_identity identity;
+    struct token token;
+    struct error error;
+    char date[CERTIFICATE_DATE_SIZE] = "it is used";
+    int status = EXIT_FAILURE;
+
+    if (read_token(&token, arguments->token, &error) != 0)
+        return failed(&error);
+    read_network_configuration(arguments->proxy);
+    sandbox_enter(SANDBOX_CLOSED);
+    if (token.expires != 0)
+        certificate_date(date, token.expires);
+    printf("%-12s \"%s\", of \"%s\", good until %s\n", "token:", token.name,
+           token.kind == LXD_TOKEN_IDENTITY ? "lxc auth identity create" : "lxc config trust add",
+           date);
+    if (token.expires != 0 && token.expires < time(NULL)) {
+        error_set(&error, ERROR_INPUT, "the token has expired");
+        status = failed(&error);
+    } else if (server_identity_parse(&identity, token.fingerprint, &error) == 0) {
+        status = probe_addresses(&token, &identity);
+        server_identity_free(&identity);
+    }
+    token_wipe(&token);
+    return status;
+}
+
+static int run_probe(int argc, char *argv[])
+{
+    struct probe_arguments arguments = {0};
+
+    (void)argc;
+    if (parse_probe(argv, &arguments) != 0)
+        return EXIT_WRONG_USE;
+    return arguments.token != NULL ? probe_token(&arguments) : probe_with_credentials(&arguments);
 }
 
 /* ---- verbs ---- */

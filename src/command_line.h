@@ -3,7 +3,7 @@
 #define COMMAND_LINE_H
 
 /*
- * The program as people start it: lxd-integrator --version | --help | fingerprint | probe.
+ * The program as people start it: lxd-integrator probe | fingerprint | --version | --help.
  * Returns the exit status: 0, 1 where what was asked for failed, 2 for wrong use; the last two
  * with one sentence on stderr.
  */

@@ -2,7 +2,7 @@
 # The test suites: a function suite_NAME each, run by "./build.sh test NAME [ARGUMENT...]". Read by build.sh.
 
 # What "./build.sh test" runs, and what of it on a charm for another machine than this.
-suites=(unit bogo wycheproof p384 peers x509 fuzz constant_time lint e2e incus names ecosystem sources reproduce emulated)
+suites=(unit bogo wycheproof p384 peers x509 fuzz constant_time lint e2e incus names ecosystem sources reproduce emulated elsewhere)
 foreign_suites=(unit e2e)
 
 unit_packages=("${build_packages[@]}" libc6-dev libcmocka-dev)
@@ -13,7 +13,7 @@ peers_packages=("${unit_packages[@]}" curl gnutls-bin golang-go openssl python3)
 x509_packages=("${unit_packages[@]}" libssl-dev python3 python3-cryptography)
 constant_time_packages=("${unit_packages[@]}" valgrind)
 fuzz_packages=("${unit_packages[@]}" clang libclang-rt-dev python3 python3-cryptography)
-e2e_packages=("${build_packages[@]}" libc6-dev golang-go iproute2 lxd lxd-client openssl python3 python3-cryptography python3-pylxd python3-pytest python3-yaml strace)
+e2e_packages=("${build_packages[@]}" libc6-dev golang-go iproute2 openssl python3 python3-cryptography python3-pytest python3-yaml strace)
 names_packages=("${e2e_packages[@]}" dnsmasq-base haproxy libc-bin nginx-light squid tinyproxy unbound util-linux)
 ecosystem_packages=("${e2e_packages[@]}" python3-venv)
 bench_packages=("${e2e_packages[@]}" curl dnsmasq-base libssl-dev valgrind)
@@ -340,9 +340,19 @@ suite_kill() { # [PYTEST ARGUMENT...]
     run_python -m pytest tests/e2e/test_kill.py --all-system-calls "$@"
 }
 
+# LXD's programs, from Debian's packages or wherever they are.
+need_lxd() {
+    ! type -P lxd >/dev/null || ! type -P lxc >/dev/null || return 0
+    (need_packages lxd lxd-client) ||
+        die "the programs lxd and lxc are needed; Ubuntu has them as a snap: set PATH=/snap/lxd/current/bin:\$PATH and" \
+            "LD_LIBRARY_PATH=/snap/lxd/current/lib for ./build.sh"
+}
+
 # The distribution's Python, whose packages these are, with the charms that were just built.
 run_python() { # ARGUMENT...
     need_packages "${e2e_packages[@]}" "${emulator_packages[@]}"
+    need_lxd
+    want_packages python3-pylxd # not in Debian 13
     verb_requirer
     unlock_tree
     LXD_INTEGRATOR_CHARM=$root/build/lxd-integrator_$arch.charm LXD_INTEGRATOR_BINARY=$root/$out/lxd-integrator \
@@ -365,6 +375,7 @@ suite_names() { # [lookups [COUNT [SEED]] | charm [PYTEST ARGUMENT...]]
         "${alone[@]}" sh -c 'ip link set lo up && exec /usr/bin/python3 tests/names/compare.py "$@"' sh "$lookup" "${@:2}"
     fi
     if [ "${1:-charm}" = charm ]; then
+        need_lxd
         verb_charm
         unlock_tree
         LXD_INTEGRATOR_CHARM=$root/build/lxd-integrator_$arch.charm LXD_INTEGRATOR_BINARY=$root/$out/lxd-integrator \

@@ -372,7 +372,8 @@ static bool restrict_files(enum sandbox_kind kind)
 void sandbox_hide_memory(void)
 {
     prctl(PR_SET_DUMPABLE, 0);
-    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    /* Not setrlimit: in musl it stops all threads for it, of which there are none. */
+    prlimit(0, RLIMIT_CORE, &(struct rlimit){0, 0}, NULL);
 }
 
 const char *sandbox_enter(enum sandbox_kind kind)

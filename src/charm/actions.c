@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "charm/pass.h"
+#include "charm/peers.h"
 #include "charm/probe.h"
 #include "juju/hook_tools.h"
 
@@ -142,7 +143,40 @@ static int find_failure(const struct pass *pass, struct error *error)
     return -1;
 }
 
-/* ---- get-connection-info ---- */
+/* ---- show ---- */
+
+static void add_status(struct action *action)
+{
+    add(action->results, "status", action->pass.report.status);
+    add(action->results, "message", action->pass.report.message);
+}
+
+static void add_day(cJSON *results, const char *key, int64_t seconds)
+{
+    char date[CERTIFICATE_DATE_SIZE];
+
+    certificate_date(date, seconds);
+    add(results, key, date);
+}
+
+static void add_count(cJSON *results, const char *key, size_t count)
+{
+    give(results, key, mem_printf("%zu", count));
+}
+
+/* What is the same for all relations and servers. */
+static void add_terms(struct action *action)
+{
+    const struct pass *pass = &action->pass;
+    const struct certificate *own = &pass->credentials.certificate;
+    cJSON *credentials = cJSON_AddObjectToObject(action->results, "credentials");
+
+    add(credentials, "source", pass->credentials.source);
+    add(credentials, "fingerprint", own->fingerprint);
+    add_day(credentials, "expires", own->not_after);
+    give(action->results, "projects", projects_describe(&pass->terms.limit));
+    give(action->results, "default-projects", projects_describe(&pass->default_projects));
+}
 
 static void add_nodes(cJSON *results, const struct server *server)
 {
@@ -158,74 +192,83 @@ static void add_nodes(cJSON *results, const struct server *server)
     }
 }
 
-static int get_connection_info(struct action *action, struct error *error)
+static void add_server(cJSON *results, const struct server *server)
 {
-    const struct pass *pass = &action->pass;
+    bool known = server->state != SERVER_UNKNOWN;
+    bool untrusted = !known && server->trouble.kind == ERROR_UNTRUSTED;
 
-    if (pass_observe(&action->pass, error) != 0)
-        return -1;
-    add(action->results, "credentials", pass->credentials.source);
-    add(action->results, "client-fingerprint", pass->credentials.certificate.fingerprint);
-    for (size_t i = 0; i < pass->servers.count; i++) {
-        const struct server *server = &pass->servers.items[i];
-        cJSON *results = group(action->results, "server", i + 1);
-        bool known = server->state != SERVER_UNKNOWN;
-        bool untrusted = !known && server->trouble.kind == ERROR_UNTRUSTED;
-
-        add(results, "endpoint", server->endpoint.url);
-        add(results, "trusted",
-            known || server->info.trusted ? "yes"
-            : untrusted                   ? "no"
-                                          : "unknown");
-        if (server->client != NULL)
-            add(results, "fingerprint", lxd_presented(server->client)->fingerprint);
-        if (!known) {
-            add(results, "problem", server->trouble.text);
-            continue;
-        }
-        add(results, "version", server->info.version);
-        add_nodes(results, server);
+    add(results, "endpoint", server->endpoint.url);
+    add(results, "trusted", known || server->info.trusted ? "yes" : untrusted ? "no" : "unknown");
+    if (server->client != NULL) {
+        add(results, "fingerprint", lxd_presented(server->client)->fingerprint);
+        add_day(results, "expires", lxd_presented(server->client)->not_after);
     }
-    return 0;
+    if (!known) {
+        add(results, "problem", server->trouble.text);
+        return;
+    }
+    add(results, "version", server->info.version);
+    add_nodes(results, server);
 }
 
-/* ---- list-trusted-clients ---- */
-
-static void add_wish(cJSON *relation, const struct pass *pass, size_t number)
+static enum verdict add_wish(cJSON *client, const struct pass *pass, size_t number)
 {
     static const char *const words[] = {"pending", "trusted", "rejected"};
     const struct wish *wish = &pass->wishes.items[number];
     const struct certificate *certificate = &wish->entry->certificate;
-    cJSON *client = group(relation, "client", (unsigned long)cJSON_GetArraySize(relation));
-    char date[CERTIFICATE_DATE_SIZE], *projects = projects_describe(wish->projects);
     const struct server *server;
     enum verdict verdict = servers_verdict(&pass->servers, number, &server);
 
-    certificate_date(date, certificate->not_after);
     add(client, "asked-by", wish->member->name);
     add(client, "fingerprint", certificate->fingerprint);
     add(client, "common-name", certificate->common_name);
-    add(client, "expires", date);
-    give(client, "asks-for", projects);
+    add_day(client, "expires", certificate->not_after);
+    give(client, "asks-for", projects_describe(wish->projects));
     add(client, "state", words[verdict]);
     if (server != NULL)
         add(client, "reason", server->judgements[number].reason);
+    return verdict;
 }
 
 /* What is no certificate, and members of which nothing is processed. */
-static void add_others(cJSON *relation, const struct rejections *rejections)
+static void add_other(cJSON *client, const struct rejection *rejection)
 {
-    for (size_t i = 0; i < rejections->count; i++) {
-        const struct rejection *rejection = &rejections->items[i];
+    if (rejection->unit != NULL)
+        add(client, "asked-by", rejection->unit);
+    add(client, "state", "rejected");
+    add(client, "reason", rejection->reason);
+}
 
-        if (rejection->fingerprint[0] != '\0')
+static void add_relation(cJSON *results, const struct pass *pass, size_t number)
+{
+    static const char *const words[] = {
+        [RELATION_UNKNOWN] = "unreadable",    [RELATION_LIVING] = "served",
+        [RELATION_ENDING] = "ending",         [RELATION_REPLACED] = "replaced by a newer one",
+        [RELATION_GONE] = "removed by force",
+    };
+    const struct relation *relation = &pass->relations.items[number];
+    const struct answer *answer = &pass->answers.items[number];
+    const struct rejections *rejections = &answer->rejections;
+    size_t verdicts[3] = {0};
+    unsigned long clients = 0;
+
+    add(results, "endpoint", relation->https ? "https" : "api");
+    if (relation->application != NULL)
+        add(results, "requirer", relation->application);
+    add(results, "state", words[relation->state]);
+    if (relation->state != RELATION_LIVING)
+        return;
+    for (size_t i = 0; i < answer->count; i++)
+        verdicts[add_wish(group(results, "client", ++clients), pass, answer->wishes[i])]++;
+    for (size_t i = 0; i < rejections->count; i++) {
+        if (rejections->items[i].fingerprint[0] != '\0')
             continue;
-        cJSON *client = group(relation, "client", (unsigned long)cJSON_GetArraySize(relation));
-        if (rejection->unit != NULL)
-            add(client, "asked-by", rejection->unit);
-        add(client, "state", "rejected");
-        add(client, "reason", rejection->reason);
+        add_other(group(results, "client", ++clients), &rejections->items[i]);
+        verdicts[VERDICT_REJECTED]++;
     }
+    add_count(results, "trusted", verdicts[VERDICT_TRUSTED]);
+    add_count(results, "pending", verdicts[VERDICT_PENDING]);
+    add_count(results, "rejected", verdicts[VERDICT_REJECTED]);
 }
 
 /* Entries of ours that nobody asks for. */
@@ -251,27 +294,28 @@ static void add_unclaimed(struct action *action)
     }
 }
 
-static int list_trusted_clients(struct action *action, struct error *error)
+static int show(struct action *action, struct error *error)
 {
-    const struct pass *pass = &action->pass;
+    struct pass *pass = &action->pass;
+    int result = pass_observe(pass, error);
 
-    if (pass_observe(&action->pass, error) != 0)
+    if (result != 0 && error->kind == ERROR_HOOK)
         return -1;
-    for (size_t i = 0; i < pass->relations.count; i++) {
-        const struct relation *relation = &pass->relations.items[i];
-        const struct answer *answer = &pass->answers.items[i];
-
-        if (relation->state != RELATION_LIVING)
-            continue;
-        cJSON *results = group(action->results, "relation", relation->number);
-        add(results, "requirer", relation->application);
-        for (size_t j = 0; j < answer->count; j++)
-            add_wish(results, pass, answer->wishes[j]);
-        add_others(results, &answer->rejections);
-    }
+    char *leader = peers_find_leader(&pass->leadership, pass->event);
+    add(action->results, "leader", leader != NULL ? leader : "unknown");
+    free(leader);
+    pass_make_report(pass, result != 0 ? error : NULL);
+    add_status(action);
+    if (result != 0)
+        return -1;
+    add_terms(action);
+    for (size_t i = 0; i < pass->servers.count; i++)
+        add_server(group(action->results, "server", i + 1), &pass->servers.items[i]);
+    for (size_t i = 0; i < pass->relations.count; i++)
+        add_relation(group(action->results, "relation", pass->relations.items[i].number), pass, i);
     add_unclaimed(action);
-    give(action->results, "trusted", mem_printf("%zu", pass->answers.trusted));
-    give(action->results, "rejected", mem_printf("%zu", pass->answers.rejected));
+    add_count(action->results, "trusted", pass->answers.trusted);
+    add_count(action->results, "rejected", pass->answers.rejected);
     return 0;
 }
 
@@ -284,8 +328,7 @@ static int run_reconcile(struct action *action, struct error *error)
     if (pass_run(&action->pass, error) != 0)
         return -1;
     add_changes(action);
-    add(action->results, "status", pass->report.status);
-    add(action->results, "message", pass->report.message);
+    add_status(action);
     if (strcmp(pass->report.status, "active") != 0)
         return error_set(error, ERROR_WAITING, "%s", pass->report.message);
     return servers_due(&pass->servers) != 0 ? require_leader(action, error) : 0;
@@ -471,10 +514,11 @@ static const struct {
 } actions[] = {
     {"adopt-trusted-clients", adopt_trusted_clients},
     {"check", check},
-    {"get-connection-info", get_connection_info},
-    {"list-trusted-clients", list_trusted_clients},
+    {"get-connection-info", show},  /* these two are what show ... */
+    {"list-trusted-clients", show}, /* ... was before: scripts may call them */
     {"reconcile", run_reconcile},
     {"remove-trusted-client", remove_trusted_client},
+    {"show", show},
 };
 
 static int run_by_name(struct action *action, const char *name, struct error *error)

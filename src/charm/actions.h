@@ -7,7 +7,7 @@
 #include "juju/transport.h"
 
 /*
- * What operators ask for by juju run (charm/actions.yaml has the list): run the event's action.
+ * What operators ask for by juju run (charmcraft.yaml has the list): run the event's action.
  * What goes wrong ends in the action's failure, with a sentence, beside what it has found out or
  * done until then. Returns -1 with ERROR_HOOK where a hook command failed.
  */

@@ -41,6 +41,7 @@ int options_read(struct options *options, const struct juju_transport *juju, str
     options->credentials = copy(values, "lxd_credentials");
     options->trust_token = copy(values, "lxd_trust_token");
     options->projects = mem_string(json_string(values, "projects"));
+    options->default_projects = mem_string(json_string(values, "default-projects"));
     options->expiry_warning_days =
         json_int(values, "lxd_expiry_warning_days", OPTIONS_EXPIRY_WARNING_DAYS);
     json_wipe(values);
@@ -61,5 +62,6 @@ void options_wipe(struct options *options)
     wipe(options->credentials);
     wipe(options->trust_token);
     free(options->projects);
+    free(options->default_projects);
     *options = (struct options){0};
 }

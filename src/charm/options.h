@@ -16,6 +16,7 @@ struct options {
     char *credentials;             /* lxd_credentials, without blanks around it; blank is NULL */
     char *trust_token;             /* lxd_trust_token; blank is NULL */
     char *projects;                /* projects; "" and blanks as they are: they name none */
+    char *default_projects;        /* default-projects; the same */
     int expiry_warning_days;       /* lxd_expiry_warning_days */
 };
 

@@ -40,18 +40,19 @@ bool pass_may_change(struct pass *pass)
 
 /* ---- observe Juju ---- */
 
-/* Set, but naming no project, it does not mean all of LXD. */
-static int read_limit(struct projects *limit, const char *text, struct error *error)
+/* An option. Set, but naming no project, it does not mean all of LXD. */
+static int read_projects(struct projects *projects, const char *option, const char *text,
+                         struct error *error)
 {
     if (text == NULL)
         return 0;
-    switch (projects_parse(limit, text)) {
+    switch (projects_parse(projects, text)) {
     case PROJECTS_NAMELESS:
         return error_set(error, ERROR_INPUT,
-                         "projects is \"%.40s\", which names no project: name one, or reset it",
+                         "%s is \"%.40s\", which names no project: name one, or reset it", option,
                          text);
     case PROJECTS_TOO_MANY:
-        return error_set(error, ERROR_INPUT, "projects names more than the %d projects allowed",
+        return error_set(error, ERROR_INPUT, "%s names more than the %d projects allowed", option,
                          PROJECTS_MAX);
     default:
         return 0;
@@ -68,7 +69,9 @@ static int read_options(struct pass *pass, struct options *options, struct error
     };
 
     pass->expiry_warning_days = options->expiry_warning_days;
-    if (read_limit(&pass->terms.limit, options->projects, error) != 0)
+    if (read_projects(&pass->terms.limit, "projects", options->projects, error) != 0 ||
+        read_projects(&pass->default_projects, "default-projects", options->default_projects,
+                      error) != 0)
         return -1;
     return sources_read(&pass->credentials, &pass->enrolment, pass->juju, event, options, &self,
                         error);
@@ -107,7 +110,7 @@ static bool names_projects(const struct pass *pass)
                 return true;
         }
     }
-    return pass->terms.limit.restricted;
+    return pass->terms.limit.restricted || pass->default_projects.restricted;
 }
 
 static void find_remedies(struct pass *pass)
@@ -141,7 +144,8 @@ static void observe_lxd(struct pass *pass)
 static void plan(struct pass *pass)
 {
     if (!pass->terms.all_over)
-        wishes_collect(&pass->wishes, &pass->relations, servers_know, &pass->servers);
+        wishes_collect(&pass->wishes, &pass->relations, &pass->default_projects, servers_know,
+                       &pass->servers);
     servers_plan(&pass->servers, &pass->terms);
 }
 
@@ -414,7 +418,7 @@ static int observe_and_change(struct pass *pass, struct error *error)
     return change_and_publish(pass, error);
 }
 
-static void report(struct pass *pass, const struct error *trouble)
+void pass_make_report(struct pass *pass, const struct error *trouble)
 {
     struct findings findings = {
         .error = trouble,
@@ -433,7 +437,6 @@ static void report(struct pass *pass, const struct error *trouble)
     };
 
     report_make(&pass->report, &findings);
-    report_log(&pass->report, &pass->goal, pass->juju);
 }
 
 /* LXD's version changes too rarely for relation hooks. A unit that goes has its status from Juju.
@@ -465,7 +468,8 @@ int pass_run(struct pass *pass, struct error *error)
         *error = trouble;
         return -1;
     }
-    report(pass, result != 0 ? &trouble : NULL);
+    pass_make_report(pass, result != 0 ? &trouble : NULL);
+    report_log(&pass->report, &pass->goal, pass->juju);
     goal_write(&pass->goal, pass->juju);
     return tell_status(pass, error);
 }
@@ -481,6 +485,7 @@ void pass_end(struct pass *pass)
     credentials_wipe(&pass->credentials);
     owner_free(&pass->terms.owner);
     projects_free(&pass->terms.limit);
+    projects_free(&pass->default_projects);
     strings_free(&pass->wanted);
     strings_free(&pass->left);
     strings_free(&pass->left_remedies);

@@ -31,6 +31,7 @@ struct pass {
     enum fate fate;
     struct leadership leadership;
     int expiry_warning_days;
+    struct projects default_projects; /* of who names none */
     struct credentials credentials;
     struct enrolment *enrolment; /* left to be done, or NULL */
     struct relations relations;
@@ -60,6 +61,10 @@ int pass_observe(struct pass *pass, struct error *error);
  * end in the unit's status, which is in pass->report. -1 with ERROR_HOOK where Juju must drop what
  * was written in this hook. */
 int pass_run(struct pass *pass, struct error *error);
+
+/* Put together what a hook would report, of what was observed. trouble is what ended observing it,
+ * or NULL. It is in pass->report. */
+void pass_make_report(struct pass *pass, const struct error *trouble);
 
 /* May this unit change LXD? */
 bool pass_may_change(struct pass *pass);

@@ -123,27 +123,44 @@ static void hear_refused(struct servers *servers, const char *text)
     cJSON_Delete(list);
 }
 
-char *peers_hear(struct servers *servers, const struct goal *goal, const struct event *event,
-                 const struct juju_transport *juju)
+/* NULL where nothing is to be had. */
+static cJSON *read_word(const struct event *event, const struct juju_transport *juju)
 {
     struct strings ids = {0};
     enum juju_refusal refusal;
     struct error ignored;
     cJSON *settings = NULL;
+
+    if (find_relation(juju, &ids))
+        juju_relation_get(juju, ids.items[0], event->application, JUJU_APPLICATION, &settings,
+                          &refusal, &ignored);
+    strings_free(&ids);
+    return settings;
+}
+
+char *peers_hear(struct servers *servers, const struct goal *goal, const struct event *event,
+                 const struct juju_transport *juju)
+{
+    cJSON *settings = read_word(event, juju);
+    const char *leader = json_string(settings, "leader");
     char *leaving = NULL;
 
-    if (find_relation(juju, &ids) &&
-        juju_relation_get(juju, ids.items[0], event->application, JUJU_APPLICATION, &settings,
-                          &refusal, &ignored) == 0) {
-        const char *leader = json_string(settings, "leader");
-
-        if (leader != NULL && goal_is_dying(goal, leader))
-            leaving = mem_string(leader);
-        hear_refused(servers, json_string(settings, "refused"));
-    }
+    if (leader != NULL && goal_is_dying(goal, leader))
+        leaving = mem_string(leader);
+    hear_refused(servers, json_string(settings, "refused"));
     cJSON_Delete(settings);
-    strings_free(&ids);
     return leaving;
+}
+
+char *peers_find_leader(struct leadership *leadership, const struct event *event)
+{
+    if (leadership_held(leadership))
+        return mem_string(event->unit);
+    cJSON *settings = read_word(event, leadership->juju);
+    char *leader = mem_string(json_string(settings, "leader"));
+
+    cJSON_Delete(settings);
+    return leader;
 }
 
 bool peers_are_gone(const struct goal *goal, const struct juju_transport *juju)

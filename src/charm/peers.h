@@ -31,6 +31,9 @@ int peers_tell(const struct servers *servers, struct goal *goal, bool going,
 char *peers_hear(struct servers *servers, const struct goal *goal, const struct event *event,
                  const struct juju_transport *juju);
 
+/* Who leads: this unit, or who has told so last; owned by the caller. NULL where nobody has. */
+char *peers_find_leader(struct leadership *leadership, const struct event *event);
+
 /* Is it known that no other unit has run that stays? Those that goal-state alone names know
  * nothing yet. */
 bool peers_are_gone(const struct goal *goal, const struct juju_transport *juju);

@@ -45,6 +45,10 @@ static void add_permission(struct probe *probe, const struct server *server)
         buffer_append_string(&text, "its own is not in the list, so others may be hidden as well");
     else
         buffer_append_string(&text, "it is a fine-grained identity");
+    if (server->info.has_identities && !server->sees_projects)
+        buffer_append_string(&text,
+                             "; it lacks can_view_projects, so a project that does not exist "
+                             "is found out by LXD's refusal alone");
     add(probe, "permission", "%s", text.data);
     buffer_free(&text);
 }

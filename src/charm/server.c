@@ -97,7 +97,9 @@ static int read_identity(struct server *server, struct error *error)
         buffer_append_string(&lacking, ", can_view_identities");
     if (lacking.length == 0)
         return 0;
-    error_set(error, ERROR_UNTRUSTED, "%s at %s: the client certificate %.12s... lacks %s",
+    error_set(error, ERROR_UNTRUSTED,
+              "%s at %s: the client certificate %.12s... lacks %s: run \"lxc auth group permission "
+              "add GROUP server ENTITLEMENT\" for each",
               name_of(server), server->endpoint.url, server->credentials->certificate->fingerprint,
               lacking.data + 2);
     buffer_free(&lacking);

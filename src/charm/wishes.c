@@ -33,6 +33,7 @@ struct placing {
     struct wishes *wishes;
     const struct relation *relation;
     const struct member *application; /* NULL where nothing of it is known */
+    const struct projects *default_projects;
     struct rejections *rejections;
     size_t *unplaced; /* entries of each member */
     size_t count, text;
@@ -50,13 +51,14 @@ static void add_wish(struct placing *placing, const struct member *member,
                      const struct entry *entry)
 {
     struct wishes *wishes = placing->wishes;
-    const struct member *source = member;
+    const struct projects *projects = placing->default_projects;
 
-    if (!member->names_projects && placing->application != NULL)
-        source = placing->application;
+    if (member->names_projects)
+        projects = &member->projects;
+    else if (placing->application != NULL && placing->application->names_projects)
+        projects = &placing->application->projects;
     wishes->items = mem_grow(wishes->items, wishes->count, sizeof *wishes->items);
-    wishes->items[wishes->count++] =
-        (struct wish){placing->relation, member, entry, &source->projects};
+    wishes->items[wishes->count++] = (struct wish){placing->relation, member, entry, projects};
 }
 
 /* As the JSON string that is published: what is escaped grows, and is to be read back. */
@@ -145,12 +147,14 @@ static void reject_the_rest(const struct placing *placing)
 }
 
 static void collect(struct wishes *wishes, const struct relation *relation,
-                    struct rejections *rejections, wishes_known *known, const void *context)
+                    const struct projects *default_projects, struct rejections *rejections,
+                    wishes_known *known, const void *context)
 {
     struct placing placing = {
         .wishes = wishes,
         .relation = relation,
         .application = find_application(relation),
+        .default_projects = default_projects,
         .rejections = rejections,
         .unplaced = mem_alloc(relation->member_count * sizeof *placing.unplaced),
     };
@@ -176,14 +180,16 @@ static int compare_wishes(const void *a, const void *b)
     return order != 0 ? order : (x->entry > y->entry) - (x->entry < y->entry);
 }
 
-void wishes_collect(struct wishes *wishes, const struct relations *relations, wishes_known *known,
+void wishes_collect(struct wishes *wishes, const struct relations *relations,
+                    const struct projects *default_projects, wishes_known *known,
                     const void *context)
 {
     *wishes = (struct wishes){0};
     wishes->rejections = mem_alloc(relations->count * sizeof *wishes->rejections);
     for (size_t i = 0; i < relations->count; i++) {
         if (relations->items[i].state == RELATION_LIVING)
-            collect(wishes, &relations->items[i], &wishes->rejections[i], known, context);
+            collect(wishes, &relations->items[i], default_projects, &wishes->rejections[i], known,
+                    context);
     }
     if (wishes->count != 0)
         qsort(wishes->items, wishes->count, sizeof *wishes->items, compare_wishes);

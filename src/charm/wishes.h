@@ -21,10 +21,10 @@ struct wish {
     const struct relation *relation;
     const struct member *member;
     const struct entry *entry;       /* its certificate is one */
-    const struct projects *projects; /* the member's, or its application's */
+    const struct projects *projects; /* the member's, its application's, or the operator's */
 };
 
-/* All pointers into relations. Zero-initialise. */
+/* All pointers into relations, and to the operator's default. Zero-initialise. */
 struct wishes {
     struct wish *items; /* by fingerprint, then relation, then text */
     size_t count;
@@ -34,8 +34,10 @@ struct wishes {
 /* Has a server an entry of ours with this fingerprint, whose name bears the relation's number? */
 typedef bool wishes_known(const void *context, unsigned long relation, const char *fingerprint);
 
-/* Collect from the relations that live. */
-void wishes_collect(struct wishes *wishes, const struct relations *relations, wishes_known *known,
+/* Collect from the relations that live. Who names no projects, and whose application names none,
+ * asks for the default. */
+void wishes_collect(struct wishes *wishes, const struct relations *relations,
+                    const struct projects *default_projects, wishes_known *known,
                     const void *context);
 
 /* Fingerprints of all that may become a wish, sorted: what to look for in trust stores. */

@@ -25,6 +25,7 @@ static int sequence_start(unsigned char lead, uint32_t *value)
         *value = lead & 0x07U;
         return 3;
     }
+    *value = REPLACEMENT;
     return -1;
 }
 

@@ -2,6 +2,7 @@
 #include "lxd/token.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -22,21 +23,19 @@ static bool is_given(const char *text)
 static int64_t parse_time(const char *text)
 {
     struct tm tm = {0};
-    const char *rest = text != NULL ? strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
-    long offset = 0;
+    int hours = 0, minutes = 0;
 
-    if (rest == NULL)
+    /* NOLINTBEGIN(cert-err34-c): so few digits overflow nothing */
+    if (text == NULL || sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d", &tm.tm_year, &tm.tm_mon,
+                               &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 6)
         return 0;
-    const char *zone = strpbrk(rest, "+-");
-    if (zone != NULL) {
-        char *minutes;
-
-        offset = strtol(zone + 1, &minutes, 10) * 3600;
-        if (*minutes == ':')
-            offset += strtol(minutes + 1, NULL, 10) * 60;
-        if (*zone == '-')
-            offset = -offset;
-    }
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    const char *zone = strpbrk(text + strcspn(text, "T"), "+-");
+    if (zone != NULL)
+        sscanf(zone + 1, "%2d:%2d", &hours, &minutes);
+    /* NOLINTEND(cert-err34-c) */
+    int64_t offset = (hours * 60 + minutes) * 60 * (zone != NULL && *zone == '-' ? -1 : 1);
     int64_t seconds = (int64_t)timegm(&tm) - offset;
     return seconds > 0 ? seconds : 0;
 }

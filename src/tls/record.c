@@ -46,12 +46,8 @@ static br_chacha20_run best_chacha20(void)
     return chacha20 != NULL ? chacha20 : br_chacha20_ct_run;
 }
 
-/* By what the compiler has rather than br_poly1305_ctmulq_get, so that only one is linked. */
-#ifdef __SIZEOF_INT128__
-static const br_poly1305_run poly1305 = br_poly1305_ctmulq_run;
-#else
-static const br_poly1305_run poly1305 = br_poly1305_ctmul32_run;
-#endif
+/* With ctmulq an answer of LXD's would be read a few microseconds sooner, by 2 KB of code more. */
+static const br_poly1305_run poly1305 = br_poly1305_ctmul_run;
 
 const struct tls_suite *const *tls_suites(size_t *count)
 {

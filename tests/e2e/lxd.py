@@ -18,6 +18,7 @@ import socket
 import ssl
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from pki import Identity
 
 START_TIMEOUT = 60
 REQUEST_TIMEOUT = 60
+SETTLE_TIMEOUT = 60  # LXD calls a member Offline after 20 seconds without a heartbeat
 
 # LXD's debug log has one of these lines for each request, trusted or not.
 REQUEST_LINE = re.compile(
@@ -123,7 +125,8 @@ class Lxd:
     def environment(self):
         environment = {"HOME": str(self.directory), "PATH": os.environ["PATH"]}
         if not INCUS:
-            return {**environment, "LXD_DIR": str(self.directory)}
+            libraries = os.environ.get("LD_LIBRARY_PATH", "")  # where LXD is a snap's
+            return {**environment, "LXD_DIR": str(self.directory), "LD_LIBRARY_PATH": libraries}
         programs = f"{INCUS}/usr/bin:{INCUS}/usr/libexec/incus:{environment['PATH']}"
         (libraries,) = Path(INCUS).glob("usr/lib/*-linux-gnu*")
         return {
@@ -277,14 +280,22 @@ class Lxd:
 
     def auth(self, identity):
         """What LXD says over the network to a client with this identity: "trusted", or not."""
+        return self._ask(identity, "GET", "/1.0")[1]["metadata"]["auth"]
+
+    def ask(self, identity, method, path, body=None):
+        """The HTTP status that it answers a client with this identity over the network."""
+        return self._ask(identity, method, path, body)[0]
+
+    def _ask(self, identity, method, path, body=None):
         with tempfile.TemporaryDirectory() as directory:
             context = ssl.create_default_context(cadata=self.certificate)
             context.check_hostname = False
             context.load_cert_chain(*identity.write(Path(directory), "client"))
         connection = http.client.HTTPSConnection(self.address, context=context)
         with contextlib.closing(connection):
-            connection.request("GET", "/1.0")
-            return json.loads(connection.getresponse().read())["metadata"]["auth"]
+            connection.request(method, path, None if body is None else json.dumps(body))
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
 
     @contextlib.contextmanager
     def recording(self):
@@ -367,3 +378,16 @@ class LxdCluster:
         done = member.request("GET", f"/1.0/operations/{operation['id']}/wait")
         if done["err"]:
             raise LxdError(f"{request['server_name']}: {done['err']}")
+
+
+def settle(cluster, *statuses):
+    """Wait until the cluster sees its members so."""
+    deadline = time.monotonic() + SETTLE_TIMEOUT
+    asked = next(member for member, status in zip(cluster.members, statuses) if status == "Online")
+    while time.monotonic() < deadline:
+        members = asked.request("GET", "/1.0/cluster/members?recursion=1")
+        seen = {member["url"]: member["status"] for member in members}
+        if [seen.get(member.url) for member in cluster.members] == list(statuses):
+            return
+        time.sleep(0.2)
+    raise TimeoutError(f"the members are {seen}")

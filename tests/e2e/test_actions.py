@@ -4,6 +4,7 @@
 import datetime
 
 import pytest
+from cryptography import x509
 
 from expectations import active, cut, entry_name, published, served
 from juju import lxd_cloud
@@ -18,54 +19,25 @@ def client(relation):
     return requirer
 
 
+def end_of(certificate):
+    """The day on which it expires, by python3-cryptography."""
+    loaded = x509.load_pem_x509_certificate(certificate.encode())
+    return loaded.not_valid_after.strftime("%Y-%m-%d")
+
+
+def clients_of(results, relation):
+    group = results[f"relation-{relation.number}"]
+    return [value for key, value in group.items() if key.startswith("client-")]
+
+
 def days_from_now(days):
     return (datetime.datetime.utcnow() + datetime.timedelta(days=days)).strftime("%Y-%m-%d")
 
 
-def test_connection_info(lxd, unit, admin):
-    outcome = unit.run_action("get-connection-info")
-    assert outcome.status == "completed"
-    assert outcome.results == {
-        "return-code": 0,
-        "credentials": "credential-get",
-        "client-fingerprint": admin.fingerprint,
-        "server-1": {
-            "endpoint": lxd.url,
-            "trusted": "yes",
-            "fingerprint": lxd.fingerprint,
-            "version": lxd.version,
-            "node-1": lxd.url,
-        },
-    }
-
-
-def test_nothing_is_printed_and_steps_are_in_the_log(unit):
-    outcome = unit.run_action("get-connection-info")
-    assert outcome.hook.printed == []
-    assert [line for line in outcome.hook.logged("DEBUG") if line.startswith("LXD asked: ")]
-
-
-def test_action_without_credentials_fails_with_the_status(juju):
-    unit = juju.deploy().units[0]
-    outcome = unit.run_action("get-connection-info")
-    assert (outcome.status, cut(outcome.message)) == ("failed", unit.status[1])
-
-
-def test_action_with_lxd_away_fails_with_what_is_known(lxd, unit, admin):
-    lxd.stop()
-    try:
-        outcome = unit.run_action("get-connection-info")
-    finally:
-        lxd.start()
-    assert outcome.status == "failed" and "connection refused" in outcome.message
-    assert outcome.results["client-fingerprint"] == admin.fingerprint
-    server = outcome.results["server-1"]
-    assert server["endpoint"] == lxd.url and server.get("trusted") != "no"  # nobody could be asked
-
-
-def test_list_has_what_is_asked_for_alone(lxd, unit, relation, client):
+def test_show_of_all(lxd, app, unit, admin, relation, client):
     lxd.trust(identity("stranger"), "stranger")
-    outcome = unit.run_action("list-trusted-clients")
+    outcome = unit.run_action("show")
+    assert outcome.status == "completed"
     wish = {
         "asked-by": "builder/0",
         "fingerprint": client.fingerprint,
@@ -76,42 +48,130 @@ def test_list_has_what_is_asked_for_alone(lxd, unit, relation, client):
     }
     assert outcome.results == {
         "return-code": 0,
+        "leader": "lxd-integrator/0",
+        "status": "active",
+        "message": active(lxd, 1)[1],
+        "credentials": {
+            "source": "credential-get",
+            "fingerprint": admin.fingerprint,
+            "expires": days_from_now(3650),
+        },
+        "projects": "all of LXD",
+        "default-projects": "all of LXD",
         "trusted": "1",
         "rejected": "0",
-        f"relation-{relation.number}": {"requirer": "builder", "client-1": wish},
+        f"relation-{relation.number}": {
+            "endpoint": "api",
+            "requirer": "builder",
+            "state": "served",
+            "trusted": "1",
+            "pending": "0",
+            "rejected": "0",
+            "client-1": wish,
+        },
+        "server-1": {
+            "endpoint": lxd.url,
+            "trusted": "yes",
+            "fingerprint": lxd.fingerprint,
+            "expires": end_of(lxd.certificate),
+            "version": lxd.version,
+            "node-1": lxd.url,
+        },
     }
 
 
+@pytest.mark.parametrize("name", ["get-connection-info", "list-trusted-clients"])
+def test_older_names_of_show(unit, client, name):
+    assert unit.run_action(name).results == unit.run_action("show").results
+
+
+def test_show_changes_nothing(lxd, unit, relation, client):
+    lxd.distrust(client.fingerprint)
+    with lxd.recording() as requests:
+        outcome = unit.run_action("show")
+    assert {request.method for request in requests} == {"GET"}
+    group = outcome.results[f"relation-{relation.number}"]
+    assert (group["pending"], group["client-1"]["state"]) == ("1", "pending")
+    for command in ("relation-set", "status-set", "state-set"):
+        assert outcome.hook.called(command) == []
+
+
+def test_show_says_who_leads(juju, app, unit, client):
+    follower = app.add_unit()
+    assert follower.run_action("show").results["leader"] == unit.name
+    app.elect(follower)
+    assert follower.run_action("show").results["leader"] == follower.name
+    assert unit.run_action("show").results["leader"] == follower.name
+
+
+def test_show_without_peers_does_not_know_the_leader(juju, cloud):
+    app = juju.deploy(units=2, trust=True, cloud=cloud, peers=False)
+    assert app.units[1].run_action("show").results["leader"] == "unknown"
+
+
+def test_show_of_a_relation_that_is_not_served(app, unit, relation, client):
+    relation.unreadable = True
+    outcome = unit.run_action("show")
+    assert outcome.results[f"relation-{relation.number}"]["state"] == "unreadable"
+    assert "unreadable: builder" in outcome.results["message"]
+
+
+def test_nothing_is_printed_and_steps_are_in_the_log(unit):
+    outcome = unit.run_action("show")
+    assert outcome.hook.printed == []
+    assert [line for line in outcome.hook.logged("DEBUG") if line.startswith("LXD asked: ")]
+
+
+def test_action_without_credentials_fails_with_the_status(juju):
+    unit = juju.deploy().units[0]
+    outcome = unit.run_action("show")
+    assert (outcome.status, cut(outcome.message)) == ("failed", unit.status[1])
+    assert (outcome.results["status"], outcome.results["message"]) == unit.status
+    assert outcome.results["leader"] == unit.name
+
+
+def test_action_with_lxd_away_fails_with_what_is_known(lxd, unit, admin):
+    lxd.stop()
+    try:
+        outcome = unit.run_action("show")
+    finally:
+        lxd.start()
+    assert outcome.status == "failed" and "connection refused" in outcome.message
+    assert outcome.results["credentials"]["fingerprint"] == admin.fingerprint
+    server = outcome.results["server-1"]
+    assert server["endpoint"] == lxd.url and server.get("trusted") != "no"  # nobody could be asked
+
+
 @pytest.mark.usefixtures("projects")
-def test_list_says_what_came_of_every_wish(lxd, app, unit, relation, client):
+def test_show_says_what_came_of_every_wish(lxd, app, unit, relation, client):
     """Who asks is told by the wishes, not by the entry's name, and why not is told as well."""
     expired = identity("expired", start=-10, end=-1)
     other = app.relate("deployer")
     other.join("deployer/0", client_certificates=bundle(client, expired, "junk"), projects="blue,red")
     relation.publish("builder/0", client_certificates="[]")  # the entry bears its number
     other.join("deployer/1", client_certificates="[]", version="2.0")
-    results = unit.run_action("list-trusted-clients").results
+    results = unit.run_action("show").results
     assert (results["trusted"], results["rejected"]) == ("1", "3")
-    assert results[f"relation-{relation.number}"] == {"requirer": "builder"}
-    group = results[f"relation-{other.number}"]
-    assert group.pop("requirer") == "deployer"
-    told = {(wish["asked-by"], wish.get("fingerprint"), wish["state"]) for wish in group.values()}
+    assert clients_of(results, relation) == []
+    wishes = clients_of(results, other)
+    assert results[f"relation-{other.number}"]["rejected"] == "3"
+    told = {(wish["asked-by"], wish.get("fingerprint"), wish["state"]) for wish in wishes}
     assert told == {
         ("deployer/0", client.fingerprint, "trusted"),
         ("deployer/0", expired.fingerprint, "rejected"),
         ("deployer/0", None, "rejected"),
         ("deployer/1", None, "rejected"),
     }
-    reasons = {wish.get("fingerprint", wish["asked-by"]): wish["reason"] for wish in group.values()}
+    reasons = {wish.get("fingerprint", wish["asked-by"]): wish["reason"] for wish in wishes}
     assert '"red"' in reasons[client.fingerprint] and "expired" in reasons[expired.fingerprint]
     assert "2.0" in reasons["deployer/1"] and "PEM" in reasons["deployer/0"]
 
 
-def test_list_has_what_nobody_asks_for(lxd, juju, app, unit, client):
+def test_show_has_what_nobody_asks_for(lxd, juju, app, unit, client):
     left = identity("left")
     name = f"juju.{juju.model_uuid[:8]}.{app.name}.gone.7.{left.fingerprint[:12]}"
     lxd.trust(left, name)
-    results = unit.run_action("list-trusted-clients").results
+    results = unit.run_action("show").results
     assert results["unclaimed-1"] == {
         "name": name,
         "fingerprint": left.fingerprint,
@@ -119,14 +179,13 @@ def test_list_has_what_nobody_asks_for(lxd, juju, app, unit, client):
     }
 
 
-def test_list_of_many(unit, relation):
+def test_show_of_many(unit, relation):
     clients = [identity(f"client-{number}") for number in range(120)]
     relation.join("builder/0", client_certificates=bundle(*clients))
-    outcome = unit.run_action("list-trusted-clients")
+    outcome = unit.run_action("show")
     assert outcome.results["trusted"] == "120"
-    group = outcome.results[f"relation-{relation.number}"]
-    assert group.pop("requirer") == "builder"
-    assert {entry["fingerprint"] for entry in group.values()} == {c.fingerprint for c in clients}
+    shown = clients_of(outcome.results, relation)
+    assert {entry["fingerprint"] for entry in shown} == {c.fingerprint for c in clients}
     assert len(outcome.hook.called("action-set")) == 2
 
 

@@ -2,17 +2,16 @@
 """A cluster is one trust store with several nodes, of which any may be away."""
 
 import contextlib
-import time
 
 import pytest
 
 from agent import Event
+from demo import Cluster
 from expectations import compact, log_in, published, reachable
 from juju import lxd_cloud
-from lxd import INCUS, SOFTWARE, LxdCluster
+from lxd import INCUS, SOFTWARE, LxdCluster, settle
 from pki import bundle, identity
 
-PATIENCE = 60  # seconds; LXD calls a member Offline after 20 without a heartbeat
 
 
 @pytest.fixture
@@ -60,19 +59,6 @@ def start_all(cluster):
     for member in stopped:
         member.wait_ready()
     settle(cluster, "Online", "Online", "Online")
-
-
-def settle(cluster, *statuses):
-    """Wait until the cluster sees its members so."""
-    deadline = time.monotonic() + PATIENCE
-    asked = next(member for member, status in zip(cluster.members, statuses) if status == "Online")
-    while time.monotonic() < deadline:
-        members = asked.request("GET", "/1.0/cluster/members?recursion=1")
-        seen = {member["url"]: member["status"] for member in members}
-        if [seen.get(member.url) for member in cluster.members] == list(statuses):
-            return
-        time.sleep(0.2)
-    raise TimeoutError(f"the members are {seen}")
 
 
 @contextlib.contextmanager
@@ -387,3 +373,7 @@ def test_member_that_leaves_the_cluster(cluster, app, relation, active):
     app.update_status()
     assert published(relation)["nodes"] == nodes(cluster, range(2))
     assert app.units[0].status == active(0, 2)
+
+
+def test_demo(juju, cluster):
+    Cluster(juju, cluster).run()

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The same binary, started by a person."""
 
+import subprocess
+
 import pytest
 
 from pki import Identity, identity
@@ -29,6 +31,8 @@ def test_help_names_every_verb(command_line):
     done = command_line("--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert all(verb in done.stdout for verb in ("--version", "fingerprint", "probe"))
+    lines = done.stdout.splitlines()
+    assert len(lines) < 24 and max(map(len, lines)) <= 80  # one screen
 
 
 @pytest.mark.parametrize("kind", ["P-384", "RSA-2048", "Ed25519"])
@@ -94,6 +98,45 @@ def test_probe_of_another_server(command_line, lxd, files):
     assert presented[:12] in done.stderr and other.fingerprint[:12] in done.stderr
 
 
+def test_fingerprint_in_what_tools_print(command_line, lxd, tmp_path):
+    (tmp_path / "lxd.crt").write_text(lxd.certificate)
+
+    def openssl(*arguments):
+        command = ["openssl", *arguments]
+        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
+
+    for printed in (
+        lxd.lxc("info"),
+        lxd.lxc("query", "/1.0"),
+        lxd.lxc("config", "trust", "add", "--name", "token"),
+        openssl("x509", "-in", tmp_path / "lxd.crt", "-text"),
+        openssl("x509", "-in", tmp_path / "lxd.crt", "-noout", "-fingerprint", "-sha256"),
+        openssl("s_client", "-connect", lxd.address, "-showcerts"),
+    ):
+        done = command_line("fingerprint", stdin=printed)
+        assert (done.returncode, done.stdout.strip()) == (0, lxd.fingerprint), printed
+
+
+def test_probe_of_a_token(command_line, lxd):
+    printed = lxd.lxc("config", "trust", "add", "--name", "juju-token")
+    with lxd.recording() as requests:
+        done = command_line("probe", "--token", "-", stdin=printed)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert '"juju-token"' in done.stdout and lxd.url in done.stdout
+    assert lxd.fingerprint in done.stdout and printed.split()[-1] not in done.stdout
+    assert {(request.method, request.url) for request in requests} <= {("GET", "/1.0"), (None, "/1.0")}
+    assert lxd.trust_store == {}
+    assert "juju-token" in lxd.lxc("config", "trust", "list-tokens")
+
+
+def test_probe_through_a_proxy_is_never_direct(command_line, lxd, files):
+    with lxd.recording() as requests:
+        done = command_line("probe", "--proxy", "http://u:s3cret@127.0.0.1:1", *options(files))
+    assert done.returncode == 1 and requests == []
+    assert "unreachable through the proxy 127.0.0.1:1: connection refused" in done.stderr
+    assert "s3cret" not in done.stdout + done.stderr
+
+
 def test_probe_where_nobody_listens(command_line, files):
     done = command_line("probe", *options({**files, "--endpoint": "127.0.0.1:1"}))
     assert done.returncode == 1
@@ -114,6 +157,9 @@ def test_probe_where_nobody_listens(command_line, files):
         ["probe", "--endpoint", "x", "--cert", "x", "--key", "x"],
         ["probe", "--colour", "red"],
         ["probe", "more"],
+        ["probe", "--token"],
+        ["probe", "--token", "x", "--endpoint", "x"],
+        ["probe", "--proxy", "x"],
     ],
     ids=" ".join,
 )

@@ -307,10 +307,11 @@ def test_what_it_costs(app, unit, relation, https):
 def test_actions(lxd, juju, app, unit, https):
     client = identity("viewer-client")
     https.join("viewer/0", **ask(client))
-    outcome = unit.run_action("list-trusted-clients")
+    outcome = unit.run_action("show")
     group = outcome.results[f"relation-{https.number}"]
     wish = group["client-1"]
-    assert (group["requirer"], wish["asked-by"]) == ("viewer", "viewer/0")
+    assert (group["endpoint"], group["requirer"]) == ("https", "viewer")
+    assert wish["asked-by"] == "viewer/0"
     assert (wish["fingerprint"], wish["state"]) == (client.fingerprint, "trusted")
     outcome = unit.run_action("remove-trusted-client", fingerprint=client.fingerprint)
     assert outcome.results["warning"].startswith(f"viewer ({https.id}) still asks for it")

@@ -8,9 +8,9 @@ which is printed; LXD_INTEGRATOR_SEED=N has that one again.
 import os
 import time
 
-import pylxd
 import pytest
 
+from clients import CLIENTS
 from model import History, shrink
 from pki import identity
 from trust_store import TOPOLOGIES, TrustStore
@@ -41,20 +41,14 @@ def test_history_is_shortened_to_what_fails():
     assert shrink(1, list(range(50)), fails) == [3, 17, 18]
 
 
-def test_change_to_a_foreign_entry_is_noticed(lxd, tmp_path, monkeypatch):
+def test_change_to_a_foreign_entry_is_noticed(lxd, tmp_path):
     """Also where the entry is there again, as it was."""
-    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):  # they would beat `verify`
-        monkeypatch.delenv(variable, raising=False)
-    server = tmp_path / "server.crt"
-    server.write_text(lxd.certificate)
     administrator, alice = identity(), identity()
     store = TrustStore(lxd)
     store.add(administrator, "juju")
     store.add(alice, "alice")
     assert store.violations() == []
-    cert = tuple(map(str, administrator.write(tmp_path, "client")))
-    client = pylxd.Client(endpoint=lxd.url, cert=cert, verify=str(server))
-    client.certificates.get(alice.fingerprint).delete()
+    CLIENTS[0](lxd, administrator, tmp_path).remove(alice.fingerprint)
     lxd.trust(alice, "alice")
     (change,) = store.violations()
     assert (change.action, change.fingerprint) == ("deleted", alice.fingerprint)

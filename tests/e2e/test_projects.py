@@ -61,6 +61,43 @@ def test_operator_s_list_is_the_limit(lxd, app, relation):
     assert "green" in rejections(relation)[client.fingerprint]
 
 
+def test_default_is_for_who_names_none(lxd, app, unit, relation):
+    client, other = identity(), identity()
+    app.configure(**{"default-projects": "blue"})
+    relation.join("builder/0", client_certificates=bundle(client))
+    assert opens(lxd, client) == {"blue"}
+    relation.join("builder/1", client_certificates=bundle(other), projects="green")
+    assert opens(lxd, other) == {"green"}
+    relation.publish("builder", projects="green")
+    assert opens(lxd, client) == {"green"}
+    relation.publish("builder", projects=None)
+    assert opens(lxd, client) == {"blue"}
+    shown = unit.run_action("show").results
+    assert shown["default-projects"] == "project blue"
+    app.configure(**{"default-projects": None})
+    assert opens(lxd, client) is None and opens(lxd, other) == {"green"}
+
+
+def test_limit_is_the_limit_of_the_default_too(lxd, app, unit, relation):
+    client = identity()
+    app.configure(projects="green", **{"default-projects": "blue,green"})
+    relation.join("builder/0", client_certificates=bundle(client))
+    assert opens(lxd, client) == {"green"}
+    app.configure(projects="blue", **{"default-projects": "green"})
+    assert client.fingerprint not in lxd.trust_store
+    assert client.fingerprint in rejections(relation)
+
+
+def test_default_that_does_not_exist(lxd, app, unit, relation):
+    client = identity()
+    app.configure(**{"default-projects": "gren"})
+    relation.join("builder/0", client_certificates=bundle(client))
+    assert client.fingerprint not in lxd.trust_store
+    assert 'project "gren" does not exist' in unit.status[1]
+    app.configure(**{"default-projects": " , "})
+    assert unit.status[0] == "blocked" and unit.status[1].startswith("default-projects is ")
+
+
 def test_wish_can_only_give(lxd, app, relation):
     client = identity()
     relation.join("builder/0", client_certificates=bundle(client), projects="blue")

@@ -89,7 +89,7 @@ def stored(juju):
 
 
 def credentials(unit):
-    return unit.run_action("get-connection-info").results["credentials"]
+    return unit.run_action("show").results["credentials"]["source"]
 
 
 def posts(requests):
@@ -492,8 +492,8 @@ def test_another_token_enrols_anew(lxd, any_juju, token, new_token):
     app.configure(lxd_trust_token=new_token("second"))
     assert app.units[0].status == active(lxd, 0)
     (second,) = lxd.trust_store.keys() - {first}
-    info = app.units[0].run_action("get-connection-info").results
-    assert info["client-fingerprint"] == second
+    info = app.units[0].run_action("show").results
+    assert info["credentials"]["fingerprint"] == second
     assert lxd.trust_store[second]["name"] == "second"
 
 

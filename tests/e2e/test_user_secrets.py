@@ -40,7 +40,7 @@ def test_secret_serves(lxd, app, relation):
     relation.join("builder/0", client_certificates=bundle(client))
     assert app.units[0].status == active(lxd, 1)
     assert published(relation) == served(lxd, client)
-    assert app.units[0].run_action("get-connection-info").results["credentials"] == "lxd_credentials"
+    assert app.units[0].run_action("show").results["credentials"]["source"] == "lxd_credentials"
 
 
 REFUSALS = [
@@ -113,9 +113,9 @@ def test_trust_token_in_the_secret(lxd, juju):
     app.configure(lxd_credentials=secret.uri)
     unit = app.units[0]
     assert unit.status == active(lxd, 0)
-    info = unit.run_action("get-connection-info").results
-    assert info["credentials"] == "lxd_credentials"
-    assert set(lxd.trust_store) == {info["client-fingerprint"]}
+    info = unit.run_action("show").results
+    assert info["credentials"]["source"] == "lxd_credentials"
+    assert set(lxd.trust_store) == {info["credentials"]["fingerprint"]}
 
 
 def test_changed_secret_is_followed(lxd, app, unit, admin, secret):
@@ -135,8 +135,8 @@ def test_newest_revision_is_read_in_every_hook(lxd, app, unit, admin, secret, ju
     juju.asleep = False
     unit.pending.clear()
     app.update_status()
-    info = unit.run_action("get-connection-info")
-    assert info.results["client-fingerprint"] == successor.fingerprint
+    info = unit.run_action("show")
+    assert info.results["credentials"]["fingerprint"] == successor.fingerprint
 
 
 def test_secret_comes_before_other_credentials(lxd, juju, cloud, secret):
@@ -145,7 +145,7 @@ def test_secret_comes_before_other_credentials(lxd, juju, cloud, secret):
     app = juju.deploy(trust=True, cloud=cloud, config=options(lxd, other))
     secret.grant(app)
     app.configure(lxd_credentials=secret.uri)
-    assert app.units[0].run_action("get-connection-info").results["credentials"] == "lxd_credentials"
+    assert app.units[0].run_action("show").results["credentials"]["source"] == "lxd_credentials"
 
 
 @pytest.mark.parametrize("key", ["endpoint", "client-cert", "client-key", "server-cert"])

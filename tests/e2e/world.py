@@ -125,11 +125,11 @@ class World:
     @property
     def obstacle(self):
         """The status that a hook has to end with; None where that depends."""
+        if "credential-get" in self.app.faults:
+            return None
         if not self.has_credential:
             return "blocked"
         if any(store.lacks_member for store in self.served):
-            return None
-        if "credential-get" in self.app.faults:
             return None
         if any(unit.dying for unit in self.units):
             return None  # who waits for a leader that leaves says so
@@ -320,23 +320,28 @@ class World:
                 number = new["name"][len(self.prefix) :].split(".")[1]
                 asked = number.isdigit() and fingerprint in self._asked[int(number)]
                 demand(old is not None or asked, f"{what}: its name is of a relation that never asked")
-            deserved = self._deserved(fingerprint, old, store)
+            deserved = self._deserved(unit, fingerprint, old, store)
             if not disturbed and oracle.covers(oracle.opens(old), deserved):
                 demand(oracle.covers(oracle.opens(new), deserved), f"{what}: wishes: {deserved}")
 
-    def _deserved(self, fingerprint, entry, store):
+    def _deserved(self, unit, fingerprint, entry, store):
         """What an entry has to open still, if it does: nothing at a server that was taken out. Of a
-        relation that cannot be read it is known only that it was made for it, by its name."""
+        relation that cannot be read, and of members that the unit does not see yet, it is known
+        only that the entry was made for them, by its name."""
         if store not in self.served:
             return oracle.NOTHING_OPEN
         lost = {"relation-get", "relation-list"} & self.app.faults.keys()
         number = (entry or {"name": ""})["name"][len(self.prefix) :].split(".")[1:2]
-        known = [
-            relation
-            for relation in self.said
-            if [str(relation.number)] == number or not (lost or relation.unreadable)
-        ]
-        opened = oracle.entitled(self.wishes(known), self.limit, store.projects)
+        wishes = []
+        for relation, said in self.said.items():
+            if [str(relation.number)] != number:
+                if lost or relation.unreadable or relation not in unit.relations:
+                    continue
+                seen = {*relation.seen_by(unit), relation.application}
+                said = {member: each for member, each in said.items() if member in seen}
+            if not relation.suspended:
+                wishes += oracle.wishes_of(said, relation.application)
+        opened = oracle.entitled(wishes, self.limit, store.projects)
         return opened.get(fingerprint, oracle.NOTHING_OPEN)
 
     def _check_claims(self, hook, unit, bags, now):

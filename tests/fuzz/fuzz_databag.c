@@ -101,6 +101,7 @@ static void relate(const cJSON *settings, enum databag_interface interface)
     struct relation relation = {
         .number = 3, .state = RELATION_LIVING, .members = members, .member_count = MEMBERS};
     struct relations relations = {.items = &relation, .count = 1};
+    const struct projects all = {0};
     struct strings candidates = {0};
     struct wishes wishes;
 
@@ -109,7 +110,7 @@ static void relate(const cJSON *settings, enum databag_interface interface)
         check_member(&members[i]);
     }
     wishes_candidates(&relations, &candidates);
-    wishes_collect(&wishes, &relations, knows, NULL);
+    wishes_collect(&wishes, &relations, &all, knows, NULL);
     for (size_t i = 0; i < wishes.count; i++)
         MUST(strings_find(&candidates, wish_fingerprint(&wishes.items[i])));
     answer(&wishes, &wishes.rejections[0]);

@@ -105,6 +105,29 @@ def test_tinyproxy(files, tmp_path, probe, lxd):
         assert said.startswith(f"LXD at {lxd.url} presents certificate {lxd.fingerprint[:12]}")
 
 
+def test_option_of_probe(files, tmp_path, binary, lxd):
+    """It comes before what the environment says, exceptions included; a token is read through it too."""
+    environment = {"JUJU_CHARM_HTTPS_PROXY": "http://127.0.0.1:1", "JUJU_CHARM_NO_PROXY": "*"}
+    token = lxd.lxc("config", "trust", "add", "--name", "probed")
+
+    def run(proxy):
+        return subprocess.run(
+            [binary, "probe", "--token", "-", "--proxy", proxy],
+            env=environment,
+            input=token,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    with tinyproxy(tmp_path) as proxy:
+        done = run(proxy)
+    assert (done.returncode, done.stderr) == (0, "") and lxd.fingerprint in done.stdout
+    assert f"CONNECT {lxd.address}" in (tmp_path / "log").read_text()
+    done = run("socks5://127.0.0.1:1")
+    assert done.returncode == 1 and "socks5" in done.stdout + done.stderr
+
+
 def test_password(files, tmp_path, probe, lxd):
     with tinyproxy(tmp_path, "BasicAuth user pass.word\n") as proxy:
         assert probe(lxd.url, JUJU_CHARM_HTTPS_PROXY=f"http://user:p%61ss.word@{proxy}") == WELL

@@ -123,7 +123,7 @@ static void test_bad_values(void **state)
 
     (void)state;
     assert_value_rejected("", "client_certificates is empty, not JSON");
-    assert_value_rejected("-----BEGIN", "client_certificates is not JSON (near byte 1)");
+    assert_value_rejected("-----BEGIN", "client_certificates is not JSON (near byte 0)");
     assert_value_rejected("null", NO_LIST);
     assert_value_rejected("{\"a\":[]}", NO_LIST);
     memset(deep, '[', 100);

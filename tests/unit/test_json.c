@@ -63,7 +63,6 @@ static void refuses_what_is_not_one_value(void **state)
         check_refused(texts[i], strlen(texts[i]), NULL);
 }
 
-/* vendor/cjson/01-numbers.patch */
 static void reads_numbers(void **state)
 {
     static const struct {
@@ -72,12 +71,12 @@ static void reads_numbers(void **state)
         const char *printed;
     } numbers[] = {
         {"0", 0, "0"},
-        {"-0", 0, "-0"},
+        {"-0", 0, "0"},
         {"30", 30, "30"},
         {"-2147483648", INT_MIN, "-2147483648"},
         {"99999999999", INT_MAX, "99999999999"},
         {"-99999999999", INT_MIN, "-99999999999"},
-        {"9007199254740991", INT_MAX, "9007199254740991"},
+        {"9007199254740991", INT_MAX, "9.00719925474099e+15"},
         {"1.5", 1, "1.5"},
         {"-0.25", 0, "-0.25"},
         {"1.50e1", 15, "15"},
@@ -87,8 +86,8 @@ static void reads_numbers(void **state)
         {"1e-999", 0, "0"},
         {"1e99999999999999999999", INT_MAX, "null"},
     };
-    static const char *const malformed[] = {"-",   "+1",    ".5",  "1.",  "1.e1", "1e",
-                                            "1e+", "1.5.5", "0x1", "- 1", "-inf", "nan"};
+    static const char *const malformed[] = {"-",     "+1",  ".5",  "1e",   "1e+",
+                                            "1.5.5", "0x1", "- 1", "-inf", "nan"};
     struct error error;
     cJSON *object;
     char text[64];

@@ -47,7 +47,8 @@ static void test_all(void **state)
                   "{\"lxd_endpoint\":\" 10.0.0.1\\n\",\"lxd_client_cert\":\"c\","
                   "\"lxd_client_key\":\"k\",\"lxd_server_cert\":\"s\\r\\n\","
                   "\"lxd_credentials\":\"\\tsecret:abc \",\"lxd_trust_token\":\"a b:\\nt\\n\","
-                  "\"lxd_expiry_warning_days\":7,\"projects\":\" blue, \",\"else\":true}",
+                  "\"lxd_expiry_warning_days\":7,\"projects\":\" blue, \","
+                  "\"default-projects\":\"green\",\"else\":true}",
                   0, &error),
         0);
     assert_string_equal(options.parts[CREDENTIAL_ENDPOINT], "10.0.0.1");
@@ -57,6 +58,7 @@ static void test_all(void **state)
     assert_string_equal(options.credentials, "secret:abc");
     assert_string_equal(options.trust_token, "a b:\nt");
     assert_string_equal(options.projects, " blue, ");
+    assert_string_equal(options.default_projects, "green");
     assert_int_equal(options.expiry_warning_days, 7);
     assert_wiped(&options);
 }

@@ -259,7 +259,8 @@ static void test_identity_that_lacks_something(void **state)
     observe(fixture);
     assert_trouble(fixture, ERROR_UNTRUSTED,
                    "LXD at " URL ": the client certificate 000000000063... lacks "
-                   "can_edit_identities, can_delete_identities");
+                   "can_edit_identities, can_delete_identities: run \"lxc auth group permission "
+                   "add GROUP server ENTITLEMENT\" for each");
 }
 
 /* A list that may hide entries is believed in what it shows, not in what it lacks. */

@@ -79,7 +79,8 @@ static void carry_out(struct fixture *fixture)
 {
     struct servers *servers = &fixture->servers;
 
-    wishes_collect(&fixture->world.wishes, &fixture->world.relations, servers_know, servers);
+    wishes_collect(&fixture->world.wishes, &fixture->world.relations,
+                   &fixture->world.default_projects, servers_know, servers);
     servers_plan(servers, &fixture->world.terms);
     servers_apply(servers, &fixture->world.terms, net_clock_ms() + 60000);
     servers_judge(servers, &fixture->world.terms);

@@ -137,6 +137,32 @@ static void test_projects_of_the_application(void **state)
     world_close(&world);
 }
 
+/* The operator's default serves where neither has any. */
+static void test_default_projects(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_open(&world);
+    struct relation *relation = world_relate(&world, 3, "a");
+    struct member *plain = world_join(relation, "a/0"), *own = world_join(relation, "a/1"),
+                  *application = world_join(relation, "a");
+    world_ask(plain, 1);
+    world_ask(own, 2);
+    world_name_projects(own, "red");
+    world_ask(application, 3);
+    projects_parse(&world.default_projects, "green");
+    world_collect(&world);
+    assert_string_equal(find_wish(&world, 1)->projects->names.items[0], "green");
+    assert_string_equal(find_wish(&world, 2)->projects->names.items[0], "red");
+    assert_string_equal(find_wish(&world, 3)->projects->names.items[0], "green");
+    world_name_projects(application, "blue");
+    world_collect(&world);
+    assert_string_equal(find_wish(&world, 1)->projects->names.items[0], "blue");
+    assert_string_equal(find_wish(&world, 3)->projects->names.items[0], "blue");
+    world_close(&world);
+}
+
 /* An application's list that cannot be read does not mean all of LXD. */
 static void test_unusable_projects_of_the_application(void **state)
 {
@@ -246,7 +272,7 @@ static void test_known_ones_first(void **state)
     world_fingerprint(held, 3333);
     strings_add(&relation->held, held);
     wishes_free(&world.wishes, &world.relations);
-    wishes_collect(&world.wishes, &world.relations, knows, known);
+    wishes_collect(&world.wishes, &world.relations, &world.default_projects, knows, known);
     assert_int_equal(world.wishes.count, DATABAG_MAX_ENTRIES);
     assert_null(find_wish(&world, 1333));
     assert_int_equal((find_wish(&world, 2333) != NULL) + (find_wish(&world, 3333) != NULL), 1);
@@ -308,6 +334,7 @@ int main(void)
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_states),
         cmocka_unit_test(test_projects_of_the_application),
+        cmocka_unit_test(test_default_projects),
         cmocka_unit_test(test_unusable_projects_of_the_application),
         cmocka_unit_test(test_what_is_no_wish),
         cmocka_unit_test(test_rounds),

@@ -31,6 +31,7 @@ void world_close(struct world *world)
     relations_free(&world->relations);
     owner_free(&world->terms.owner);
     projects_free(&world->terms.limit);
+    projects_free(&world->default_projects);
 }
 
 struct relation *world_relate(struct world *world, unsigned long number, const char *application)
@@ -108,7 +109,8 @@ static bool knows_nothing(const void *context, unsigned long relation, const cha
 void world_collect(struct world *world)
 {
     wishes_free(&world->wishes, &world->relations);
-    wishes_collect(&world->wishes, &world->relations, knows_nothing, NULL);
+    wishes_collect(&world->wishes, &world->relations, &world->default_projects, knows_nothing,
+                   NULL);
 }
 
 void world_entry(struct lxd_certificate *entry, unsigned number, const char *name, const char *type,

@@ -17,7 +17,8 @@
 struct world {
     struct relations relations; /* room for 8 */
     struct wishes wishes;
-    struct terms terms; /* may_take; no limit */
+    struct terms terms;               /* may_take; no limit */
+    struct projects default_projects; /* none */
     char own[65];
 };
 
