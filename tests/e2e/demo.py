@@ -251,7 +251,7 @@ What next?
     ./build.sh {}
     ./build.sh {}
 
-With a Juju and an LXD of your own (README.md, "Deploying with Juju"):
+With a Juju and an LXD of your own (README.md, "Deploy"):
 
     juju deploy {} lxd-integrator
     juju trust lxd-integrator          # not on an LXD cloud: see lxd_trust_token

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cases of looking up a name: the machine's files, what name servers know and how they misbehave,
-and what comes of it, by README.md's table and not by the code under test."""
+and what comes of it, by charm/network.md's table and not by the code under test."""
 
 import random
 from dataclasses import dataclass, field

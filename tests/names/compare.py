@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Looks up generated names with the resolver under test and with glibc's, and compares both with what
-README.md's table says. In namespaces of its own; see README.md."""
+charm/network.md's table says. In namespaces of its own; see README.md."""
 
 import argparse
 import os
