@@ -12,7 +12,7 @@ cd "$(dirname "$0")"
 root=$PWD
 
 release=1.0.0
-size_limit=327680 # bytes, of the binary and of the charm, on amd64
+size_limit=327680 # bytes, of the binary and of the charm, on amd64, in the release of the published charms
 architectures=(amd64 arm64 armhf ppc64el riscv64 s390x)
 jobs=$(nproc)
 
@@ -203,12 +203,15 @@ verb_binary() {
     write_sbom "$binary" >"$out/sbom.spdx.json"
 }
 
+# The limit is about what is published: another release's compiler makes no build fail.
 check_size() { # FILE
     local size
 
     size=$(stat -c %s "$1")
     step "$1: $size bytes"
-    [ "$arch" != amd64 ] || [ "$size" -le "$size_limit" ] || die "$1 is larger than $size_limit bytes"
+    [ "$arch" = amd64 ] && [ "$size" -gt "$size_limit" ] || return 0
+    [ "$(own_release)" != "$(published_release)" ] || die "$1 is larger than $size_limit bytes"
+    step "note: that is more than the $size_limit bytes of what Debian's $(published_release) has compiled"
 }
 
 # ---------------------------------------------------------------- the charm

@@ -6,11 +6,11 @@ suite_elsewhere() { # [--all]
     local work=$root/build/elsewhere other=trixie problem= status=0
 
     [ "$(own_release)" != trixie ] || other=bookworm
-    [ "$(id -u)" = 0 ] || { leave_out "only root can make a root directory"; return; }
+    [ "$(id -u)" = 0 ] || { tests/skip elsewhere "only root can make a root directory"; return; }
     need_packages debootstrap util-linux
-    unshare --mount --pid --fork true 2>/dev/null || { leave_out "no mount and PID namespaces here"; return; }
+    unshare --mount --pid --fork true 2>/dev/null || { tests/skip elsewhere "no mount and PID namespaces here"; return; }
     trap 'rm -rf --one-file-system "$root/build/elsewhere/root"' EXIT
-    make_root "$other" "$work/root" || { leave_out "$problem"; return; }
+    make_root "$other" "$work/root" || { tests/skip elsewhere "$problem"; return; }
     furnish_root "$other" "$work/root"
     unlock_tree
     rm -rf "$work/log"
@@ -18,12 +18,8 @@ suite_elsewhere() { # [--all]
     unshare --mount --pid --fork --kill-child --propagation private tests/build/elsewhere/enter "$work/root" \
         "$work/log" /log "$cache/packages-$other" /var/cache/apt/archives \
         -- /lxd-integrator/tests/build/elsewhere/inside "$other" "$@" || status=$?
-    [ "$status" != 77 ] || { leave_out "Debian's $other has no mirror that answers"; status=0; }
+    [ "$status" != 77 ] || { tests/skip elsewhere "Debian's $other has no mirror that answers"; status=0; }
     return "$status"
-}
-
-leave_out() { # REASON
-    echo "elsewhere: LEFT OUT: $1"
 }
 
 # What a machine has beside its packages: this tree, names, the way to the mirror. No archive and no result of this machine's.
