@@ -9,6 +9,7 @@ import sys
 
 import pytest
 import yaml
+
 from tools import ROOT, go_judge, virtual_environment
 
 E2E = ROOT / "tests/e2e"

@@ -9,6 +9,7 @@ import zipfile
 
 import pytest
 import yaml
+
 from tools import ROOT
 
 # What charmcraft writes into a charm, by its own code.

@@ -7,6 +7,7 @@ import json
 
 import pytest
 import yaml
+
 from pki import identity
 from tools import ROOT
 

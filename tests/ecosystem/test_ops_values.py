@@ -6,6 +6,7 @@ import dataclasses
 import json
 
 import pytest
+
 from pki import identity
 
 ops = pytest.importorskip("ops", reason="ops cannot be had from PyPI")

@@ -21,7 +21,7 @@ def test_juju_accepts_the_charm(judge, charm, project):
 BROKEN = {
     "no name": ("metadata.yaml", "name: lxd-integrator", "title: lxd-integrator"),
     "interface": ("metadata.yaml", "interface: lxd\n", "interface: 17\n"),
-    "assumes": ("metadata.yaml", "juju >= 2.9.23", "juju is nice"),
+    "assumes": ("metadata.yaml", "juju >= 2.9.50", "juju is nice"),
     "no YAML": ("metadata.yaml", "provides:", "provides: ["),
     "option": ("config.yaml", "type: int", "type: colour"),
     "default": ("config.yaml", "default: 30", "default: thirty"),

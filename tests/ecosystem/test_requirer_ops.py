@@ -8,6 +8,7 @@ import zipfile
 
 import pytest
 import yaml
+
 from conftest import python_of
 from juju import Link
 from pki import identity

@@ -5,6 +5,7 @@ charm's options and endpoints. Terraform itself and its provider are not to be h
 import re
 
 import pytest
+
 from tools import ROOT
 
 hcl2 = pytest.importorskip("hcl2", reason="python-hcl2 cannot be had from PyPI")

@@ -7,10 +7,11 @@ import os
 
 import ops
 import pylxd
-from charmlibs.interfaces import lxd
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from charmlibs.interfaces import lxd
 
 ENDPOINTS = {"lxd": lxd.LxdRequirer, "https": lxd.LxdHttpsRequirer}
 
