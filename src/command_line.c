@@ -221,7 +221,8 @@ static int read_credentials(struct credentials *credentials,
     const char *texts[CREDENTIAL_PARTS] = {values[CREDENTIAL_ENDPOINT]};
     int result = 0;
 
-    for (int i = CREDENTIAL_CERTIFICATE; i < CREDENTIAL_PARTS && result == 0; i++) {
+    for (int i = CREDENTIAL_CERTIFICATE; i < CREDENTIAL_PARTS && values[i] != NULL && result == 0;
+         i++) {
         result = read_text(values[i], &files[i], error);
         texts[i] = buffer_string(&files[i]);
         if (result == 0 && has_nul(&files[i]))

@@ -13,8 +13,8 @@
  * A stub resolver (RFC 1034 5.3.1) for addresses, without I/O: it says what is to be asked of
  * which nameserver and over what, and is told what came back. Sockets, files and the clock are the
  * caller's (net.c is one). It does as glibc's getaddrinfo with "hosts: files dns" does, but for
- * the time that it takes; charm/network.md has the table. Times are milliseconds of any clock that only
- * goes forward.
+ * the time that it takes; charm/network.md has the table. Times are milliseconds of any clock that
+ * only goes forward.
  */
 
 #define RESOLVER_SERVERS 3    /* of resolv.conf's nameservers, the first */

@@ -101,7 +101,7 @@ static bool read_projects(struct member *member, const cJSON *settings)
 {
     const char *written = json_string(settings, "projects"); /* Juju has no empty values */
     char *value = read_value(settings, "projects"), *names = NULL;
-    bool named = written != NULL && *written != '\0';
+    bool named = value != NULL && written != NULL && *written != '\0';
 
     if (named) {
         const char *start = value + strspn(value, BLANKS);
