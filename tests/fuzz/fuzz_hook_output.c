@@ -112,7 +112,8 @@ static int credentials(const struct juju_transport *juju, struct error *error)
                                 .juju_major = 3,
                                 .unit = "integrator/0",
                                 .model_uuid = "9f1c1ab0"};
-    const struct sources_self self = {.leader = true};
+    struct leadership leadership = {juju, LEADERSHIP_HELD};
+    const struct sources_self self = {.leadership = &leadership};
     struct credentials found;
     struct enrolment *enrolment;
     struct options options;
