@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import zipfile
+from pathlib import Path
 
 import pytest
 import yaml
@@ -45,7 +46,7 @@ def analyse(charmcraft, charm):
 
 
 def test_analyse(charmcraft, charm, tmp_path):
-    done = analyse(charmcraft, shutil.copy(charm, tmp_path))
+    done = analyse(charmcraft, Path(shutil.copy(charm, tmp_path)))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
