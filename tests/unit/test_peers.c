@@ -31,6 +31,7 @@ struct fixture {
 
 static int set_up(void **state)
 {
+    static char application[] = "i";
     struct fixture *fixture = mem_alloc(sizeof *fixture);
     struct error error;
 
@@ -39,7 +40,7 @@ static int set_up(void **state)
     fixture->fake.answers = fixture->answers;
     fixture->juju = fake_juju_transport(&fixture->fake);
     fixture->event =
-        (struct event){.name = "update-status", .unit = "i/0", .application = (char[]){"i"}};
+        (struct event){.name = "update-status", .unit = "i/0", .application = application};
     fixture->goal = (struct goal){.memory = cJSON_CreateObject(), .kept = cJSON_CreateObject()};
     fixture->leadership = (struct leadership){&fixture->juju, LEADERSHIP_HELD};
     fixture->goal.state = cJSON_Parse("{\"units\":{\"i/0\":{\"status\":\"dying\"},\"i/1\":{}}}");
