@@ -381,13 +381,13 @@ class LxdCluster:
 
 
 def settle(cluster, *statuses):
-    """Wait until the cluster sees its members so."""
+    """Wait until all members that are Online see the cluster so."""
     deadline = time.monotonic() + SETTLE_TIMEOUT
-    asked = next(member for member, status in zip(cluster.members, statuses) if status == "Online")
+    asked = [member for member, status in zip(cluster.members, statuses) if status == "Online"]
     while time.monotonic() < deadline:
-        members = asked.request("GET", "/1.0/cluster/members?recursion=1")
-        seen = {member["url"]: member["status"] for member in members}
-        if [seen.get(member.url) for member in cluster.members] == list(statuses):
+        answers = [member.request("GET", "/1.0/cluster/members?recursion=1") for member in asked]
+        seen = [{each["url"]: each["status"] for each in answer} for answer in answers]
+        if all([view.get(each.url) for each in cluster.members] == list(statuses) for view in seen):
             return
         time.sleep(0.2)
     raise TimeoutError(f"the members are {seen}")

@@ -367,13 +367,13 @@ def test_no_quorum(cluster, administrator, app, relation, active):
     assert published(relation)["nodes"] == nodes(cluster, range(3), wanted)
 
 
+def test_demo(juju, cluster):
+    Cluster(juju, cluster).run()
+
+
 def test_member_that_leaves_the_cluster(cluster, app, relation, active):
     """The last test here: the cluster is smaller afterwards."""
     cluster.members[0].request("DELETE", f"/1.0/cluster/members/{cluster.name(2)}?force=1")
     app.update_status()
     assert published(relation)["nodes"] == nodes(cluster, range(2))
     assert app.units[0].status == active(0, 2)
-
-
-def test_demo(juju, cluster):
-    Cluster(juju, cluster).run()
