@@ -286,8 +286,14 @@ static int read_application_published(struct relation *relation, const struct re
 static void read_databags(struct relation *relation, const struct strings *units,
                           const struct relations *relations, const struct reader *reader)
 {
+    struct strings left = {0};
     struct error error;
 
+    if (relation->state == RELATION_UNKNOWN && relation->application != NULL) {
+        /* Whom goal-state has shown is known once it can be read again. */
+        goal_find_left(reader->goal, relation->number, units, &left, &error);
+        strings_free(&left);
+    }
     if (relation->state != RELATION_LIVING && relation->state != RELATION_ENDING)
         return;
     if (relation->state == RELATION_LIVING) {

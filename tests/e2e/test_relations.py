@@ -329,6 +329,17 @@ def test_unit_that_is_removed_by_force(juju, app, entries, version):
     assert set(entries()) == {staying.fingerprint}
 
 
+def test_unit_that_was_shown_while_its_relation_could_not_be_read(app, entries):
+    """It came, and was gone, before our own databag could be read again; the list still names it."""
+    relation = app.relate("builder")
+    relation.unreadable = True
+    relation.join("builder/0", client_certificates=bundle(identity()))
+    relation.force_remove_unit("builder/0")
+    relation.unreadable = False
+    app.update_status()
+    assert entries() == {}
+
+
 @pytest.mark.parametrize("version", ["3.6", "4.0"])
 def test_relation_that_is_refused_in_doubt(juju, app, entries, version):
     """That our own databag is refused means gone where goal-state names our unit, or another own
