@@ -272,7 +272,7 @@ static void test_who_has_left(void **state)
 
 static void test_numbers(void **state)
 {
-    static const unsigned long numbers[] = {7, 3, 0, 3, 1, 2, 4294967296};
+    static const unsigned long numbers[] = {7, 3, 0, 3, 1, 2, 4294967295};
     struct numbers set = {0};
 
     (void)state;
