@@ -549,7 +549,9 @@ def rename_own_entry(world, rng):
 @move(2)
 def plant_orphan(world, rng):
     store = draw_store(world, rng)
-    absent = [item for item in CLIENTS if store and item.fingerprint not in store.entries]
+    if store not in world.served:  # the charm is through with it
+        return None
+    absent = [item for item in CLIENTS if item.fingerprint not in store.entries]
     if not absent:
         return None
     client = rng.choice(absent)
