@@ -427,6 +427,8 @@ class World:
     def _settle_without_member(self, rng):
         """A cluster without one member, once it has noticed, does for who knows the others."""
         self.drain(rng)
+        self._restart_agents()
+        self.drain(rng)
         if not all(map(self._knows_nodes, self.units)):
             return
         self.tally["settlings without a member"] += 1
