@@ -484,7 +484,7 @@ class World:
                 continue
             bag = published(relation, unit)
             faults = oracle.faults_in_databag(
-                bag, said, relation.application, self.limit, sites, now
+                bag, said, relation.application, self.limit, sites, now, self._untold(unit)
             )
             demand(not faults, "\n".join([f"{unit.name} on {relation.id}:", *faults]))
         let_in = [
@@ -515,9 +515,14 @@ class World:
             configured,
             addresses,
             now,
+            self._untold(unit),
         )
         demand(not faults, "\n".join([f"{unit.name} on {relation.id}:", *faults]))
         demand_equal(f"{unit.name} on {relation.id}: the other databag", {}, other)
+
+    def _untold(self, unit):
+        """What LXD refuses it tells the leader, who tells the others where there are peers."""
+        return set() if self.peers or unit.is_leader else {REFUSED.fingerprint}
 
     def _check_store(self, store, entries):
         """Exactly what is wished for, as wide as its wishes, and what others put there. What has
