@@ -256,11 +256,14 @@ class World:
         return hook
 
     def _note_goal_state(self, unit, hook):
-        """Whom goal-state has shown to a unit, that knows from then on who is gone."""
+        """Whom goal-state has shown to a unit that has him on its list, and knows from then on who
+        is gone."""
+        listed = {member for relation in unit.relations for member in relation.seen_by(unit)}
         for call in hook.called("goal-state") if hook.exit_code == 0 else ():
             if call.reply.code == 0 and "state-set" not in self.app.faults:
                 state = json.loads(call.reply.stdout)["relations"]
-                self._shown[unit.name].update(name for each in state.values() for name in each)
+                named = {name for each in state.values() for name in each}
+                self._shown[unit.name].update(listed & named)
 
     @staticmethod
     def _bags(unit, relations):
