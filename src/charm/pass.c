@@ -303,12 +303,11 @@ static bool has_ours(const struct pass *pass, const struct server *server)
 }
 
 /* Of those that could not be asked what was known stays known. */
-static void keep_servers(struct pass *pass)
+static void keep_servers(struct pass *pass, const struct nodes *before)
 {
-    struct nodes before = {0}, now = {0};
+    struct nodes now = {0};
     struct strings none = {0};
 
-    recall_servers(pass, &before);
     for (size_t i = 0; i < pass->servers.count; i++) {
         const struct server *server = &pass->servers.items[i];
         const char *url = server->endpoint.url;
@@ -319,14 +318,13 @@ static void keep_servers(struct pass *pass)
             nodes_add(&now, url, "", &none, certificate);
             free(certificate);
         }
-        const cJSON *known = nodes_find(&before, url);
+        const cJSON *known = nodes_find(before, url);
         if (server->state == SERVER_UNKNOWN && known != NULL)
             nodes_add(&now, url, "", &none, node_certificate(known));
     }
     char *text = now.count != 0 ? databag_nodes(&now) : NULL;
     goal_keep(&pass->goal, SERVERS, text);
     free(text);
-    nodes_free(&before);
     nodes_free(&now);
 }
 
@@ -349,7 +347,7 @@ static void take_leaves(struct pass *pass)
             take_leave(pass, &endpoint, fingerprints.count);
         strings_free(&fingerprints);
     }
-    keep_servers(pass);
+    keep_servers(pass, &remembered);
     nodes_free(&remembered);
     nodes_free(&known);
     nodes_free(&dropped);
