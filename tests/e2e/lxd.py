@@ -381,13 +381,18 @@ class LxdCluster:
 
 
 def settle(cluster, *statuses):
-    """Wait until all members that are Online see the cluster so."""
+    """Wait until all members that are Online see the cluster so, and let it stay so for a while: who
+    has just come back, or has a leader that has just come, may be Offline as soon as its last
+    heartbeat is 20 seconds old, until the next one."""
     deadline = time.monotonic() + SETTLE_TIMEOUT
     asked = [member for member, status in zip(cluster.members, statuses) if status == "Online"]
     while time.monotonic() < deadline:
         answers = [member.request("GET", "/1.0/cluster/members?recursion=1") for member in asked]
         seen = [{each["url"]: each["status"] for each in answer} for answer in answers]
         if all([view.get(each.url) for each in cluster.members] == list(statuses) for view in seen):
+            names = ", ".join(f"'{cluster.name(cluster.members.index(member))}'" for member in asked)
+            beat = f"UPDATE nodes SET heartbeat = datetime('now') WHERE name IN ({names})"
+            asked[0].lxd("sql", "global", beat)
             return
         time.sleep(0.2)
     raise TimeoutError(f"the members are {seen}")
