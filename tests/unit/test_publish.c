@@ -11,8 +11,7 @@
 #include "base/json.h"
 #include "charm/publish.h"
 #include "fake_juju.h"
-#include "fake_lxd.h"
-#include "world.h"
+#include "served.h"
 #include "x509_files.h"
 
 #define OURS WORLD_PREFIX "client.5"
@@ -23,27 +22,19 @@ struct fixture {
     struct world world;
     struct member *member;
     struct relation *relation;
-    struct server items[2];
-    struct servers servers;
-    struct endpoints endpoints;
-    struct answers answers;
+    struct served served;
     struct fake_juju fake;
 };
 
 static int set_up(void **state)
 {
     struct fixture *fixture = mem_alloc(sizeof *fixture);
-    struct error error;
 
     world_open(&fixture->world);
     fixture->relation = world_relate(&fixture->world, 5, "client");
     fixture->relation->published = cJSON_CreateObject();
     fixture->member = world_join(fixture->relation, "client/0");
-    fake_lxd_server(&fixture->items[0], URL("1"), "leaf.crt");
-    fake_lxd_server(&fixture->items[1], URL("2"), "leaf-rsa.crt");
-    endpoints_parse(&fixture->endpoints, "10.0.0.1,10.0.0.2", &error);
-    fixture->servers =
-        (struct servers){.items = fixture->items, .count = 1, .endpoints = &fixture->endpoints};
+    served_open(&fixture->served);
     *state = fixture;
     return 0;
 }
@@ -52,11 +43,8 @@ static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
 
-    answers_free(&fixture->answers);
-    for (size_t i = 0; i < 2; i++)
-        server_free(&fixture->items[i]);
+    served_close(&fixture->served);
     world_close(&fixture->world);
-    endpoints_free(&fixture->endpoints);
     fake_juju_free(&fixture->fake);
     free(fixture);
     return 0;
@@ -68,18 +56,11 @@ static void publish_all(struct fixture *fixture)
     struct juju_transport juju = fake_juju_transport(&fixture->fake);
     struct error error;
 
-    answers_free(&fixture->answers);
     fake_juju_free(&fixture->fake);
     fixture->fake = (struct fake_juju){0};
-    world_collect(&fixture->world);
-    for (size_t i = 0; i < fixture->servers.count; i++)
-        plan_free(&fixture->items[i].plan);
-    servers_plan(&fixture->servers, &fixture->world.terms);
-    servers_judge(&fixture->servers, &fixture->world.terms);
-    answers_make(&fixture->answers, &fixture->world.relations, &fixture->world.wishes,
-                 &fixture->servers);
-    assert_int_equal(publish(&fixture->answers, &fixture->world.relations, &fixture->servers,
-                             &fixture->world.wishes, &juju, &error),
+    served_judge(&fixture->served, &fixture->world);
+    assert_int_equal(publish(&fixture->served.answers, &fixture->world.relations,
+                             &fixture->served.servers, &fixture->world.wishes, &juju, &error),
                      0);
 }
 
@@ -162,8 +143,8 @@ static void test_answer_to_one_that_asks_nothing(void **state)
     assert_written(fixture, "registered_certificates", "[]");
     assert_written(fixture, "rejected_certificates", NULL);
     assert_nodes(fixture, URL("1"));
-    assert_int_equal(fixture->answers.rejected, 0);
-    assert_string_equal(fixture->answers.items[0].written,
+    assert_int_equal(fixture->served.answers.rejected, 0);
+    assert_string_equal(fixture->served.answers.items[0].written,
                         "version, nodes, registered_certificates");
 }
 
@@ -175,8 +156,8 @@ static void test_only_changes_are_written(void **state)
     world_ask(fixture->member, 1);
     world_ask(fixture->member, 2);
     world_ask_junk(fixture->member, "junk");
-    world_store(&fixture->items[0].store, 1, OURS, "client", "");
-    world_store(&fixture->items[0].store, 2, "node", "server", "");
+    world_store(&fixture->served.items[0].store, 1, OURS, "client", "");
+    world_store(&fixture->served.items[0].store, 2, "node", "server", "");
     publish_all(fixture);
     assert_nodes(fixture, URL("1") " " FP1);
     assert_written(fixture, "registered_certificates", "[\"pem-1\"]");
@@ -184,13 +165,13 @@ static void test_only_changes_are_written(void **state)
                    "[{\"index\":2,\"reason\":\"it is no certificate\",\"unit\":\"client/0\"},"
                    "{\"fingerprint\":\"" FP2 "\",\"index\":1,\"reason\":\"LXD has it as a "
                    "certificate of type server, named \\\"node\\\"\",\"unit\":\"client/0\"}]");
-    assert_int_equal(fixture->answers.trusted, 1);
-    assert_int_equal(fixture->answers.rejected, 2);
+    assert_int_equal(fixture->served.answers.trusted, 1);
+    assert_int_equal(fixture->served.answers.rejected, 2);
     keep_written(fixture);
     publish_all(fixture);
     assert_null(written(fixture));
-    assert_null(fixture->answers.items[0].written);
-    world_store(&fixture->items[0].store, 2, OURS, "client", "");
+    assert_null(fixture->served.answers.items[0].written);
+    world_store(&fixture->served.items[0].store, 2, OURS, "client", "");
     fixture->member->count = 2;
     publish_all(fixture);
     assert_written(fixture, "version", NULL);
@@ -219,15 +200,15 @@ static void test_let_in_to_less(void **state)
     world_ask(fixture->member, 1);
     world_name_projects(fixture->member, "a,b");
     projects_parse(&fixture->world.terms.limit, "a");
-    world_store(&fixture->items[0].store, 1, OURS, "client", "a");
+    world_store(&fixture->served.items[0].store, 1, OURS, "client", "a");
     publish_all(fixture);
     assert_nodes(fixture, URL("1") " " FP1);
     assert_written(fixture, "registered_certificates", "[\"pem-1\"]");
     assert_written(fixture, "rejected_certificates",
                    "[{\"fingerprint\":\"" FP1 "\",\"index\":0,\"reason\":\"the integrator's option "
                    "projects excludes \\\"b\\\"\",\"unit\":\"client/0\"}]");
-    assert_int_equal(fixture->answers.trusted, 1);
-    assert_int_equal(fixture->answers.rejected, 0);
+    assert_int_equal(fixture->served.answers.trusted, 1);
+    assert_int_equal(fixture->served.answers.rejected, 0);
 }
 
 /* Of one certificate all texts are registered, also that of a wish which came to nothing. */
@@ -243,15 +224,15 @@ static void test_one_of_two_wishes(void **state)
     world_ask(fixture->member, 1);
     world_name_projects(fixture->member, "a");
     projects_parse(&fixture->world.terms.limit, "a");
-    world_store(&fixture->items[0].store, 1, OURS, "client", "a");
+    world_store(&fixture->served.items[0].store, 1, OURS, "client", "a");
     publish_all(fixture);
     assert_nodes(fixture, URL("1") " " FP1);
     assert_written(fixture, "registered_certificates", "[\"another pem-1\",\"pem-1\"]");
     assert_written(fixture, "rejected_certificates",
                    "[{\"fingerprint\":\"" FP1 "\",\"index\":0,\"reason\":\"the integrator's option "
                    "projects excludes \\\"b\\\"\",\"unit\":\"client/1\"}]");
-    assert_int_equal(fixture->answers.trusted, 1);
-    assert_int_equal(fixture->answers.rejected, 1);
+    assert_int_equal(fixture->served.answers.trusted, 1);
+    assert_int_equal(fixture->served.answers.rejected, 1);
 }
 
 /* An expired certificate is not trusted, whatever the trust store lists. */
@@ -260,11 +241,11 @@ static void test_expired(void **state)
     struct fixture *fixture = *state;
 
     world_ask(fixture->member, 1)->certificate.not_after = WORLD_NOW - 1;
-    world_store(&fixture->items[0].store, 1, OURS, "client", "");
+    world_store(&fixture->served.items[0].store, 1, OURS, "client", "");
     publish_all(fixture);
     assert_nodes(fixture, URL("1"));
     assert_written(fixture, "registered_certificates", "[]");
-    assert_int_equal(fixture->answers.rejected, 1);
+    assert_int_equal(fixture->served.answers.rejected, 1);
 }
 
 /* Each relation is told of its own certificates; one certificate counts once. */
@@ -277,12 +258,12 @@ static void test_two_relations(void **state)
     world_ask(fixture->member, 1);
     world_ask(world_join(other, "other/0"), 1);
     world_ask(world_join(other, "other/1"), 2);
-    world_store(&fixture->items[0].store, 1, OURS, "client", "");
-    world_store(&fixture->items[0].store, 2, OURS, "client", "");
+    world_store(&fixture->served.items[0].store, 1, OURS, "client", "");
+    world_store(&fixture->served.items[0].store, 2, OURS, "client", "");
     publish_all(fixture);
     assert_nodes(fixture, URL("1") " " FP1);
-    assert_int_equal(fixture->answers.trusted, 2);
-    assert_int_equal(fixture->answers.items[1].registered.count, 2);
+    assert_int_equal(fixture->served.answers.trusted, 2);
+    assert_int_equal(fixture->served.answers.items[1].registered.count, 2);
 }
 
 /* Each node has what its own server trusts; registered is what all trust. */
@@ -290,13 +271,13 @@ static void test_two_servers(void **state)
 {
     struct fixture *fixture = *state;
 
-    fixture->servers.count = 2;
+    fixture->served.servers.count = 2;
     world_ask(fixture->member, 1);
     world_ask(fixture->member, 2);
     for (size_t i = 0; i < 2; i++)
-        world_store(&fixture->items[i].store, 1, OURS, "client", "");
-    world_store(&fixture->items[0].store, 2, OURS, "client", "");
-    world_store(&fixture->items[1].store, 2, "bob", "metrics", "");
+        world_store(&fixture->served.items[i].store, 1, OURS, "client", "");
+    world_store(&fixture->served.items[0].store, 2, OURS, "client", "");
+    world_store(&fixture->served.items[1].store, 2, "bob", "metrics", "");
     publish_all(fixture);
     assert_nodes(fixture, URL("1") " " FP1 " " FP2 ", " URL("2") " " FP1);
     assert_written(fixture, "registered_certificates", "[\"pem-1\"]");
@@ -314,8 +295,8 @@ static void test_server_that_cannot_be_asked(void **state)
 
     cJSON_AddStringToObject(fixture->relation->published, "nodes",
                             "[{\"endpoint\":\"" URL("2") "\",\"trusted_certs_fp\":[\"" FP2 "\"]}]");
-    fixture->servers.count = 2;
-    fixture->items[1].state = SERVER_UNKNOWN;
+    fixture->served.servers.count = 2;
+    fixture->served.items[1].state = SERVER_UNKNOWN;
     publish_all(fixture);
     assert_nodes(fixture, URL("1") ", " URL("2") " " FP2);
 }
@@ -324,7 +305,7 @@ static void test_no_server_can_be_asked(void **state)
 {
     struct fixture *fixture = *state;
 
-    fixture->items[0].state = SERVER_UNKNOWN;
+    fixture->served.items[0].state = SERVER_UNKNOWN;
     world_ask(fixture->member, 1);
     publish_all(fixture);
     assert_int_equal(fixture->fake.calls.count, 0);
@@ -335,10 +316,10 @@ static void test_cluster(void **state)
 {
     static const char *const urls[] = {"10.0.0.9", "10.0.0.1", "10.0.0.2"};
     struct fixture *fixture = *state;
-    struct lxd_members *members = &fixture->items[0].members;
+    struct lxd_members *members = &fixture->served.items[0].members;
     struct error error;
 
-    fixture->items[0].info.clustered = true;
+    fixture->served.items[0].info.clustered = true;
     members->items = mem_alloc(3 * sizeof *members->items);
     for (; members->count < 3; members->count++) {
         struct lxd_member *member = &members->items[members->count];
@@ -374,8 +355,8 @@ static void test_juju_refuses(void **state)
     publish_all(fixture);
     fixture->fake.dead = true;
     juju = fake_juju_transport(&fixture->fake);
-    assert_int_equal(publish(&fixture->answers, &fixture->world.relations, &fixture->servers,
-                             &fixture->world.wishes, &juju, &error),
+    assert_int_equal(publish(&fixture->served.answers, &fixture->world.relations,
+                             &fixture->served.servers, &fixture->world.wishes, &juju, &error),
                      -1);
     assert_int_equal(error.kind, ERROR_HOOK);
 }
@@ -391,8 +372,9 @@ static void serve_https(struct fixture *fixture)
 
     fixture->relation->https = true;
     world_ask(fixture->member, 1);
-    world_store(&fixture->items[0].store, 1, OURS, "client", "");
-    endpoints_parse(&fixture->items[0].info.addresses, "10.0.0.7:8443,[fd00::1]:8443", &error);
+    world_store(&fixture->served.items[0].store, 1, OURS, "client", "");
+    endpoints_parse(&fixture->served.items[0].info.addresses, "10.0.0.7:8443,[fd00::1]:8443",
+                    &error);
 }
 
 static void assert_bag(cJSON *bag, const char *addresses)
@@ -422,7 +404,7 @@ static void test_https_standalone(void **state)
     keep_written(fixture);
     publish_all(fixture);
     assert_null(written(fixture));
-    store_free(&fixture->items[0].store); /* not trusted any more: nothing is offered */
+    store_free(&fixture->served.items[0].store); /* not trusted any more: nothing is offered */
     publish_all(fixture);
     cJSON *bag = written(fixture);
     assert_string_equal(json_string(bag, "addresses"), "");
@@ -434,7 +416,7 @@ static void test_https_cluster(void **state)
     struct fixture *fixture = *state;
 
     serve_https(fixture);
-    fixture->items[0].info.clustered = true;
+    fixture->served.items[0].info.clustered = true;
     fixture->relation->application_published = cJSON_CreateObject();
     publish_all(fixture);
     assert_null(input_of(fixture, UNIT_SET));
@@ -457,7 +439,7 @@ static void test_https_rejections(void **state)
     assert_written(fixture, "addresses", NULL);
     assert_written(fixture, "rejected_certificates",
                    "[{\"reason\":\"for a reason\",\"unit\":\"client/0\"}]");
-    fixture->items[0].info.clustered = true;
+    fixture->served.items[0].info.clustered = true;
     fixture->relation->application_published = cJSON_CreateObject();
     publish_all(fixture);
     assert_null(input_of(fixture, UNIT_SET));
@@ -472,8 +454,8 @@ static void test_https_first_server_is_down(void **state)
     struct fixture *fixture = *state;
 
     serve_https(fixture);
-    fixture->servers.count = 2;
-    fixture->items[0].state = SERVER_UNKNOWN;
+    fixture->served.servers.count = 2;
+    fixture->served.items[0].state = SERVER_UNKNOWN;
     publish_all(fixture);
     assert_int_equal(fixture->fake.calls.count, 0);
 }
@@ -484,7 +466,7 @@ static void test_https_first_server_is_down(void **state)
 static void test_our_databag_can_be_read_back(void **state)
 {
     struct fixture *fixture = *state;
-    struct lxd_members *members = &fixture->items[0].members;
+    struct lxd_members *members = &fixture->served.items[0].members;
     struct error error;
 
     for (unsigned i = 0; i < DATABAG_MAX_ENTRIES; i++) {
@@ -494,10 +476,10 @@ static void test_our_databag_can_be_read_back(void **state)
         memset(padding, i % 2 == 0 ? '\\' : '"', sizeof padding - 1);
         free(entry->text);
         entry->text = mem_printf("%s%04u", padding, i);
-        world_store(&fixture->items[0].store, 1000 + i, OURS, "client", "");
+        world_store(&fixture->served.items[0].store, 1000 + i, OURS, "client", "");
     }
     world_join(fixture->relation, "client/1")->beyond = 1000000;
-    fixture->items[0].info.clustered = true;
+    fixture->served.items[0].info.clustered = true;
     members->items = mem_alloc(50 * sizeof *members->items);
     for (; members->count < 50; members->count++) {
         char *url = mem_printf("10.0.0.%zu", members->count + 1);
@@ -508,7 +490,7 @@ static void test_our_databag_can_be_read_back(void **state)
         free(url);
     }
     publish_all(fixture);
-    assert_int_equal(fixture->answers.trusted, DATABAG_MAX_ENTRIES);
+    assert_int_equal(fixture->served.answers.trusted, DATABAG_MAX_ENTRIES);
     cJSON *settings = written(fixture);
     char *text = json_print(settings);
     assert_in_range(strlen(text), 4 * 1024 * 1024, JUJU_MAX_OUTPUT);

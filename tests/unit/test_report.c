@@ -11,8 +11,7 @@
 #include "base/json.h"
 #include "charm/report.h"
 #include "fake_juju.h"
-#include "fake_lxd.h"
-#include "world.h"
+#include "served.h"
 
 #define OURS WORLD_PREFIX "builder.3"
 #define URL(host) "https://10.0.0." host ":8443"
@@ -23,10 +22,7 @@ struct fixture {
     struct world world;
     struct member *member;
     struct relation *relation;
-    struct server items[2];
-    struct servers servers;
-    struct endpoints endpoints;
-    struct answers answers;
+    struct served served;
     struct credentials credentials;
     struct strings left, left_remedies;
     struct error error;
@@ -37,21 +33,16 @@ struct fixture {
 static int set_up(void **state)
 {
     struct fixture *fixture = mem_alloc(sizeof *fixture);
-    struct error error;
 
     world_open(&fixture->world);
     fixture->relation = world_relate(&fixture->world, 3, "builder");
     fixture->member = world_join(fixture->relation, "builder/0");
-    fake_lxd_server(&fixture->items[0], URL("1"), "leaf.crt");
-    fake_lxd_server(&fixture->items[1], URL("2"), "leaf-rsa.crt");
-    endpoints_parse(&fixture->endpoints, "10.0.0.1,10.0.0.2", &error);
-    fixture->servers =
-        (struct servers){.items = fixture->items, .count = 1, .endpoints = &fixture->endpoints};
+    served_open(&fixture->served);
     fixture->credentials.certificate.not_after = INT64_C(4000000000);
     fixture->findings = (struct findings){.relations = &fixture->world.relations,
                                           .wishes = &fixture->world.wishes,
-                                          .servers = &fixture->servers,
-                                          .answers = &fixture->answers,
+                                          .servers = &fixture->served.servers,
+                                          .answers = &fixture->served.answers,
                                           .credentials = &fixture->credentials,
                                           .left = &fixture->left,
                                           .left_remedies = &fixture->left_remedies,
@@ -67,11 +58,8 @@ static int tear_down(void **state)
     struct fixture *fixture = *state;
 
     report_free(&fixture->report);
-    answers_free(&fixture->answers);
-    for (size_t i = 0; i < 2; i++)
-        server_free(&fixture->items[i]);
+    served_close(&fixture->served);
     world_close(&fixture->world);
-    endpoints_free(&fixture->endpoints);
     strings_free(&fixture->left);
     strings_free(&fixture->left_remedies);
     free(fixture);
@@ -80,15 +68,8 @@ static int tear_down(void **state)
 
 static void make(struct fixture *fixture)
 {
-    answers_free(&fixture->answers);
     report_free(&fixture->report);
-    world_collect(&fixture->world);
-    for (size_t i = 0; i < fixture->servers.count; i++)
-        plan_free(&fixture->items[i].plan);
-    servers_plan(&fixture->servers, &fixture->world.terms);
-    servers_judge(&fixture->servers, &fixture->world.terms);
-    answers_make(&fixture->answers, &fixture->world.relations, &fixture->world.wishes,
-                 &fixture->servers);
+    served_judge(&fixture->served, &fixture->world);
     report_make(&fixture->report, &fixture->findings);
 }
 
@@ -110,7 +91,7 @@ static void trouble(struct server *server, enum server_state state, enum error_k
 static void trust(struct fixture *fixture, unsigned number)
 {
     world_ask(fixture->member, number);
-    world_store(&fixture->items[0].store, number, OURS, "client", "");
+    world_store(&fixture->served.items[0].store, number, OURS, "client", "");
 }
 
 static void test_fine(void **state)
@@ -121,7 +102,7 @@ static void test_fine(void **state)
     trust(fixture, 1);
     assert_status(fixture, "active", "1 certificate trusted, LXD 6.6, 1 node");
     trust(fixture, 2);
-    fixture->items[0].info.software = LXD_INCUS;
+    fixture->served.items[0].info.software = LXD_INCUS;
     assert_status(fixture, "active", "2 certificates trusted, Incus 6.6, 1 node");
     for (size_t kind = 0; kind < REPORT_KINDS; kind++)
         assert_int_equal(fixture->report.lines[kind].count, 0);
@@ -158,10 +139,10 @@ static void test_errors(void **state)
         assert_status(fixture, cases[i].status, cases[i].message);
         assert_string_equal(fixture->report.lines[cases[i].line].items[0], cases[i].text);
         fixture->findings.error = NULL; /* and of the only server */
-        trouble(&fixture->items[0], SERVER_UNKNOWN, cases[i].kind, cases[i].text);
+        trouble(&fixture->served.items[0], SERVER_UNKNOWN, cases[i].kind, cases[i].text);
         assert_status(fixture, cases[i].status, cases[i].message);
         assert_string_equal(fixture->report.lines[cases[i].line].items[0], cases[i].text);
-        fixture->items[0].state = SERVER_OBSERVED;
+        fixture->served.items[0].state = SERVER_OBSERVED;
     }
 }
 
@@ -183,14 +164,15 @@ static void test_several_servers(void **state)
 {
     struct fixture *fixture = *state;
 
-    fixture->servers.count = 2;
+    fixture->served.servers.count = 2;
     assert_status(fixture, "active", "0 certificates trusted, LXD 6.6, 2 nodes");
-    trouble(&fixture->items[1], SERVER_UNKNOWN, ERROR_UNREACHABLE, "LXD at x unreachable: no");
+    trouble(&fixture->served.items[1], SERVER_UNKNOWN, ERROR_UNREACHABLE,
+            "LXD at x unreachable: no");
     assert_status(
         fixture, "waiting",
         "LXD at x unreachable: no; retrying; elsewhere 0 certificates trusted, LXD 6.6, 1 "
         "node");
-    trouble(&fixture->items[0], SERVER_UNFINISHED, ERROR_UNTRUSTED, "LXD at y: we may not");
+    trouble(&fixture->served.items[0], SERVER_UNFINISHED, ERROR_UNTRUSTED, "LXD at y: we may not");
     assert_status(fixture, "blocked", "LXD at y: we may not; 1 more server in trouble");
 }
 
@@ -219,7 +201,7 @@ static void test_many_rejected(void **state)
 
         world_ask(world_join(relation, "r/0"), 1);
     }
-    world_store(&fixture->items[0].store, 1, "node", "server", "");
+    world_store(&fixture->served.items[0].store, 1, "node", "server", "");
     assert_status(fixture, "active",
                   "0 certificates trusted, LXD 6.6, 1 node; 1 certificate rejected: r (api:4), r "
                   "(api:5), r (api:6) and 2 more");
@@ -230,12 +212,12 @@ static void test_projects(void **state)
 {
     struct fixture *fixture = *state;
 
-    strings_add(&fixture->items[0].projects, "blue");
-    fixture->items[0].sees_projects = true;
-    fixture->items[0].asked = ~0U;
+    strings_add(&fixture->served.items[0].projects, "blue");
+    fixture->served.items[0].sees_projects = true;
+    fixture->served.items[0].asked = ~0U;
     world_ask(fixture->member, 1);
     world_name_projects(fixture->member, "blue,gren");
-    world_store(&fixture->items[0].store, 1, OURS, "client", "blue");
+    world_store(&fixture->served.items[0].store, 1, OURS, "client", "blue");
     assert_status(fixture, "active",
                   "1 certificate trusted, LXD 6.6, 1 node; project \"gren\" does not exist");
     assert_string_equal(fixture->report.lines[REPORT_PROJECTS].items[0],
@@ -248,8 +230,8 @@ static void test_foreign(void **state)
 
     world_ask(fixture->member, 1);
     projects_parse(&fixture->world.terms.limit, "a");
-    world_store(&fixture->items[0].store, 1, "bob", "client", "");
-    fixture->items[0].store.strangers = 2;
+    world_store(&fixture->served.items[0].store, 1, "bob", "client", "");
+    fixture->served.items[0].store.strangers = 2;
     assert_status(fixture, "active",
                   "1 certificate trusted, LXD 6.6, 1 node; 1 certificate of others opens more than "
                   "the option projects; 2 entries of no ...");
@@ -273,8 +255,9 @@ static void test_wider(void **state)
 {
     struct fixture *fixture = *state;
 
-    strings_add(&fixture->items[0].wider, "certificate 1... cannot be taken out of LXD");
-    trouble(&fixture->items[0], SERVER_UNFINISHED, ERROR_UNREACHABLE, "LXD at x unreachable: no");
+    strings_add(&fixture->served.items[0].wider, "certificate 1... cannot be taken out of LXD");
+    trouble(&fixture->served.items[0], SERVER_UNFINISHED, ERROR_UNREACHABLE,
+            "LXD at x unreachable: no");
     make(fixture);
     assert_string_equal(fixture->report.status, "blocked");
     assert_memory_equal(fixture->report.message,
@@ -380,7 +363,7 @@ static void test_log(void **state)
     goal_read(&goal, &juju);
     for (unsigned i = 0; i < 1000; i++)
         world_ask_junk(fixture->member, "junk");
-    strings_add(&fixture->items[0].changes, "something was changed");
+    strings_add(&fixture->served.items[0].changes, "something was changed");
     make(fixture);
     report_log(&fixture->report, &goal, &juju);
     assert_int_equal(count_logged(&fake, "WARNING", "rejected: it is no certificate"), 10);
