@@ -287,7 +287,7 @@ suite_ecosystem() { # [PYTEST ARGUMENT...]
     verb_charm
     unlock_tree
     python=$(/usr/bin/python3 tests/ecosystem/tools.py)
-    LXD_INTEGRATOR_CHARM=$root/build/lxd-integrator_$arch.charm PYTHONDONTWRITEBYTECODE=1 \
+    LXD_INTEGRATOR_CACHE=$cache LXD_INTEGRATOR_CHARM=$root/build/lxd-integrator_$arch.charm PYTHONDONTWRITEBYTECODE=1 \
         "$python" -m pytest -c tests/e2e/pytest.ini --rootdir tests/ecosystem -rs tests/ecosystem "$@"
 }
 

@@ -32,28 +32,22 @@ def virtual_environment(name):
 def go_judge(version):
     """The parser of that Juju as a program; a sentence why not where there is none."""
     folder, program = HERE / f"parsers/juju{version}", BUILD / f"juju{version}"
-    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
     needed = next(
         line.split()[1]
         for line in (folder / "go.mod").read_text().splitlines()
         if line[:3] == "go "
     )
-    found = subprocess.run(
-        ["go", "env", "GOVERSION"], capture_output=True, text=True, cwd="/", env=environment
-    )
-    present = found.stdout.strip().removeprefix("go").split("-")[0]
-    if release(present) < release(needed):
-        return f"Go is {present or 'not there'}, and the parser of Juju {version} needs {needed}"
-    download = ["go", "mod", "download", "-json"]
+    found = subprocess.run([ROOT / "tests/find_go", needed], stdout=subprocess.PIPE, text=True)
+    if found.returncode != 0:
+        return f"the parser of Juju {version} needs Go {needed}, which cannot be had"
+    go = found.stdout.strip()
+    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
+    download = [go, "mod", "download", "-json"]
     if subprocess.run(download, cwd=folder, env=environment, stdout=subprocess.DEVNULL).returncode:
         return f"the modules of Juju {version}'s parser cannot be had"
     BUILD.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["go", "build", "-o", program, "."], cwd=folder, env=environment, check=True)
+    subprocess.run([go, "build", "-o", program, "."], cwd=folder, env=environment, check=True)
     return program
-
-
-def release(text):
-    return [int(part) for part in text.split(".") if part.isdigit()]
 
 
 if __name__ == "__main__":
