@@ -339,7 +339,7 @@ def replace_application(world, rng):
             unit.start_agent()
     world.drain(rng)
     world.app.relations.clear()
-    if world.obstacle == "active":
+    if world.obstacle == "active" and world.whole:
         world.check()  # there is no relation any more
     world.deploy()
     return "gone and back"

@@ -226,6 +226,12 @@ def faults_in_databag(bag, said, application, limit, sites, now, untold=NOTHING_
     return faults
 
 
+def told_as_trusted(bag):
+    """The certificates that a databag of ours tells as trusted, on either endpoint."""
+    lists = [node["trusted_certs_fp"] for node in json.loads(bag.get("nodes", "[]"))]
+    return set().union(*lists, json.loads(bag.get("trusted_certs_fp", "[]")))
+
+
 def claims(bag):
     """What a databag says is trusted, at each endpoint."""
     return {node["endpoint"]: set(node["trusted_certs_fp"]) for node in bag.get("nodes", [])}

@@ -245,7 +245,8 @@ class World:
             if before is not None and store.running:
                 last = unit.dying and not leaving  # all are: whoever runs removes what is ours
                 may_change = (leads or last) and not leaving
-                self._check_changes(unit, hook, store, before, may_change, bool(disturbance))
+                over = self._over(event, bags)
+                self._check_changes(unit, hook, store, before, over, may_change, bool(disturbance))
         now = self._bags(unit, bags)
         if must_keep or leaving:
             demand_equal(f"{hook.name} had nothing to say, and published", bags, now)
@@ -297,7 +298,19 @@ class World:
             )
         ]
 
-    def _check_changes(self, unit, hook, store, before, may_change, disturbed):
+    def _over(self, event, bags):
+        """By relation, the certificates of which a unit has seen who asked for them, and sees who
+        asks no more: those that its databags told as trusted, and those of who departs."""
+        over = {
+            relation: oracle.told_as_trusted(own) | oracle.told_as_trusted(application)
+            for relation, (own, application) in bags.items()
+        }
+        if event.departing_unit and event.relation in over:
+            wishes = self._last[event.relation].get(event.departing_unit, oracle.NOTHING).wishes
+            over[event.relation] |= {wish.fingerprint for wish in wishes}
+        return over
+
+    def _check_changes(self, unit, hook, store, before, over, may_change, disturbed):
         """What one hook did to a trust store: only who leads and stays changes anything, only what
         is the charm's, and no entry gets wider than somebody wishes, or narrower than all who are
         there do."""
@@ -323,25 +336,28 @@ class World:
                 number = new["name"][len(self.prefix) :].split(".")[1]
                 asked = number.isdigit() and fingerprint in self._asked[int(number)]
                 demand(old is not None or asked, f"{what}: its name is of a relation that never asked")
-            deserved = self._deserved(unit, fingerprint, old, store)
+            deserved = self._deserved(unit, fingerprint, old, store, over)
             if not disturbed and oracle.covers(oracle.opens(old), deserved):
                 demand(oracle.covers(oracle.opens(new), deserved), f"{what}: wishes: {deserved}")
 
-    def _deserved(self, unit, fingerprint, entry, store):
+    def _deserved(self, unit, fingerprint, entry, store, over):
         """What an entry has to open still, if it does: nothing at a server that was taken out. Of a
         relation that cannot be read, and of members that the unit does not see yet, it is known
-        only that the entry was made for them, by its name."""
+        only that the entry was made for them, by its name; unless those ask no more for whom it was
+        made."""
         if store not in self.served:
             return oracle.NOTHING_OPEN
         lost = {"relation-get", "relation-list"} & self.app.faults.keys()
         number = (entry or {"name": ""})["name"][len(self.prefix) :].split(".")[1:2]
         wishes = []
         for relation, said in self.said.items():
-            if [str(relation.number)] != number:
-                if lost or relation.unreadable or relation not in unit.relations:
-                    continue
+            named = [str(relation.number)] == number
+            readable = not lost and not relation.unreadable and relation in unit.relations
+            if readable and (not named or fingerprint in over.get(relation, ())):
                 seen = {*relation.seen_by(unit), relation.application}
                 said = {member: each for member, each in said.items() if member in seen}
+            elif not named:
+                continue
             if not relation.suspended:
                 wishes += oracle.wishes_of(said, relation.application)
         opened = oracle.entitled(wishes, self.limit, store.projects)
