@@ -331,12 +331,12 @@ def replace_application(world, rng):
     """The application goes, and one of the same name comes."""
     world.app.faults.clear()
     world.app.remove_unit(*(unit for unit in world.units if not unit.dying))
-    for relation in world.relations:
-        relation.unreadable = False
     world.said.clear()
     for unit in world.units:
         if unit.away:
             unit.start_agent()
+        for relation in unit.relations:
+            relation.unreadable = False
     world.drain(rng)
     world.app.relations.clear()
     if world.obstacle == "active" and world.whole:

@@ -483,8 +483,8 @@ class World:
         for unit in self.units:
             if unit.away:
                 unit.start_agent()
-        for relation in self.relations:
-            relation.unreadable = False
+            for relation in unit.relations:  # what was removed by force is among them
+                relation.unreadable = False
 
     def check(self):
         now = time.time()
