@@ -391,11 +391,14 @@ write_bundle() { # FILE
 }
 
 verb_release() {
-    local folder=build/release target
+    local folder=build/release link target
 
     [[ $(version) != *-dirty ]] || step "note: this is a release of uncommitted changes"
     [ "$(own_release)" = "$(published_release)" ] ||
         step "note: published charms come from Debian's $(published_release); with this machine's compiler the bytes are others"
+    for link in contact issues source; do
+        grep -q "^  $link: ." charmcraft.yaml || step "note: Charmhub will show no $link: put the address under links in charmcraft.yaml"
+    done
     rm -rf "$folder"
     mkdir -p "$folder"
     for target in "${architectures[@]}"; do
