@@ -222,7 +222,8 @@ class World:
     def _run(self, unit, run, event, wrapper=(), disturbance=None):
         leads = unit.is_leader
         leaving = unit.dying and not all(other.dying for other in self.units)
-        obstacle = None if disturbance or event.kind in FAREWELLS else self.obstacle
+        silent = disturbance or leaving or event.kind in FAREWELLS
+        obstacle = None if silent else self.obstacle
         must_keep = self.nobody_can_be_asked and not disturbance
         relations = [each for each in unit.relations if each is not self.app.peers]
         bags = self._bags(unit, relations)
