@@ -25,7 +25,7 @@ UNITS, RELATIONS, REMOTE_UNITS = 3, 4, 3  # at most
 SYSTEM_CALLS = 550  # of a hook that has much to do
 
 APPLICATIONS = ["builder", "deployer", "runner-2"]
-CLIENTS = [constant_identity(f"client {number}") for number in range(12)]
+CLIENTS = [constant_identity(f"client {number}") for number in range(6)]
 LOST = Reply(1, stderr=b"ERROR lost the controller\n")
 
 MOVES = {}  # how often they are drawn
@@ -147,6 +147,21 @@ def withdraw(world, rng):
     elif kept:
         wishes = [oracle.Wish(wish.fingerprint, wish.text, end=wish.end) for wish in kept]
         publication = oracle.ask(member, wishes)
+    world.publish(relation, member, publication)
+    return f"{member} on {relation.id}: {short(publication)}"
+
+
+@move(9)
+def publish_other_projects(world, rng):
+    """The same certificates as before, for other projects or for all of LXD."""
+    relation, member = draw_member(world, rng)
+    said = world.said[relation].get(member) if relation else None
+    if not said or not said.wishes or relation.endpoint == "https":
+        return None
+    wishes = [oracle.Wish(wish.fingerprint, wish.text, end=wish.end) for wish in said.wishes]
+    publication = oracle.ask(member, wishes)
+    if rng.random() < 0.7:
+        publication = oracle.restrict(publication, draw_projects(rng))
     world.publish(relation, member, publication)
     return f"{member} on {relation.id}: {short(publication)}"
 
