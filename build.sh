@@ -10,6 +10,8 @@ unset CFLAGS CPPFLAGS LDFLAGS LIBCC CROSS_COMPILE CPATH C_INCLUDE_PATH LIBRARY_P
 cache=$(realpath -m "${LXD_INTEGRATOR_CACHE:-$(dirname "$0")/build/cache}")
 cd "$(dirname "$0")"
 root=$PWD
+# Go is for tests alone: what they compile is compiled once, by the Go that is here.
+export GOCACHE=${GOCACHE:-$root/build/go-cache} GOTOOLCHAIN=local
 
 release=1.0.0
 size_limit=327680 # bytes, of the binary and of the charm, on amd64, in the release of the published charms

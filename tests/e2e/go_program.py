@@ -1,27 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs in Go, of the module here, compiled once a run."""
+"""Programs in Go, of the module here."""
 
-import atexit
+import fcntl
 import functools
 import os
-import shutil
 import subprocess
-import tempfile
 from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+BUILD = HERE.parents[1] / "build/go"
 
 
 @functools.cache
 def go_program(name):
-    """The program in the folder of this name."""
-    directory = Path(tempfile.mkdtemp(prefix=f"{name}-"))
-    atexit.register(shutil.rmtree, directory)
-    program = directory / name
-    cache = os.environ.get("GOCACHE", directory / "cache")
-    settings = {"GOCACHE": str(cache), "GO111MODULE": "on", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
-    subprocess.run(
-        ["go", "build", "-buildvcs=false", "-o", program, f"./{name}"],
-        cwd=Path(__file__).parent,
-        check=True,
-        env={**os.environ, **settings},
-    )
+    """The program in the folder of this name. Of several test processes the first compiles it."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    program = BUILD / name
+    with (BUILD / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run(
+            ["go", "build", "-buildvcs=false", "-o", program, f"./{name}"],
+            cwd=HERE,
+            check=True,
+            env={**os.environ, "GO111MODULE": "on", "CGO_ENABLED": "0"},
+        )
     return program

@@ -41,7 +41,7 @@ def go_judge(version):
     if found.returncode != 0:
         return f"the parser of Juju {version} needs Go {needed}, which cannot be had"
     go = found.stdout.strip()
-    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
+    environment = {**os.environ, "GOFLAGS": "-mod=readonly"}
     download = [go, "mod", "download", "-json"]
     if subprocess.run(download, cwd=folder, env=environment, stdout=subprocess.DEVNULL).returncode:
         return f"the modules of Juju {version}'s parser cannot be had"
