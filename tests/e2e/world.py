@@ -245,9 +245,12 @@ class World:
         for store, before in zip(self.stores, entries):
             if before is not None and store.running:
                 last = unit.dying and not leaving  # all are: whoever runs removes what is ours
-                may_change = (leads or last) and not leaving
+                unaware = leaving and "goal-state" in self.app.faults  # that it is to go
+                may_change = (leads or last) and (not leaving or unaware)
                 over = self._over(event, bags)
                 self._check_changes(unit, hook, store, before, over, may_change, bool(disturbance))
+                if unaware:
+                    self._check_none_is_narrower(hook, store, before)
         now = self._bags(unit, bags)
         if must_keep or leaving:
             demand_equal(f"{hook.name} had nothing to say, and published", bags, now)
@@ -340,6 +343,14 @@ class World:
             deserved = self._deserved(unit, fingerprint, old, store, over)
             if not disturbed and oracle.covers(oracle.opens(old), deserved):
                 demand(oracle.covers(oracle.opens(new), deserved), f"{what}: wishes: {deserved}")
+
+    @staticmethod
+    def _check_none_is_narrower(hook, store, before):
+        after = store.entries
+        for fingerprint, old in before.items():
+            new = after.get(fingerprint)
+            what = f"{hook.name}: {fingerprint}: {told(old)} became {told(new)}"
+            demand(oracle.covers(oracle.opens(new), oracle.opens(old)), what)
 
     def _deserved(self, unit, fingerprint, entry, store, over):
         """What an entry has to open still, if it does: nothing at a server that was taken out. Of a
