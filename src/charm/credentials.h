@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "lxd/api.h"
 #include "lxd/endpoint.h"
 #include "x509/certificate.h"
 #include "x509/private_key.h"
@@ -21,8 +22,9 @@ struct credentials {
                          * something is wrong though these credentials serve; else NULL */
     bool enrolled; /* a key of ours, that LXD trusts on a token's word: only another token mends it
                     */
-    bool missing;  /* where reading them failed: nothing is set at all, as at the beginning of every
-                    * deployment, which is no ERROR in the log */
+    enum lxd_token token; /* of which kind that was */
+    bool missing; /* where reading them failed: nothing is set at all, as at the beginning of every
+                   * deployment, which is no ERROR in the log */
     struct endpoints endpoints; /* one at least; each a server, or a member of a cluster */
     struct certificate certificate;
     struct private_key key;

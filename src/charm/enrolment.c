@@ -147,6 +147,17 @@ static bool is_usable(const cJSON *content)
     return true;
 }
 
+/* The credentials of such an object, which are of a key of ours. */
+static int read_content(struct credentials *credentials, const cJSON *content, struct error *error)
+{
+    if (credentials_from_content(credentials, content, error) != 0)
+        return -1;
+    credentials->enrolled = true;
+    credentials->token =
+        equals(content, "kind", "identity") ? LXD_TOKEN_IDENTITY : LXD_TOKEN_CERTIFICATE;
+    return 0;
+}
+
 /* A JSON object of usable credentials, or NULL. */
 static cJSON *parse_content(const char *text)
 {
@@ -209,6 +220,7 @@ static cJSON *make_state(const struct token *token, const char *application, con
     set(state, "server-cert", token->fingerprint);
     set(state, "token", token->digest);
     set(state, "name", token->name);
+    set(state, "kind", token->kind == LXD_TOKEN_IDENTITY ? "identity" : NULL);
     set(state, "enrolled", "no");
     if (earlier != NULL) {
         char *text = json_print(earlier);
@@ -279,10 +291,7 @@ static int prepare(struct enrolment *enrolment, const struct enrolment_decision 
         if (enrolment->files[i] < 0)
             return error_set(error, ERROR_INPUT, NAME ": %s", strerror(errno));
     }
-    if (credentials_from_content(credentials, enrolment->state, error) != 0)
-        return -1;
-    credentials->enrolled = true;
-    return 0;
+    return read_content(credentials, enrolment->state, error);
 }
 
 /* A secret that has what is in the file, or what came of the token, makes the file superfluous. */
@@ -386,9 +395,8 @@ static int carry_out(struct enrolment *enrolment, const struct enrolment_decisio
     default:
         break;
     }
-    if (credentials_from_content(credentials, serving, error) != 0)
+    if (read_content(credentials, serving, error) != 0)
         return -1;
-    credentials->enrolled = true;
     if (decision->problem != ENROLMENT_NO_PROBLEM) {
         struct error problem;
 
@@ -560,10 +568,9 @@ static int fall_back(const struct enrolment *enrolment, struct credentials *cred
     if (enrolment->earlier == NULL)
         return -1;
     credentials_wipe(credentials);
-    if (credentials_from_content(credentials, enrolment->earlier, error) != 0)
+    if (read_content(credentials, enrolment->earlier, error) != 0)
         return -1;
     credentials->source = source;
-    credentials->enrolled = true;
     credentials->remark = mem_printf("%s" SERVES_ON, reason.text);
     return 0;
 }

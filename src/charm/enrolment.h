@@ -17,12 +17,13 @@
  *
  * What there is to keep is a JSON object of strings: endpoint, client-cert, client-key and
  * server-cert (its fingerprint), as credentials_from_content reads them; "token", the digest of the
- * token that they came of; "name", the one that it gives the entry in the trust store; and
- * "enrolled", "no" or "yes". Where Juju has secrets it ends up in one that the application owns,
- * which all units read. Before that it is in a file of the leader's (0600), enrolment.json in the
- * charm's folder: written before the token leaves us, marked once LXD has taken it, and deleted by
- * the first hook that sees it in the secret. So wherever a hook is killed or its writes are
- * dropped, the key is there. An older Juju leaves it in the file, which other units cannot read.
+ * token that they came of; "name", the one that it gives the entry in the trust store; "kind",
+ * "identity" where it was one of "lxc auth identity create"; and "enrolled", "no" or "yes". Where
+ * Juju has secrets it ends up in one that the application owns, which all units read. Before that
+ * it is in a file of the leader's (0600), enrolment.json in the charm's folder: written before the
+ * token leaves us, marked once LXD has taken it, and deleted by the first hook that sees it in the
+ * secret. So wherever a hook is killed or its writes are dropped, the key is there. An older Juju
+ * leaves it in the file, which other units cannot read.
  *
  * As long as LXD has not taken the token the file also has
  *   "former"  what was enrolled before and is in no secret, as the JSON text of such an object

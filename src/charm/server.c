@@ -76,6 +76,16 @@ static void note_certificate(void *context, const struct lxd_certificate *entry)
     store_note(&server->store, server->interest->owner, server->interest->wanted, entry);
 }
 
+/* A certificate of the older kind that is restricted can neither add nor remove, and is in no group. */
+static int say_restricted(const struct server *server, struct error *error)
+{
+    return error_set(error, ERROR_UNTRUSTED,
+                     "%s at %s restricts the client certificate %.12s... to projects: it may not "
+                     "manage the trust store",
+                     name_of(server), server->endpoint.url,
+                     server->credentials->certificate->fingerprint);
+}
+
 /* What our certificate lacks for managing the trust store, where LXD knows fine-grained identities.
  */
 static int read_identity(struct server *server, struct error *error)
@@ -87,6 +97,8 @@ static int read_identity(struct server *server, struct error *error)
         return -1;
     server->sees_projects = identity.sees_projects;
     server->filtered = !identity.fine_grained;
+    if (!identity.fine_grained && !identity.creates)
+        return say_restricted(server, error);
     if (!identity.creates)
         buffer_append_string(&lacking, ", can_create_identities");
     if (!identity.edits)
@@ -122,20 +134,13 @@ static int take(struct server *server, enum reading what, struct error *error)
     }
 }
 
-/* An older kind of certificate that is restricted could neither add nor remove. */
 static int check_permission(struct server *server, struct error *error)
 {
     const struct store *store = &server->store;
 
     server->sees_projects = store->shows_own && !store->own_restricted;
     server->filtered = !store->shows_own;
-    if (!server->info.has_identities && store->own_restricted)
-        return error_set(error, ERROR_UNTRUSTED,
-                         "%s at %s restricts the client certificate %.12s... to projects: it may "
-                         "not manage the trust store",
-                         name_of(server), server->endpoint.url,
-                         server->credentials->certificate->fingerprint);
-    return 0;
+    return store->own_restricted ? say_restricted(server, error) : 0;
 }
 
 /* What is to be asked depends on what is known by now. */

@@ -241,7 +241,7 @@ char *sources_remedy(const struct credentials *credentials, const struct event *
     char *remedy;
 
     if (credentials->enrolled) {
-        char *command = enrolment_command(event, software, LXD_TOKEN_CERTIFICATE, NULL);
+        char *command = enrolment_command(event, software, credentials->token, NULL);
 
         remedy =
             mem_printf("set %s to what \"%s\" prints",

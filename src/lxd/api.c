@@ -256,7 +256,7 @@ static void read_entitlements(const cJSON *metadata, struct lxd_identity *identi
     identity->deletes = manager || has_entitlement(metadata, "can_delete_identities");
     identity->sees_identities = manager || viewer ||
                                 has_entitlement(metadata, "can_view_identities") ||
-                                (identity->edits && identity->deletes);
+                                identity->edits || identity->deletes;
     identity->sees_projects = viewer || has_entitlement(metadata, "project_manager") ||
                               has_entitlement(metadata, "can_view_projects");
 }

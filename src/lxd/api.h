@@ -59,7 +59,7 @@ typedef void lxd_certificate_sink(void *context, const struct lxd_certificate *c
  */
 struct lxd_identity {
     bool fine_grained;            /* by groups; it stands in no list of certificates */
-    bool sees_identities;         /* can_view_identities, or both of edits and deletes */
+    bool sees_identities;         /* can_view_identities, or one of edits and deletes */
     bool creates, edits, deletes; /* can_create_identities, can_edit_..., can_delete_... */
     bool sees_projects;           /* can_view_projects */
 };

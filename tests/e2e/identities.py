@@ -60,6 +60,10 @@ class Identities:
         """The group has these on the server from now on, and no others."""
         self._tell("/entitlements?" + "".join(f"{each}&" for each in entitlements), b"")
 
+    def forget(self):
+        """lxc auth identity delete, of all that have enrolled."""
+        self._tell("/forget", b"")
+
     @property
     def asked(self):
         """(method, path, status) of each request so far."""

@@ -8,6 +8,7 @@ goes) and dies with the process that started it: nothing is left behind, however
 
 import base64
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -37,8 +38,9 @@ REQUEST_LINE = re.compile(
 INCUS = os.environ.get("LXD_INTEGRATOR_INCUS")
 SOFTWARE = "Incus" if INCUS else "LXD"  # as statuses name it
 
-# LXD 5.21.5 and later have a trigger instead; "lxd sql" takes no statement with a semicolon inside.
-UNIQUE_NAMES = "CREATE UNIQUE INDEX certificates_name_ui ON certificates (name)"
+# LXD 5.21.5 and later have triggers instead; "lxd sql" takes no statement with a semicolon inside.
+UNIQUE_NAMES = ["CREATE UNIQUE INDEX certificates_name_ui ON certificates (name)"]
+REPEATED_NAMES = [f"DROP TRIGGER IF EXISTS on_identity_{event}" for event in ("insert", "update")]
 
 
 class LxdError(Exception):
@@ -176,8 +178,14 @@ class Lxd:
     def prepare(self):
         """What is done once, when it runs for the first time."""
         self.set_config("core.https_address", self.address)
-        if self._unique_names:
-            self.lxd("sql", "global", UNIQUE_NAMES)
+        if self._unique_names != self.has_identities:
+            for statement in UNIQUE_NAMES if self._unique_names else REPEATED_NAMES:
+                self.lxd("sql", "global", statement)
+
+    @functools.cached_property
+    def has_identities(self):
+        """LXD 5.21.3 and later: its trust store is another table, and it knows no passwords."""
+        return "access_management_tls" in self.request("GET", "/1.0")["api_extensions"]
 
     def stop(self):
         """End the daemon at once; its database survives that."""
@@ -269,12 +277,43 @@ class Lxd:
     def distrust(self, fingerprint):
         self.request("DELETE", f"/1.0/certificates/{fingerprint}")
 
+    def plant(self, *entries):
+        """Unrestricted entries, each an identity and a name, past the API, which takes its time or does
+        not take them."""
+        names = {certificate.fingerprint: name for certificate, name in entries}
+        texts = {certificate.fingerprint: certificate.certificate for certificate, _ in entries}
+        if not self.has_identities:
+            rows = (f"('{each}', 1, '{names[each]}', '{texts[each]}')" for each in names)
+            self._insert("certificates (fingerprint, type, name, certificate)", rows)
+            return
+        rows = (f"('{each}', '{text}')" for each, text in texts.items())
+        self._insert("certificates (fingerprint, certificate)", rows)
+        rows = (f"(1, 2, '{each}', '{name}', '')" for each, name in names.items())
+        self._insert("identities (auth_method, type, identifier, name, metadata)", rows)
+        self.lxd(
+            "sql",
+            "global",
+            "INSERT INTO identities_certificates (identity_id, certificate_id)"
+            " SELECT identities.id, certificates.id FROM identities"
+            " JOIN certificates ON identities.identifier = certificates.fingerprint"
+            " WHERE certificates.id NOT IN (SELECT certificate_id FROM identities_certificates)",
+        )
+        self.request("POST", "/internal/identity-cache-refresh")
+
+    def _insert(self, table, rows):
+        self.lxd("sql", "global", f"INSERT INTO {table} VALUES {', '.join(rows)}")
+
     def reset(self):
         """Back to an empty trust store, and running."""
         if not self.running:
             self.start()
-        for fingerprint in self.trust_store:
-            self.distrust(fingerprint)
+        for fingerprint, entry in self.trust_store.items():
+            if entry["type"] == "server" and self.has_identities:  # it lets go of members only
+                where = f"WHERE identifier = '{fingerprint}'"
+                self.lxd("sql", "global", f"DELETE FROM identities {where}")
+                self.request("POST", "/internal/identity-cache-refresh")
+            else:
+                self.distrust(fingerprint)
 
     # --- what others asked of it ---
 
@@ -368,7 +407,7 @@ class LxdCluster:
             "server_address": joining.address,
             "cluster_address": first.address,
             "cluster_certificate": first.certificate,
-            "cluster_token" if INCUS else "cluster_password": token,
+            "cluster_token" if INCUS or joining.has_identities else "cluster_password": token,
         }
         self._configure(joining, request)
 
@@ -386,8 +425,13 @@ def settle(cluster, *statuses):
     heartbeat is 20 seconds old, until the next one."""
     deadline = time.monotonic() + SETTLE_TIMEOUT
     asked = [member for member, status in zip(cluster.members, statuses) if status == "Online"]
+    seen = None
     while time.monotonic() < deadline:
-        answers = [member.request("GET", "/1.0/cluster/members?recursion=1") for member in asked]
+        try:
+            answers = [member.request("GET", "/1.0/cluster/members?recursion=1") for member in asked]
+        except LxdError:  # it has no leader yet
+            time.sleep(0.2)
+            continue
         seen = [{each["url"]: each["status"] for each in answer} for answer in answers]
         if all([view.get(each.url) for each in cluster.members] == list(statuses) for view in seen):
             names = ", ".join(f"'{cluster.name(cluster.members.index(member))}'" for member in asked)

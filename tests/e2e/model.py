@@ -350,7 +350,7 @@ def replace_application(world, rng):
     for unit in world.units:
         if unit.away:
             unit.start_agent()
-        for relation in unit.relations:
+        for relation in {*world.relations, *unit.relations}:
             relation.unreadable = False
     world.drain(rng)
     world.app.relations.clear()

@@ -82,11 +82,8 @@ def test_who_has_a_place_keeps_it(lxd, relation):
 def test_thousand_trusted_certificates_leave_room_for_the_next_member(lxd, relation):
     """Places are given in rounds, also among those who have some."""
     clients, good = [identity() for _ in range(ENTRIES)], identity()
-    rows = [f"('{c.fingerprint}', 1, '{c.fingerprint}', '{c.certificate}')" for c in clients]
-    for part in range(0, len(rows), 100):  # past the API, which takes its time
-        values = ", ".join(rows[part : part + 100])
-        columns = "fingerprint, type, name, certificate"
-        lxd.lxd("sql", "global", f"INSERT INTO certificates ({columns}) VALUES {values}")
+    for part in range(0, len(clients), 100):
+        lxd.plant(*((client, client.fingerprint) for client in clients[part : part + 100]))
     relation.join("builder/0", client_certificates=bundle(*clients))
     assert len(published(relation)["registered_certificates"]) == ENTRIES
     relation.join("builder/1", client_certificates=bundle(good))

@@ -114,11 +114,8 @@ def test_peak_memory(lxd, juju, kind):
 
 def test_peak_memory_with_a_thousand_certificates(lxd, relation):
     clients = [identity() for _ in range(1000)]
-    rows = [f"('{c.fingerprint}', 1, '{c.fingerprint}', '{c.certificate}')" for c in clients]
-    for part in range(0, len(rows), 100):  # it is the charm that is to be tested: past the API
-        values = ", ".join(rows[part : part + 100])
-        columns = "fingerprint, type, name, certificate"
-        lxd.lxd("sql", "global", f"INSERT INTO certificates ({columns}) VALUES {values}")
+    for part in range(0, len(clients), 100):  # it is the charm that is to be tested
+        lxd.plant(*((client, client.fingerprint) for client in clients[part : part + 100]))
     relation.join("builder/0")
     (hook,) = relation.publish("builder/0", client_certificates=bundle(*clients))
     assert len(json.loads(relation.published()["registered_certificates"])) == 1000

@@ -50,9 +50,7 @@ def test_expired_certificate_is_not_trusted(lxd, juju, app, unit, relation):
     """Whatever the trust store lists; but the clock removes nothing."""
     expired, good = identity(start=-10, end=-1), identity()
     name = entry_name(f"juju.{juju.model_uuid[:8]}.{app.name}", relation, expired)
-    values = f"'{expired.fingerprint}', 1, '{name}', '{expired.certificate}'"
-    columns = "fingerprint, type, name, certificate"
-    lxd.lxd("sql", "global", f"INSERT INTO certificates ({columns}) VALUES ({values})")
+    lxd.plant((expired, name))
     relation.join("builder/0", client_certificates=bundle(expired, good))
     assert lxd.auth(expired) == "untrusted"
     told = published(relation)

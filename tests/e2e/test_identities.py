@@ -82,11 +82,14 @@ def test_all_that_is_missing_is_named(model, app, unit):
     assert all(name in sentence for name in ENTITLEMENTS[:4])
 
 
-def test_who_edits_and_deletes_sees(lxd, model, app, unit, relation):
+def test_who_edits_or_deletes_sees(lxd, model, app, unit, relation):
     model.allow(*lacking("can_view_identities"))
     client = identity()
     relation.join("builder/0", client_certificates=bundle(client))
     assert unit.status == active(lxd, 1)
+    model.allow(*lacking("can_view_identities", "can_edit_identities"))
+    app.update_status()
+    assert "lacks can_edit_identities: run" in unit.status[1]
 
 
 @pytest.mark.usefixtures("projects")
@@ -110,6 +113,15 @@ def test_token_is_good_for_one_application(juju, model):
     assert status[0] == "blocked"
     assert "lxd_trust_token: the token is used up" in status[1]
     assert "lxc auth identity create tls/juju-" in status[1]
+
+
+def test_identity_that_is_deleted(juju, model, app, unit):
+    model.forget()
+    app.update_status()
+    assert unit.status[0] == "blocked"
+    sentence = unit.run_action("check").results["server-1"]["3-trust"]
+    command = f"lxc auth identity create tls/juju-{juju.model_uuid[:8]}-{app.name} --group GROUP"
+    assert sentence.endswith(f': set lxd_trust_token to what "{command}" prints')
 
 
 def test_token_in_a_secret(lxd, juju, model):

@@ -495,7 +495,7 @@ class World:
         for unit in self.units:
             if unit.away:
                 unit.start_agent()
-            for relation in unit.relations:  # what was removed by force is among them
+            for relation in {*self.relations, *unit.relations}:  # those removed by force, too
                 relation.unreadable = False
 
     def check(self):

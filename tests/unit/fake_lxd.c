@@ -173,11 +173,13 @@ static void say_projects(struct fake_lxd *lxd)
 
 static void say_identity(struct fake_lxd *lxd)
 {
-    const char *permissions = lxd->permissions != NULL ? lxd->permissions : "";
-    char *text = mem_printf("{\"type\":\"%s\",\"fine_grained\":%s,\"effective_permissions\":[%s]}",
-                            lxd->permissions != NULL ? "Client certificate"
-                                                     : "Client certificate (unrestricted)",
-                            lxd->permissions != NULL ? "true" : "false", permissions);
+    const struct lxd_certificate *own = fake_lxd_find(lxd, WORLD_OWN);
+    const char *kind = own->projects.restricted ? " (restricted)" : " (unrestricted)";
+    bool grained = lxd->permissions != NULL;
+    char *text = mem_printf("{\"type\":\"Client certificate%s\",\"fine_grained\":%s,"
+                            "\"effective_permissions\":[%s]}",
+                            grained ? "" : kind, grained ? "true" : "false",
+                            grained ? lxd->permissions : "");
 
     say_metadata(lxd, text);
     free(text);

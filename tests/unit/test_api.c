@@ -272,8 +272,8 @@ static void test_identities(void **state)
     assert_identity("Client certificate", "", "f");
     assert_identity("Client certificate", MAY("can_create_identities"), "fc");
     assert_identity("Client certificate", MAY("can_view_identities"), "fs");
-    assert_identity("Client certificate", MAY("can_edit_identities"), "fe");
-    assert_identity("Client certificate", MAY("can_delete_identities"), "fd");
+    assert_identity("Client certificate", MAY("can_edit_identities"), "fse");
+    assert_identity("Client certificate", MAY("can_delete_identities"), "fsd");
     assert_identity("Client certificate",
                     MAY("can_edit_identities") "," MAY("can_delete_identities"), "fsed");
     assert_identity("Client certificate", MAY("can_view_projects"), "fp");

@@ -189,6 +189,15 @@ static void test_server_that_restricts_us(void **state)
                       "manage the trust store");
 }
 
+/* In no group either, nor perhaps shown: entitlements would not help. */
+static void test_server_with_identities_that_restricts_us(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->lxd.identities = fixture->lxd.hides_own = true;
+    test_server_that_restricts_us(state);
+}
+
 static void test_server_that_is_down(void **state)
 {
     struct fixture *fixture = *state;
@@ -692,6 +701,7 @@ int main(void)
         TEST(test_observing_a_cluster),
         TEST(test_server_that_does_not_trust_us),
         TEST(test_server_that_restricts_us),
+        TEST(test_server_with_identities_that_restricts_us),
         TEST(test_server_that_is_down),
         TEST(test_observing_fails),
         TEST(test_fine_grained_identity),

@@ -511,6 +511,10 @@ static void test_remedies(void **state)
     assert_remedy(fixture, LXD_LXD, end,
                   "set its trust-token to what \"lxc config trust add --name "
                   "juju-9f1c1ab0-integrator\" prints");
+    fixture->credentials.token = LXD_TOKEN_IDENTITY;
+    assert_remedy(fixture, LXD_LXD, end,
+                  "set its trust-token to what \"lxc auth identity create "
+                  "tls/juju-9f1c1ab0-integrator --group GROUP\" prints");
 }
 
 #define test(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)

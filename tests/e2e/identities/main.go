@@ -13,6 +13,7 @@
 //
 //	POST /token?name=NAME            a new token, as text
 //	POST /entitlements?ENTITLEMENT&  what the group has on the server from now on
+//	POST /forget                     "lxc auth identity delete", of all
 //	GET  /asked                      a line for each request so far: method, path, status
 package main
 
@@ -34,21 +35,25 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 )
 
 const enrolPath = "/1.0/auth/identities/tls"
 
-// What a request needs, by its method and the path's beginning; the first that fits.
+// What a request needs, by its method and the path's beginning, and what it is answered without; the first
+// that fits.
 var rules = []struct {
 	method, path, entitlement string
-	hidden                    interface{} // what is answered instead; nil: 403
+	status                    int
+	problem                   string // "": an empty list
 }{
-	{"GET", "/1.0/certificates?", "can_view_identities", []string{}},
-	{"GET", "/1.0/certificates/", "can_view_identities", nil},
-	{"POST", "/1.0/certificates", "can_create_identities", nil},
-	{"PATCH", "/1.0/certificates/", "can_edit_identities", nil},
-	{"DELETE", "/1.0/certificates/", "can_delete_identities", nil},
-	{"GET", "/1.0/projects", "can_view_projects", []string{}},
+	{"GET", "/1.0/certificates?", "can_view_identities", 200, ""},
+	{"GET", "/1.0/certificates/", "can_view_identities", 404, "Not Found"},
+	{"POST", "/1.0/certificates", "can_create_identities", 403, "Forbidden"},
+	{"PATCH", "/1.0/certificates/", "can_edit_identities", 403, "Forbidden"},
+	{"DELETE", "/1.0/certificates/", "can_delete_identities", 403, "Certificate cannot be deleted"},
+	{"GET", "/1.0/projects/", "can_view_projects", 404, "Project not found"},
+	{"GET", "/1.0/projects", "can_view_projects", 200, ""},
 }
 
 type model struct {
@@ -87,8 +92,12 @@ func (m *model) answer(in *http.Request, body []byte, fingerprint string) (int, 
 	switch {
 	case in.Method == "GET" && in.URL.Path == "/1.0":
 		return m.server(fingerprint, trusted)
-	case in.Method == "POST" && in.URL.Path == enrolPath && !trusted:
+	case in.Method == "POST" && in.URL.Path == enrolPath && trusted:
+		return refuse(400, "Identity name must be provided")
+	case in.Method == "POST" && in.URL.Path == enrolPath:
 		return m.enrol(body, fingerprint)
+	case in.Method == "POST" && in.URL.Path == "/1.0/certificates" && bytes.Contains(body, []byte(`"password":`)):
+		return refuse(501, "Password authentication is no longer supported")
 	case in.Method == "POST" && in.URL.Path == "/1.0/certificates" && m.nameOf(body) != "":
 		return refuse(400, "Failed during search for certificate add token operation: "+
 			"TLS Identity token detected (you must update your client)")
@@ -104,18 +113,18 @@ func (m *model) answer(in *http.Request, body []byte, fingerprint string) (int, 
 		if m.may(rule.entitlement) {
 			return m.pass(in.Method, in.RequestURI, body)
 		}
-		if rule.hidden != nil {
-			return sync200(rule.hidden)
+		if rule.status == 200 {
+			return sync200([]string{})
 		}
-		break
+		return refuse(rule.status, rule.problem)
 	}
 	return refuse(403, "Forbidden")
 }
 
-// Whoever may edit and delete may see.
+// Whoever may edit or delete may see.
 func (m *model) may(entitlement string) bool {
-	sees := entitlement == "can_view_identities" && m.entitlements["can_edit_identities"] &&
-		m.entitlements["can_delete_identities"]
+	sees := entitlement == "can_view_identities" &&
+		(m.entitlements["can_edit_identities"] || m.entitlements["can_delete_identities"])
 	return sees || m.entitlements[entitlement]
 }
 
@@ -144,21 +153,21 @@ func (m *model) server(fingerprint string, trusted bool) (int, []byte) {
 
 // The name that the token in a request to enrol has, "" where it has none that is good.
 func (m *model) nameOf(body []byte) string {
-	var request struct {
-		Password, Trust_token []byte // base64, as Go has it in JSON
-	}
+	var request struct{ Trust_token []byte } // base64, as Go has it in JSON
 	var token struct{ Secret string }
 	json.Unmarshal(body, &request)
-	for _, text := range [][]byte{request.Password, request.Trust_token} {
-		json.Unmarshal(text, &token)
-	}
+	json.Unmarshal(request.Trust_token, &token)
 	return m.tokens[token.Secret]
 }
 
 func (m *model) enrol(body []byte, fingerprint string) (int, []byte) {
 	name := m.nameOf(body)
-	if name == "" || fingerprint == "" {
-		return refuse(500, "Failed to activate TLS identity: No pending TLS identities found with given secret")
+	if fingerprint == "" {
+		return refuse(400, "No client certificate provided")
+	}
+	if name == "" {
+		return refuse(500, "Failed during search for pending TLS identity: Failed finding a matching pending "+
+			"identity: No pending identities found with given secret")
 	}
 	for secret, other := range m.tokens {
 		if other == name {
@@ -237,7 +246,7 @@ func (m *model) control(out http.ResponseWriter, in *http.Request) {
 		m.tokens[hex.EncodeToString(secret)] = name
 		text, _ := json.Marshal(object{
 			"client_name": name, "fingerprint": m.fingerprint, "addresses": []string{m.address},
-			"secret": hex.EncodeToString(secret), "expires_at": "0001-01-01T00:00:00Z",
+			"secret": hex.EncodeToString(secret), "expires_at": time.Now().UTC().AddDate(0, 0, 15),
 			"type": "Client certificate",
 		})
 		io.WriteString(out, base64.StdEncoding.EncodeToString(text))
@@ -246,6 +255,8 @@ func (m *model) control(out http.ResponseWriter, in *http.Request) {
 		for entitlement := range in.URL.Query() {
 			m.entitlements[entitlement] = true
 		}
+	case "/forget":
+		m.identities = map[string]string{}
 	default:
 		io.WriteString(out, m.asked.String())
 	}
