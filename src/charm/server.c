@@ -76,7 +76,7 @@ static void note_certificate(void *context, const struct lxd_certificate *entry)
     store_note(&server->store, server->interest->owner, server->interest->wanted, entry);
 }
 
-/* A certificate of the older kind that is restricted can neither add nor remove, and is in no group. */
+/* One of the older kind that is restricted can neither add nor remove, and is in no group. */
 static int say_restricted(const struct server *server, struct error *error)
 {
     return error_set(error, ERROR_UNTRUSTED,
