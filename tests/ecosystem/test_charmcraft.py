@@ -13,10 +13,11 @@ import yaml
 
 from tools import ROOT
 
-# What charmcraft writes into a charm, by its own code.
+# What charmcraft writes into a charm, and what it leaves out of the source, by its own code.
 WRITE = """
 import json, sys, yaml
 from charmcraft import models
+from charmcraft.application.main import APP_METADATA
 from charmcraft.models.metadata import CharmMetadata
 
 project = models.PlatformCharm.unmarshal(yaml.safe_load(open(sys.argv[1])))
@@ -27,6 +28,7 @@ print(json.dumps({
     "actions.yaml": written["actions"],
     "platforms": written["platforms"],
     "part": written["parts"]["charm"],
+    "ignored": APP_METADATA.source_ignore_patterns,
 }))
 """
 
@@ -78,21 +80,33 @@ def test_charmcraft_writes_what_build_sh_packs(project_of_charmcraft, charm):
 
 
 def test_charmcraft_s_part_is_what_build_sh_packs(project_of_charmcraft, charm, tmp_path):
-    """What the part installs, run as charmcraft would; the tree is built already."""
+    """What the part installs, run as charmcraft would: in a copy of the tree without the files that it
+    leaves out. What is compiled already is not again."""
     part = project_of_charmcraft["part"]
     assert part["plugin"] == "nil"
+    left_out = shutil.ignore_patterns(*project_of_charmcraft["ignored"], "build")
+    tree, installed = tmp_path / "tree", tmp_path / "installed"
+
+    def ignore(folder, names):
+        return left_out(folder, names) if Path(folder) == ROOT else ()
+
+    shutil.copytree(ROOT, tree, symlinks=True, ignore=ignore)
+    assert not (tree / "charmcraft.yaml").exists()
+    (tree / "build").symlink_to(ROOT / "build")
+    installed.mkdir()
     architecture = charm.stem.rpartition("_")[2]
     environment = {
         **os.environ,
         "CRAFT_ARCH_BUILD_FOR": architecture,
-        "CRAFT_PART_INSTALL": str(tmp_path),
+        "CRAFT_PART_INSTALL": str(installed),
+        "CRAFT_PROJECT_DIR": str(ROOT),
     }
     command = ["bash", "-euc", part["override-build"]]
-    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    subprocess.run(command, cwd=tree, env=environment, check=True)
     with zipfile.ZipFile(charm) as archive:
         theirs = {"metadata.yaml", "config.yaml", "actions.yaml", "manifest.yaml"}
         ours = set(archive.namelist()) - theirs
-        assert {path.name for path in tmp_path.iterdir()} == ours
+        assert {path.name for path in installed.iterdir()} == ours
         for name in ours:
-            assert (tmp_path / name).read_bytes() == archive.read(name), name
-    assert os.access(tmp_path / "dispatch", os.X_OK)
+            assert (installed / name).read_bytes() == archive.read(name), name
+    assert os.access(installed / "dispatch", os.X_OK)
