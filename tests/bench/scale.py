@@ -73,7 +73,7 @@ class Daemons:
 
     def forget_certificates(self):
         """Out of the database at once: through the API it takes as long as adding them."""
-        self.first.lxd("sql", "global", "DELETE FROM certificates WHERE name LIKE 'juju.%'")
+        self.first.sql("DELETE FROM certificates WHERE name LIKE 'juju.%'")
 
     def count(self):
         """Begin to count requests over the network; the result tells how many since."""

@@ -27,7 +27,7 @@ from pki import Identity
 
 START_TIMEOUT = 60
 REQUEST_TIMEOUT = 60
-SETTLE_TIMEOUT = 60  # LXD calls a member Offline after 20 seconds without a heartbeat
+PATIENCE = 60  # seconds, for a cluster to be itself again, or to miss a member, which takes 20
 
 # LXD's debug log has one of these lines for each request, trusted or not.
 REQUEST_LINE = re.compile(
@@ -180,7 +180,7 @@ class Lxd:
         self.set_config("core.https_address", self.address)
         if self._unique_names != self.has_identities:
             for statement in UNIQUE_NAMES if self._unique_names else REPEATED_NAMES:
-                self.lxd("sql", "global", statement)
+                self.sql(statement)
 
     @functools.cached_property
     def has_identities(self):
@@ -225,6 +225,10 @@ class Lxd:
     def lxd(self, *arguments):
         """What the lxd command prints, or "incus admin"."""
         return self._print(*self._administrator, *arguments)
+
+    def sql(self, statement):
+        """Have a statement change its database, or its cluster's."""
+        self.lxd("sql", "global", statement)
 
     def print_token(self, name, *restrictions):
         """Have it make a trust token; returns all that its command prints, the token last."""
@@ -290,9 +294,7 @@ class Lxd:
         self._insert("certificates (fingerprint, certificate)", rows)
         rows = (f"(1, 2, '{each}', '{name}', '')" for each, name in names.items())
         self._insert("identities (auth_method, type, identifier, name, metadata)", rows)
-        self.lxd(
-            "sql",
-            "global",
+        self.sql(
             "INSERT INTO identities_certificates (identity_id, certificate_id)"
             " SELECT identities.id, certificates.id FROM identities"
             " JOIN certificates ON identities.identifier = certificates.fingerprint"
@@ -301,7 +303,7 @@ class Lxd:
         self.request("POST", "/internal/identity-cache-refresh")
 
     def _insert(self, table, rows):
-        self.lxd("sql", "global", f"INSERT INTO {table} VALUES {', '.join(rows)}")
+        self.sql(f"INSERT INTO {table} VALUES {', '.join(rows)}")
 
     def reset(self):
         """Back to an empty trust store, and running."""
@@ -309,8 +311,7 @@ class Lxd:
             self.start()
         for fingerprint, entry in self.trust_store.items():
             if entry["type"] == "server" and self.has_identities:  # it lets go of members only
-                where = f"WHERE identifier = '{fingerprint}'"
-                self.lxd("sql", "global", f"DELETE FROM identities {where}")
+                self.sql(f"DELETE FROM identities WHERE identifier = '{fingerprint}'")
                 self.request("POST", "/internal/identity-cache-refresh")
             else:
                 self.distrust(fingerprint)
@@ -419,24 +420,32 @@ class LxdCluster:
             raise LxdError(f"{request['server_name']}: {done['err']}")
 
 
+def patiently(function):
+    """The function's answer, once LXD gives one: a cluster that lost a member first elects."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return function()
+        except (LxdError, OSError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
 def settle(cluster, *statuses):
     """Wait until all members that are Online see the cluster so, and let it stay so for a while: who
     has just come back, or has a leader that has just come, may be Offline as soon as its last
     heartbeat is 20 seconds old, until the next one."""
-    deadline = time.monotonic() + SETTLE_TIMEOUT
-    asked = [member for member, status in zip(cluster.members, statuses) if status == "Online"]
-    seen = None
+    deadline = time.monotonic() + PATIENCE
+    online = [number for number, status in enumerate(statuses) if status == "Online"]
+    asked = [cluster.members[number] for number in online]
+    path = "/1.0/cluster/members?recursion=1"
     while time.monotonic() < deadline:
-        try:
-            answers = [member.request("GET", "/1.0/cluster/members?recursion=1") for member in asked]
-        except LxdError:  # it has no leader yet
-            time.sleep(0.2)
-            continue
+        answers = patiently(lambda: [member.request("GET", path) for member in asked])
         seen = [{each["url"]: each["status"] for each in answer} for answer in answers]
         if all([view.get(each.url) for each in cluster.members] == list(statuses) for view in seen):
-            names = ", ".join(f"'{cluster.name(cluster.members.index(member))}'" for member in asked)
-            beat = f"UPDATE nodes SET heartbeat = datetime('now') WHERE name IN ({names})"
-            asked[0].lxd("sql", "global", beat)
+            names = ", ".join(f"'{cluster.name(number)}'" for number in online)
+            asked[0].sql(f"UPDATE nodes SET heartbeat = datetime('now') WHERE name IN ({names})")
             return
         time.sleep(0.2)
     raise TimeoutError(f"the members are {seen}")

@@ -344,14 +344,9 @@ def switch_endpoint(world, rng):
 @move(1)
 def replace_application(world, rng):
     """The application goes, and one of the same name comes."""
-    world.app.faults.clear()
     world.app.remove_unit(*(unit for unit in world.units if not unit.dying))
     world.said.clear()
-    for unit in world.units:
-        if unit.away:
-            unit.start_agent()
-        for relation in {*world.relations, *unit.relations}:
-            relation.unreadable = False
+    world.heal_juju()
     world.drain(rng)
     world.app.relations.clear()
     if world.obstacle == "active" and world.whole:

@@ -6,23 +6,9 @@ import contextlib
 import time
 
 from lifecycle import Lifecycle
-from lxd import Lxd, LxdCluster, LxdError
+from lxd import Lxd, LxdCluster, patiently
 
 PROJECTS = ("blue", "green", "red")  # beside LXD's own "default"
-
-PATIENCE = 60  # seconds, for a cluster to be itself again
-
-
-def patiently(function):
-    """The function's answer, once LXD gives one: a cluster that lost a member first elects."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return function()
-        except (LxdError, OSError):
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
 
 
 class TrustStore:

@@ -20,8 +20,8 @@ import oracle
 from agent import Event
 from expectations import parsed, published
 from juju import Juju, lxd_cloud
+from lxd import PATIENCE
 from pki import constant_identity
-from trust_store import PATIENCE
 
 STATUS_LENGTH = 120
 HOOK_SECONDS = 70  # a pass has 60 for LXD
@@ -248,9 +248,8 @@ class World:
                 unaware = leaving and "goal-state" in self.app.faults  # that it is to go
                 may_change = (leads or last) and (not leaving or unaware)
                 over = self._over(event, bags)
-                self._check_changes(unit, hook, store, before, over, may_change, bool(disturbance))
-                if unaware:
-                    self._check_none_is_narrower(hook, store, before)
+                rights = may_change, not unaware
+                self._check_changes(unit, hook, store, before, over, rights, bool(disturbance))
         now = self._bags(unit, bags)
         if must_keep or leaving:
             demand_equal(f"{hook.name} had nothing to say, and published", bags, now)
@@ -314,10 +313,11 @@ class World:
             over[event.relation] |= {wish.fingerprint for wish in wishes}
         return over
 
-    def _check_changes(self, unit, hook, store, before, over, may_change, disturbed):
+    def _check_changes(self, unit, hook, store, before, over, rights, disturbed):
         """What one hook did to a trust store: only who leads and stays changes anything, only what
         is the charm's, and no entry gets wider than somebody wishes, or narrower than all who are
-        there do."""
+        there do. Rights are to change anything, and to take anything away."""
+        may_change, may_take = rights
         after = store.entries
         changed = {
             fingerprint
@@ -332,6 +332,7 @@ class World:
             what = f"{hook.name}: {fingerprint}: {told(old)} became {told(new)}"
             for entry in filter(None, (old, new)):
                 demand(entry["name"].startswith(self.prefix), f"{what}, which is not ours")
+            demand(may_take or oracle.covers(oracle.opens(new), oracle.opens(old)), what)
             if new is not None:
                 # Where something is unknown an entry may stay as wide as it was.
                 allowed = openable.get(fingerprint, oracle.NOTHING_OPEN)
@@ -343,14 +344,6 @@ class World:
             deserved = self._deserved(unit, fingerprint, old, store, over)
             if not disturbed and oracle.covers(oracle.opens(old), deserved):
                 demand(oracle.covers(oracle.opens(new), deserved), f"{what}: wishes: {deserved}")
-
-    @staticmethod
-    def _check_none_is_narrower(hook, store, before):
-        after = store.entries
-        for fingerprint, old in before.items():
-            new = after.get(fingerprint)
-            what = f"{hook.name}: {fingerprint}: {told(old)} became {told(new)}"
-            demand(oracle.covers(oracle.opens(new), oracle.opens(old)), what)
 
     def _deserved(self, unit, fingerprint, entry, store, over):
         """What an entry has to open still, if it does: nothing at a server that was taken out. Of a
@@ -491,6 +484,9 @@ class World:
                 store.add(ADMINISTRATOR, "juju")
         if not self.has_credential:
             self.give_credential(True)
+        self.heal_juju()
+
+    def heal_juju(self):
         self.app.faults.clear()
         for unit in self.units:
             if unit.away:
