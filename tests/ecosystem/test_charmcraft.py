@@ -80,8 +80,8 @@ def test_charmcraft_writes_what_build_sh_packs(project_of_charmcraft, charm):
 
 
 def test_charmcraft_s_part_is_what_build_sh_packs(project_of_charmcraft, charm, tmp_path):
-    """What the part installs, run as charmcraft would: in a copy of the tree without the files that it
-    leaves out. What is compiled already is not again."""
+    """What the part installs, run as charmcraft would: in a copy of the tree without the files that
+    it leaves out. What is compiled already is not again."""
     part = project_of_charmcraft["part"]
     assert part["plugin"] == "nil"
     left_out = shutil.ignore_patterns(*project_of_charmcraft["ignored"], "build")
