@@ -12,7 +12,7 @@ import pytest
 
 from agent import emulator
 from juju import Juju, lxd_cloud
-from lxd import Lxd
+from lxd import INCUS, Lxd
 from pki import identity
 
 
@@ -21,6 +21,7 @@ def pytest_addoption(parser):
 
 
 ROOT = Path(__file__).resolve().parents[2]
+collect_ignore = [] if INCUS else ["test_incus.py"]
 CLONE_NEWNET = 0x40000000
 
 

@@ -8,15 +8,12 @@ import pytest
 
 from expectations import active, published, rejections, served
 from juju import lxd_cloud
-from lxd import INCUS, LxdCluster
+from lxd import LxdCluster
 from pki import bundle, identity
 from test_cluster import hanging, settle
 from test_left_behind import run
 
-pytestmark = [
-    pytest.mark.core,
-    pytest.mark.skipif(not INCUS, reason="for ./build.sh test incus"),
-]
+pytestmark = pytest.mark.core
 
 
 @pytest.fixture
