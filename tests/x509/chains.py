@@ -504,6 +504,7 @@ def constraints(t):
     of("dns:wildcard-inside", "accept", "all it stands for is inside", nc([dns("a.example")]), "*.a.example")
     of("dns:wildcard-outside", "refuse", "some it stands for is not", nc([dns(HOST)]), "*.a.example")
     of("dns:wildcard-excluded", "refuse", "it stands for the excluded one", nc((), [dns("ftp.a.example")]), "*.a.example")
+    t.cases[-1].against_both = "Go before 1.24.11 and 1.25.5 accepts it as well: CVE-2025-61727"
     of("dns:other-kind", "accept", "only addresses are constrained", nc([ip("10.0.0.0/8")]))
     of("ip:inside", "accept", "in the network", nc([ip("10.0.0.0/8")]), ip("10.1.2.3"), host="10.1.2.3")
     of("ip:outside", "refuse", "another network", nc([ip("10.0.0.0/8")]), ip("11.1.2.3"), host="11.1.2.3")
