@@ -93,6 +93,7 @@ static int require_leader(struct action *action, struct error *error)
     struct pass *pass = &action->pass;
     const char *application = pass->event->application;
 
+    leadership_renew(&pass->leadership);
     if (pass_may_change(pass))
         return 0;
     if (leadership_held(&pass->leadership))
@@ -111,12 +112,9 @@ static void apply(struct action *action)
     struct pass *pass = &action->pass;
 
     servers_apply(&pass->servers, &pass->terms, pass->deadline);
-    for (size_t i = 0; i < pass->servers.count; i++) {
-        const struct strings *changes = &pass->servers.items[i].changes;
-
-        for (size_t j = 0; j < changes->count; j++)
-            juju_log(pass->juju, JUJU_LOG_INFO, "%s", changes->items[j]);
-    }
+    for (size_t i = 0; i < pass->servers.count; i++)
+        juju_log_lines(pass->juju, JUJU_LOG_INFO, &pass->servers.items[i].changes,
+                       "changes were made in LXD");
     add_changes(action);
 }
 
@@ -422,7 +420,7 @@ static int remove_trusted_client(struct action *action, struct error *error)
         const struct lxd_certificate *entry = store_find(&server->store, fingerprint);
 
         plan_free(&server->plan);
-        if (entry != NULL)
+        if (entry != NULL && owner_has(&pass->terms.owner, entry))
             plan_remove(&server->plan, entry);
     }
     apply(action);

@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/utf8.h"
+#include "lxd/endpoint.h"
 
 #define BLANKS " \t\r\n"
 
@@ -155,7 +157,7 @@ static void read_entries(struct member *member, const char *value)
     struct error error;
     cJSON *list;
     const cJSON *item;
-    size_t index = 0;
+    size_t index = 0, length = 0;
 
     if (json_parse(&list, value, strlen(value), "client_certificates", ERROR_INPUT, &error) != 0) {
         refuse(member, "%s", error.text);
@@ -167,10 +169,12 @@ static void read_entries(struct member *member, const char *value)
     }
     cJSON_ArrayForEach(item, list)
     {
-        if (index < DATABAG_MAX_ENTRIES)
-            read_entry(member, item, index++);
-        else
+        if (index == DATABAG_MAX_ENTRIES || length >= DATABAG_MAX_TEXT) {
             member->beyond++;
+            continue;
+        }
+        read_entry(member, item, index++);
+        length += strlen(member->entries[member->count - 1].text);
     }
 out:
     cJSON_Delete(list);
@@ -231,6 +235,7 @@ void rejections_add(struct rejections *rejections, const struct member *member,
         .unit = member->is_application ? NULL : member->name,
         .index = entry != NULL ? (long)entry->index : -1,
     };
+    utf8_mend(rejection->reason); /* it may have been cut in a character, here or before */
     if (entry != NULL && entry->reason == NULL)
         memcpy(rejection->fingerprint, entry->certificate.fingerprint,
                sizeof rejection->fingerprint);
@@ -300,15 +305,54 @@ void nodes_add(struct nodes *nodes, const char *endpoint, const char *name,
     append_node(nodes, node);
 }
 
+static void add_fingerprints(const cJSON *list, struct strings *fingerprints)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, list)
+    {
+        if (certificate_is_fingerprint(cJSON_GetStringValue(item)))
+            strings_add(fingerprints, item->valuestring);
+    }
+}
+
+/* The value of a key, which is JSON; owned, and NULL where it is none. */
+static cJSON *parse_value(const cJSON *settings, const char *key)
+{
+    const char *value = json_string(settings, key);
+    struct error ignored;
+    cJSON *parsed;
+
+    if (value == NULL || json_parse(&parsed, value, strlen(value), key, ERROR_INPUT, &ignored) != 0)
+        return NULL;
+    return parsed;
+}
+
+/* lxd-https names one server, by all its addresses. */
+static void read_addresses(struct nodes *nodes, const cJSON *settings)
+{
+    const char *addresses = json_string(settings, "addresses");
+    const char *certificate = json_string(settings, "certificate");
+    cJSON *trusted = parse_value(settings, "trusted_certs_fp");
+    struct strings fingerprints = {0};
+    struct endpoints list = {0};
+    struct error ignored;
+
+    add_fingerprints(trusted, &fingerprints);
+    if (addresses != NULL && certificate != NULL &&
+        endpoints_parse(&list, addresses, &ignored) == 0) {
+        for (size_t i = 0; i < list.count; i++)
+            nodes_add(nodes, list.items[i].url, "", &fingerprints, certificate);
+    }
+    endpoints_free(&list);
+    strings_free(&fingerprints);
+    cJSON_Delete(trusted);
+}
+
 void nodes_read(struct nodes *nodes, const cJSON *settings)
 {
-    const char *value = json_string(settings, "nodes");
-    struct error ignored;
-    cJSON *list;
+    cJSON *list = parse_value(settings, "nodes");
 
-    if (value == NULL ||
-        json_parse(&list, value, strlen(value), "nodes", ERROR_INPUT, &ignored) != 0)
-        return;
     while (cJSON_IsArray(list) && list->child != NULL) {
         cJSON *node = cJSON_DetachItemFromArray(list, 0);
 
@@ -318,6 +362,7 @@ void nodes_read(struct nodes *nodes, const cJSON *settings)
             cJSON_Delete(node);
     }
     cJSON_Delete(list);
+    read_addresses(nodes, settings);
 }
 
 const char *node_endpoint(const cJSON *node)
@@ -341,13 +386,7 @@ const cJSON *nodes_find(const struct nodes *nodes, const char *endpoint)
 
 void node_fingerprints(const cJSON *node, struct strings *fingerprints)
 {
-    const cJSON *item;
-
-    cJSON_ArrayForEach(item, json_array(node, "trusted_certs_fp"))
-    {
-        if (certificate_is_fingerprint(cJSON_GetStringValue(item)))
-            strings_add(fingerprints, item->valuestring);
-    }
+    add_fingerprints(json_array(node, "trusted_certs_fp"), fingerprints);
 }
 
 void nodes_free(struct nodes *nodes)

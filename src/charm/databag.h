@@ -87,7 +87,8 @@ struct nodes {
 void nodes_add(struct nodes *nodes, const char *endpoint, const char *name,
                const struct strings *fingerprints, const char *certificate);
 
-/* Add those that a databag of ours has published; what is malformed is left out. */
+/* Add those that a databag of ours has published, on lxd-https each address of the one server; what
+ * is malformed is left out. */
 void nodes_read(struct nodes *nodes, const cJSON *settings);
 
 const char *node_endpoint(const cJSON *node);

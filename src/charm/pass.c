@@ -10,7 +10,6 @@
 #include "juju/hook_tools.h"
 
 #define LXD_TIME_MS (60 * 1000) /* for all that a pass wants of LXD */
-#define VISIT_MS (10 * 1000)    /* for a server that is taken leave of */
 #define SERVERS "servers"       /* what the memory calls those that have entries of ours */
 
 /* One DEBUG line for each step, with its duration. */
@@ -242,8 +241,10 @@ static const enum lxd_software *told(const struct server *server)
     return server->info.version != NULL ? &server->info.software : NULL;
 }
 
-/* A server that was taken out of the credentials: remove what is ours there. */
-static void take_leave(struct pass *pass, const struct endpoint *endpoint, size_t count)
+/* A server that was taken out of the credentials: remove what is ours there. It may turn out to be
+ * one that is served, under another name. */
+static void take_leave(struct pass *pass, const struct endpoint *endpoint, size_t count,
+                       int64_t deadline)
 {
     struct endpoints endpoints = {0};
     struct relations no_relations = {.everything = true};
@@ -253,7 +254,6 @@ static void take_leave(struct pass *pass, const struct endpoint *endpoint, size_
     struct interest interest = pass->interest;
     struct servers servers = {0};
     struct error ignored;
-    int64_t deadline = net_clock_ms() + VISIT_MS;
 
     terms.relations = &no_relations;
     terms.wishes = &no_wishes;
@@ -261,11 +261,16 @@ static void take_leave(struct pass *pass, const struct endpoint *endpoint, size_
     interest.wanted = &nothing;
     endpoints_add(&endpoints, endpoint->url, &ignored);
     servers_observe(&servers, &endpoints, &pass->credentials, &interest, deadline);
-    servers_plan(&servers, &terms);
-    servers_apply(&servers, &terms, deadline);
-    for (size_t i = 0; i < servers.items[0].changes.count; i++)
-        juju_log(pass->juju, JUJU_LOG_INFO, "%s", servers.items[0].changes.items[i]);
-    if (servers_trouble(&servers) != NULL || servers_due(&servers) != 0)
+    enum servers_kinship kinship = servers_kinship(&pass->servers, &servers.items[0]);
+    if (kinship == SERVERS_STRANGER) {
+        servers_plan(&servers, &terms);
+        servers_apply(&servers, &terms, deadline);
+        juju_log_lines(pass->juju, JUJU_LOG_INFO, &servers.items[0].changes,
+                       "changes were made in LXD");
+    }
+    if (kinship == SERVERS_ALIKE ||
+        (kinship == SERVERS_STRANGER &&
+         (servers_trouble(&servers) != NULL || servers_due(&servers) != 0)))
         note_left(pass, count, endpoint->url, told(&servers.items[0]));
     servers_free(&servers);
     endpoints_free(&endpoints);
@@ -281,8 +286,9 @@ static void find_published(const struct nodes *known, const char *url, struct st
     strings_sort(fingerprints);
 }
 
-/* Databags of the endpoint https name one server at most, so the memory has all: as nodes of which
- * it is not said whom they trust. */
+/* Databags of the endpoint https name one server at most, so the memory has all that have entries
+ * of ours: as nodes of which it is not said whom they trust, each with its certificate's
+ * fingerprint, for Juju ends values at 64 KiB. */
 static void recall_servers(const struct pass *pass, struct nodes *servers)
 {
     const char *text = goal_recall(&pass->goal, SERVERS);
@@ -302,22 +308,27 @@ static bool has_ours(const struct pass *pass, const struct server *server)
     return false;
 }
 
-/* Of those that could not be asked what was known stays known. */
-static void keep_servers(struct pass *pass, const struct nodes *before)
+/* Of those that could not be asked what was known stays known; so do those that were dropped, until
+ * the leader has taken leave of them. */
+static void keep_servers(struct pass *pass, const struct nodes *before, const struct nodes *dropped)
 {
     struct nodes now = {0};
     struct strings none = {0};
 
+    bool is_visited = dropped->count == 0 || leadership_held(&pass->leadership) ||
+                      peers_agree(&pass->servers, pass->event, pass->juju);
+    for (size_t i = 0; i < dropped->count && !is_visited; i++) {
+        const char *url = node_endpoint(dropped->items[i]);
+
+        if (nodes_find(before, url) != NULL)
+            nodes_add(&now, url, "", &none, node_certificate(dropped->items[i]));
+    }
     for (size_t i = 0; i < pass->servers.count; i++) {
         const struct server *server = &pass->servers.items[i];
         const char *url = server->endpoint.url;
 
-        if (server->state != SERVER_UNKNOWN && has_ours(pass, server)) {
-            char *certificate = server_certificate(server);
-
-            nodes_add(&now, url, "", &none, certificate);
-            free(certificate);
-        }
+        if (server->state != SERVER_UNKNOWN && has_ours(pass, server))
+            nodes_add(&now, url, "", &none, lxd_presented(server->client)->fingerprint);
         const cJSON *known = nodes_find(before, url);
         if (server->state == SERVER_UNKNOWN && known != NULL)
             nodes_add(&now, url, "", &none, node_certificate(known));
@@ -333,21 +344,24 @@ static void take_leaves(struct pass *pass)
     struct nodes known = {0}, dropped = {0}, remembered = {0};
 
     recall_servers(pass, &remembered);
-    recall_servers(pass, &known);
     relations_known_nodes(&pass->relations, &known);
-    servers_find_dropped(&pass->servers, &known, &dropped);
-    for (size_t i = 0; i < dropped.count && leadership_held(&pass->leadership); i++) {
+    servers_find_dropped(&pass->servers, remembered.count != 0 ? &remembered : &known, &dropped);
+    for (size_t i = 0; i < dropped.count; i++) {
         struct strings fingerprints = {0};
         struct endpoint endpoint;
         struct error ignored;
 
+        leadership_renew(&pass->leadership);
+        if (!leadership_held(&pass->leadership))
+            break;
         find_published(&known, node_endpoint(dropped.items[i]), &fingerprints);
         if (endpoint_parse(&endpoint, node_endpoint(dropped.items[i]), &ignored) == 0 &&
-            (fingerprints.count != 0 || nodes_find(&remembered, endpoint.url) != NULL))
-            take_leave(pass, &endpoint, fingerprints.count);
+            (fingerprints.count != 0 || remembered.count != 0))
+            take_leave(pass, &endpoint, fingerprints.count,
+                       net_share(pass->deadline, dropped.count - i));
         strings_free(&fingerprints);
     }
-    keep_servers(pass, &remembered);
+    keep_servers(pass, &remembered, &dropped);
     nodes_free(&remembered);
     nodes_free(&known);
     nodes_free(&dropped);
@@ -380,7 +394,7 @@ static void note_own_entry(struct pass *pass)
 {
     const char *own = pass->credentials.certificate.fingerprint;
 
-    if (strcmp(pass->credentials.source, "lxd_trust_token") != 0)
+    if (!pass->credentials.enrolled)
         return;
     for (size_t i = 0; i < pass->servers.count; i++) {
         const struct server *server = &pass->servers.items[i];
@@ -388,31 +402,36 @@ static void note_own_entry(struct pass *pass)
         add_left(pass,
                  mem_printf("the entry of our own certificate stays in %s at %s",
                             lxd_name(server->info.software), server->endpoint.url),
-                 mem_printf("run \"%s config trust remove %.12s\"",
-                            lxd_program(server->info.software), own));
+                 pass->credentials.token == LXD_TOKEN_IDENTITY
+                     ? mem_printf("run \"lxc auth identity delete tls/%s\"", own)
+                     : mem_printf("run \"%s config trust remove %.12s\"",
+                                  lxd_program(server->info.software), own));
     }
 }
 
-/* The credentials are gone: what was published is all that is known. */
+/* The credentials are gone: what is remembered is all that is known, or else what was published. */
 static void note_lost(struct pass *pass)
 {
-    struct nodes known = {0};
+    struct nodes known = {0}, remembered = {0};
     struct strings urls = {0};
 
+    recall_servers(pass, &remembered);
     relations_known_nodes(&pass->relations, &known);
-    for (size_t i = 0; i < known.count; i++)
-        strings_add(&urls, node_endpoint(known.items[i]));
+    const struct nodes *places = remembered.count != 0 ? &remembered : &known;
+    for (size_t i = 0; i < places->count; i++)
+        strings_add(&urls, node_endpoint(places->items[i]));
     strings_sort(&urls);
     for (size_t i = 0; i < urls.count; i++) {
         struct strings fingerprints = {0};
 
         find_published(&known, urls.items[i], &fingerprints);
-        if (fingerprints.count != 0)
+        if (fingerprints.count != 0 || places == &remembered)
             note_left(pass, fingerprints.count, urls.items[i], NULL);
         strings_free(&fingerprints);
     }
     strings_free(&urls);
     nodes_free(&known);
+    nodes_free(&remembered);
 }
 
 /* ---- all of it ---- */

@@ -89,9 +89,11 @@ int peers_tell(const struct servers *servers, struct goal *goal, bool going,
         cJSON_AddStringToObject(settings, "leader", going ? "" : event->unit);
         cJSON_AddStringToObject(settings, "digest", going ? "" : value);
         cJSON_AddStringToObject(settings, "refused", refused);
-        if (find_relation(juju, &ids))
+        bool is_there = find_relation(juju, &ids);
+        if (is_there)
             result = juju_relation_set(juju, ids.items[0], JUJU_APPLICATION, settings, error);
-        goal_keep(goal, PEERS, going ? NULL : value);
+        if (is_there && result == 0)
+            goal_keep(goal, PEERS, going ? NULL : value);
         cJSON_Delete(settings);
     }
     strings_free(&ids);
@@ -150,6 +152,21 @@ char *peers_hear(struct servers *servers, const struct goal *goal, const struct 
     hear_refused(servers, json_string(settings, "refused"));
     cJSON_Delete(settings);
     return leaving;
+}
+
+bool peers_agree(const struct servers *servers, const struct event *event,
+                 const struct juju_transport *juju)
+{
+    cJSON *settings = read_word(event, juju);
+    const char *told = json_string(settings, "digest");
+    char *refused = print_refused(servers);
+    char *own = digest(servers, refused != NULL ? refused : "");
+    bool agree = told != NULL && strcmp(told, own) == 0;
+
+    free(own);
+    free(refused);
+    cJSON_Delete(settings);
+    return agree;
 }
 
 char *peers_find_leader(struct leadership *leadership, const struct event *event)

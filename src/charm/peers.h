@@ -31,6 +31,10 @@ int peers_tell(const struct servers *servers, struct goal *goal, bool going,
 char *peers_hear(struct servers *servers, const struct goal *goal, const struct event *event,
                  const struct juju_transport *juju);
 
+/* Has the leader said the last word on just what this unit sees? Then it is through. */
+bool peers_agree(const struct servers *servers, const struct event *event,
+                 const struct juju_transport *juju);
+
 /* Who leads: this unit, or who has told so last; owned by the caller. NULL where nobody has. */
 char *peers_find_leader(struct leadership *leadership, const struct event *event);
 

@@ -160,19 +160,17 @@ static int write_changes(struct answer *answer, const struct relation *relation,
 
     keep_changes(settings,
                  kind == JUJU_UNIT ? relation->published : relation->application_published);
-    if (settings->child == NULL)
-        goto out;
-    result = juju_relation_set(publisher->juju, relation->id, kind, settings, error);
-    cJSON_ArrayForEach(item, settings)
-    {
-        buffer_printf(&keys, "%s%s", keys.length != 0 ? ", " : "", item->string);
+    if (settings->child != NULL)
+        result = juju_relation_set(publisher->juju, relation->id, kind, settings, error);
+    if (settings->child != NULL && result == 0) {
+        buffer_append_string(&keys, answer->written != NULL ? answer->written : "");
+        cJSON_ArrayForEach(item, settings)
+        {
+            buffer_printf(&keys, "%s%s", keys.length != 0 ? ", " : "", item->string);
+        }
+        free(answer->written);
+        answer->written = keys.data;
     }
-    if (result == 0)
-        juju_log(publisher->juju, JUJU_LOG_INFO, "relation %s: published %s", relation->id,
-                 keys.data);
-    free(answer->written);
-    answer->written = keys.data;
-out:
     cJSON_Delete(settings);
     return result;
 }
@@ -328,6 +326,23 @@ static int publish_https(struct answer *answer, const struct relation *relation,
     return result;
 }
 
+static void log_written(const struct answers *answers, const struct relations *relations,
+                        const struct juju_transport *juju)
+{
+    struct strings lines = {0};
+
+    for (size_t i = 0; i < answers->count; i++) {
+        if (answers->items[i].written == NULL)
+            continue;
+        char *line = mem_printf("relation %s: published %s", relations->items[i].id,
+                                answers->items[i].written);
+        strings_add(&lines, line);
+        free(line);
+    }
+    juju_log_lines(juju, JUJU_LOG_INFO, &lines, "relations were told");
+    strings_free(&lines);
+}
+
 int publish(struct answers *answers, const struct relations *relations,
             const struct servers *servers, const struct wishes *wishes,
             const struct juju_transport *juju, struct error *error)
@@ -346,6 +361,7 @@ int publish(struct answers *answers, const struct relations *relations,
                          ? publish_https(&answers->items[i], relation, &publisher, error)
                          : publish_api(&answers->items[i], relation, &publisher, error);
     }
+    log_written(answers, relations, juju);
     nodes_free(&publisher.known);
     return result;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "charm/relations.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +16,26 @@ struct reader {
     const struct event *event;
     struct goal *goal;
     struct leadership *leadership;
+    struct strings *unreadable, *gone; /* a line each for the log */
 };
+
+__attribute__((format(printf, 2, 3))) static void note(struct strings *lines, const char *format,
+                                                       ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    char *line = mem_vprintf(format, arguments);
+    va_end(arguments);
+    strings_add(lines, line);
+    free(line);
+}
+
+static void note_unreadable(const struct reader *reader, const struct relation *relation,
+                            const char *reason)
+{
+    note(reader->unreadable, "relation %s is left as it is: %s", relation->id, reason);
+}
 
 /* ---- lists ---- */
 
@@ -122,8 +142,7 @@ static void read_own(struct relation *relation, bool *denied, const struct reade
     }
     *denied = refusal == JUJU_REFUSAL_DENIED;
     if (!*denied)
-        juju_log(reader->juju, JUJU_LOG_WARNING, "relation %s is left as it is: %s", relation->id,
-                 error.text);
+        note_unreadable(reader, relation, error.text);
 }
 
 /* Is the refusal about the relation? What we may read otherwise tells. */
@@ -162,16 +181,13 @@ static void judge(struct relations *relations, const struct reader *reader)
         if (denied[i] && proved)
             relation->state = RELATION_GONE;
         else if (denied[i])
-            juju_log(reader->juju, JUJU_LOG_WARNING,
-                     "relation %s is left as it is: Juju denies our own databag, and does not say "
-                     "whether it is gone",
-                     relation->id);
+            note_unreadable(reader, relation,
+                            "Juju denies our own databag, and does not say whether it is gone");
         numbers_add(&listed, relation->number);
         if (relation->state != RELATION_GONE && relation->state != RELATION_REPLACED)
             continue;
         if (!numbers_contain(&known, relation->number))
-            juju_log(reader->juju, JUJU_LOG_INFO, "relation %s is gone: it was removed by force",
-                     relation->id);
+            note(reader->gone, "relation %s is gone: it was removed by force", relation->id);
         numbers_add(&gone, relation->number);
     }
     goal_keep_relations(reader->goal, &gone, &listed);
@@ -266,6 +282,7 @@ static void note_held(struct relation *relation)
     struct nodes nodes = {0};
 
     nodes_read(&nodes, relation->published);
+    nodes_read(&nodes, relation->application_published);
     for (size_t i = 0; i < nodes.count; i++)
         node_fingerprints(nodes.items[i], &relation->held);
     nodes_free(&nodes);
@@ -300,11 +317,10 @@ static void read_databags(struct relation *relation, const struct strings *units
         relation->complete =
             relations->everything ||
             goal_is_complete(reader->goal, relation->application, units, leaving(relation, reader));
-        if (read_members(relation, units, reader, &error) != 0 ||
-            read_application_published(relation, reader, &error) != 0) {
+        if (read_application_published(relation, reader, &error) != 0 ||
+            read_members(relation, units, reader, &error) != 0) {
             relation->state = RELATION_UNKNOWN;
-            juju_log(reader->juju, JUJU_LOG_WARNING, "relation %s is left as it is: %s",
-                     relation->id, error.text);
+            note_unreadable(reader, relation, error.text);
         }
     } else if (read_application_published(relation, reader, &error) != 0) {
         relation->application_published = NULL;
@@ -318,7 +334,8 @@ int relations_read(struct relations *relations, const struct juju_transport *juj
                    const struct event *event, struct goal *goal, struct leadership *leadership,
                    struct error *error)
 {
-    const struct reader reader = {juju, event, goal, leadership};
+    struct strings unreadable = {0}, gone = {0};
+    const struct reader reader = {juju, event, goal, leadership, &unreadable, &gone};
 
     relations->everything = event->kind == EVENT_UPDATE_STATUS;
     if (read_ids(relations, &reader, error) != 0)
@@ -331,14 +348,17 @@ int relations_read(struct relations *relations, const struct juju_transport *juj
         struct error trouble;
 
         if (read_lists(&relations->items[i], &units[i], &reader, &trouble) != 0)
-            juju_log(juju, JUJU_LOG_WARNING, "relation %s is left as it is: %s",
-                     relations->items[i].id, trouble.text);
+            note_unreadable(&reader, &relations->items[i], trouble.text);
     }
     judge(relations, &reader);
     for (size_t i = 0; i < relations->count; i++) {
         read_databags(&relations->items[i], &units[i], relations, &reader);
         strings_free(&units[i]);
     }
+    juju_log_lines(juju, JUJU_LOG_INFO, &gone, "relations are gone");
+    juju_log_lines(juju, JUJU_LOG_WARNING, &unreadable, "relations are left as they are");
+    strings_free(&unreadable);
+    strings_free(&gone);
     free(units);
     return 0;
 }
@@ -399,29 +419,11 @@ char *relation_describe(const struct relation *relation)
     return mem_printf("%s (%s)", relation->application, relation->id);
 }
 
-/* What one databag of ours tells, of either interface. */
-static void add_known(struct nodes *known, const cJSON *published)
-{
-    const char *addresses = json_string(published, "addresses");
-    const char *certificate = json_string(published, "certificate");
-    const struct strings none = {0};
-    struct endpoints list = {0};
-    struct error ignored;
-
-    nodes_read(known, published);
-    if (addresses != NULL && certificate != NULL &&
-        endpoints_parse(&list, addresses, &ignored) == 0) {
-        for (size_t i = 0; i < list.count; i++)
-            nodes_add(known, list.items[i].url, "", &none, certificate);
-    }
-    endpoints_free(&list);
-}
-
 void relations_known_nodes(const struct relations *relations, struct nodes *known)
 {
     for (size_t i = 0; i < relations->count; i++) {
-        add_known(known, relations->items[i].published);
-        add_known(known, relations->items[i].application_published);
+        nodes_read(known, relations->items[i].published);
+        nodes_read(known, relations->items[i].application_published);
     }
 }
 

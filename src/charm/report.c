@@ -568,10 +568,10 @@ static void log_line(const char *line, size_t kind, struct memory *memory,
 static void log_kind(const struct strings *lines, size_t kind, struct memory *memory,
                      const struct juju_transport *juju)
 {
-    for (size_t i = 0; i < lines->count && i < REPORT_MAX_LINES; i++)
+    for (size_t i = 0; i < lines->count && i < JUJU_MAX_LINES; i++)
         log_line(lines->items[i], kind, memory, juju);
-    if (lines->count > REPORT_MAX_LINES) {
-        char *more = mem_printf("%zu more %s", lines->count - REPORT_MAX_LINES, kinds[kind].more);
+    if (lines->count > JUJU_MAX_LINES) {
+        char *more = mem_printf("%zu more %s", lines->count - JUJU_MAX_LINES, kinds[kind].more);
 
         log_line(more, kind, memory, juju);
         free(more);

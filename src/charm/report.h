@@ -10,7 +10,6 @@
 #include "charm/publish.h"
 
 #define REPORT_MAX_STATUS 120 /* characters of a status */
-#define REPORT_MAX_LINES 10   /* of a kind in the log of one hook */
 
 /* Lines for the log, by kind; report.c says at which level, and whether they are told again in the
  * next hook although nothing has changed. */
@@ -60,7 +59,7 @@ struct report {
  */
 void report_make(struct report *report, const struct findings *findings);
 
-/* Log the lines: at most REPORT_MAX_LINES of a kind, then one that says how many more. What the
+/* Log the lines: at most JUJU_MAX_LINES of a kind, then one that says how many more. What the
  * last hook said already, and goal remembers, is left out where that is the kind's way. */
 void report_log(const struct report *report, struct goal *goal, const struct juju_transport *juju);
 void report_free(struct report *report);

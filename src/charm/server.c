@@ -590,23 +590,23 @@ char *server_certificate(const struct server *server)
 {
     const struct certificate *presented = lxd_presented(server->client);
     const struct server_identity *identity = server->credentials->server;
+    const struct certificate **anchors = mem_alloc(identity->count * sizeof *anchors);
+    size_t count = server_identity_anchors(identity, anchors);
     struct buffer authorities = {0};
 
     for (size_t i = 0; i < identity->count; i++) {
-        const struct certificate *expected = &identity->expected[i];
+        if (strcmp(identity->expected[i].fingerprint, presented->fingerprint) == 0)
+            count = 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        char *pem = pem_encode("CERTIFICATE", anchors[i]->der, anchors[i]->length);
 
-        if (strcmp(expected->fingerprint, presented->fingerprint) == 0) {
-            buffer_free(&authorities);
-            break;
-        }
-        if (!expected->is_ca)
-            continue;
-        char *pem = pem_encode("CERTIFICATE", expected->der, expected->length);
         buffer_append_string(&authorities, pem);
         free(pem);
     }
-    return authorities.length != 0 ? authorities.data
-                                   : pem_encode("CERTIFICATE", presented->der, presented->length);
+    free(anchors);
+    return count != 0 ? authorities.data
+                      : pem_encode("CERTIFICATE", presented->der, presented->length);
 }
 
 size_t server_nodes(const struct server *server)

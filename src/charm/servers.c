@@ -78,13 +78,30 @@ static bool are_at_one_address(const struct server *a, const struct server *b)
            (lxd_peer(a->client, &x) && lxd_peer(b->client, &y) && endpoint_equal(&x, &y));
 }
 
-/* The same trust store, reached in two ways? */
-static bool are_one(const struct server *a, const struct server *b)
+static bool are_alike(const struct server *a, const struct server *b)
 {
     return is_known(a) && is_known(b) &&
            strcmp(lxd_presented(a->client)->fingerprint, lxd_presented(b->client)->fingerprint) ==
-               0 &&
-           (are_at_one_address(a, b) || leads_to(a, b) || leads_to(b, a));
+               0;
+}
+
+/* The same trust store, reached in two ways? */
+static bool are_one(const struct server *a, const struct server *b)
+{
+    return are_alike(a, b) && (are_at_one_address(a, b) || leads_to(a, b) || leads_to(b, a));
+}
+
+enum servers_kinship servers_kinship(const struct servers *servers, const struct server *server)
+{
+    enum servers_kinship kinship = SERVERS_STRANGER;
+
+    for (size_t i = 0; i < servers->count; i++) {
+        if (are_one(&servers->items[i], server))
+            return SERVERS_SAME;
+        if (are_alike(&servers->items[i], server))
+            kinship = SERVERS_ALIKE;
+    }
+    return kinship;
 }
 
 /* The cluster that lists the endpoint of an unreachable server, or NULL. */
@@ -270,9 +287,10 @@ static bool was_of_cluster(const struct servers *servers, const cJSON *node)
 
         if (!is_known(server) || !server->info.clustered)
             continue;
-        char *own = server_certificate(server);
-        was = strcmp(own, certificate) == 0;
-        free(own);
+        const struct certificate *own = lxd_presented(server->client);
+        char *pem = pem_encode("CERTIFICATE", own->der, own->length);
+        was = strcmp(pem, certificate) == 0 || strcmp(own->fingerprint, certificate) == 0;
+        free(pem);
     }
     return was;
 }

@@ -44,10 +44,16 @@ void servers_detour(struct servers *servers, const struct nodes *known, int64_t 
 /*
  * Which of the nodes that were published belong to no server any more? They are of a server that
  * was taken out of the credentials. What belongs to one that was not observed is recognized by its
- * endpoint, and its certificate; in doubt it is not dropped.
+ * endpoint, and its certificate; in doubt it is not dropped. Certificates are PEM, or in what is
+ * remembered a fingerprint.
  */
 void servers_find_dropped(const struct servers *servers, const struct nodes *known,
                           struct nodes *dropped);
+
+/* What is a server to these, which was reached by another endpoint? In doubt it is alike: a clone,
+ * or one of them, where a proxy in between hides its address. */
+enum servers_kinship { SERVERS_STRANGER, SERVERS_ALIKE, SERVERS_SAME };
+enum servers_kinship servers_kinship(const struct servers *servers, const struct server *server);
 
 /* Is the node at "https://host:port" to stay published, since its server was not observed? */
 bool servers_keep_node(const struct servers *servers, const struct nodes *known, const cJSON *node);

@@ -426,7 +426,7 @@ enum gob_result gob_read_reply(struct gob_client *client, const void *data, size
         int prefix = get_uint(next, available, &size);
 
         if (prefix < 0 || size > GOB_MAX_REPLY || client->used + size > GOB_MAX_REPLY) {
-            *fault = "it is over 64 MiB";
+            *fault = "it is over 112 MiB";
             return GOB_FAULT;
         }
         if (prefix == 0 || size > available - (size_t)prefix)

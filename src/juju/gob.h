@@ -30,11 +30,11 @@
  */
 
 /* Bounds of what the agent may define in a connection, of how deep its values may nest, and of all
- * bytes of one reply together. */
+ * bytes of one reply together: a databag has up to 16 MiB, and JSON up to six bytes for one. */
 #define GOB_MAX_TYPES 64
 #define GOB_MAX_FIELDS 256 /* of all structs together */
 #define GOB_MAX_DEPTH 32
-#define GOB_MAX_REPLY (64 * 1024 * 1024)
+#define GOB_MAX_REPLY (112 * 1024 * 1024)
 
 /* A hook command. The caller's; nothing of it is kept. */
 struct gob_call {

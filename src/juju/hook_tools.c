@@ -448,3 +448,12 @@ void juju_log(const struct juju_transport *juju, enum juju_log_level level, cons
     fprintf(stream, "%s\n", line);
     fflush(stream);
 }
+
+void juju_log_lines(const struct juju_transport *juju, enum juju_log_level level,
+                    const struct strings *lines, const char *more)
+{
+    for (size_t i = 0; i < lines->count && i < JUJU_MAX_LINES; i++)
+        juju_log(juju, level, "%s", lines->items[i]);
+    if (lines->count > JUJU_MAX_LINES)
+        juju_log(juju, level, "%zu more %s", lines->count - JUJU_MAX_LINES, more);
+}

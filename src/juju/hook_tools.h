@@ -108,4 +108,10 @@ enum juju_log_level { JUJU_LOG_DEBUG, JUJU_LOG_INFO, JUJU_LOG_WARNING, JUJU_LOG_
 __attribute__((format(printf, 3, 4))) void
 juju_log(const struct juju_transport *juju, enum juju_log_level level, const char *format, ...);
 
+/* The lines of one kind: JUJU_MAX_LINES at most, then one that says how many more there are: "5
+ * more changes were made in LXD". */
+#define JUJU_MAX_LINES 10
+void juju_log_lines(const struct juju_transport *juju, enum juju_log_level level,
+                    const struct strings *lines, const char *more);
+
 #endif

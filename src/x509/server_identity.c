@@ -119,16 +119,14 @@ static bool issued(const struct certificate *ca, const struct certificate *certi
             certificate_signature_check(certificate, &key) != CERTIFICATE_NOT_SIGNED);
 }
 
-/* The anchors among the expected ones, count of them at most; returns how many. A CA is none that
- * issued an expected leaf, nor one that issued such a CA. */
-static size_t find_anchors(const struct server_identity *identity,
-                           const struct certificate *anchors[], bool *has_bundled)
+/* A CA is none that issued an expected leaf, nor one that issued such a CA. */
+size_t server_identity_anchors(const struct server_identity *identity,
+                               const struct certificate *anchors[])
 {
     bool *is_anchor = mem_alloc(identity->count * sizeof *is_anchor);
     bool changed = true;
     size_t count = 0;
 
-    *has_bundled = false;
     for (size_t i = 0; i < identity->count; i++)
         is_anchor[i] = is_authority(&identity->expected[i]);
     while (changed) {
@@ -137,7 +135,7 @@ static size_t find_anchors(const struct server_identity *identity,
             for (size_t j = 0; j < identity->count && is_anchor[i]; j++) {
                 if (!is_anchor[j] && issued(&identity->expected[i], &identity->expected[j])) {
                     is_anchor[i] = false;
-                    changed = *has_bundled = true;
+                    changed = true;
                 }
             }
         }
@@ -148,6 +146,16 @@ static size_t find_anchors(const struct server_identity *identity,
     }
     free(is_anchor);
     return count;
+}
+
+/* Is one of them a CA that does not count, for it came with a certificate that it issued? */
+static bool has_bundled(const struct server_identity *identity, size_t anchors)
+{
+    size_t authorities = 0;
+
+    for (size_t i = 0; i < identity->count; i++)
+        authorities += is_authority(&identity->expected[i]);
+    return authorities != anchors;
 }
 
 static int refuse(const struct server_identity *identity, const struct certificate *presented,
@@ -187,13 +195,12 @@ static int check_issued(const struct server_identity *identity, const struct cer
 {
     const struct certificate **anchors = mem_alloc(identity->count * sizeof *anchors);
     struct path path = {.presented = presented, .count = count, .anchors = anchors, .now = now};
-    bool has_bundled;
     int result;
 
-    path.anchor_count = find_anchors(identity, anchors, &has_bundled);
+    path.anchor_count = server_identity_anchors(identity, anchors);
     if (path.anchor_count != 0 && path_find(&path))
         result = check_host(&path, host, remark, error);
-    else if (has_bundled)
+    else if (has_bundled(identity, path.anchor_count))
         result =
             refuse(identity, presented, path.reason,
                    "; a CA in a bundle with a certificate that it issued does not count", error);

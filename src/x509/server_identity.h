@@ -27,6 +27,11 @@ struct server_identity {
  * as tools print it: 64 hex digits, capitals, colons, "sha256 Fingerprint=" before it. */
 int server_identity_parse(struct server_identity *identity, const char *text, struct error *error);
 
+/* Those of the expected certificates that are anchors of a path, count of them at most, borrowed;
+ * returns how many. */
+size_t server_identity_anchors(const struct server_identity *identity,
+                               const struct certificate *anchors[]);
+
 /* The certificates that a server presented, in DER, leaf first. */
 struct server_chain {
     const uint8_t *const *der;

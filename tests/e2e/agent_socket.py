@@ -19,6 +19,8 @@ class AgentSocket:
             raise OSError(f"no agent at {address}")
 
     def close(self):
-        """The agent ends, with all its connections."""
+        """The agent ends, with all its connections; from whatever thread, and once more."""
         self._server.kill()
-        self._server.communicate()
+        self._server.wait()
+        self._server.stdin.close()
+        self._server.stdout.close()

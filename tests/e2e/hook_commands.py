@@ -120,10 +120,10 @@ def parse_flags(arguments, flags):
 def go_json(value):
     """JSON as Go's json.Marshal writes it: HTML-safe, control characters by number."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
     go_escapes = {"\\b": "\\u0008", "\\f": "\\u000c"}
     text = re.sub(r"\\.", lambda escape: go_escapes.get(escape[0], escape[0]), text)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
     return text.encode() + b"\n"
 
 

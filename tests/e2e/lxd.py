@@ -120,6 +120,11 @@ class Lxd:
         return (clustered if clustered.exists() else self.directory / "server.crt").read_text()
 
     @property
+    def identity(self):
+        """What it proves itself with, for a clone of it."""
+        return Identity(self.certificate, (self.directory / "server.key").read_text())
+
+    @property
     def fingerprint(self):
         return Identity(self.certificate, "").fingerprint
 

@@ -10,6 +10,7 @@ from expectations import active, cut, entry_name, published, served
 from juju import lxd_cloud
 from lxd import SOFTWARE
 from pki import bundle, identity
+from test_servers import configuration, second, second_daemon  # noqa: F401
 
 
 @pytest.fixture
@@ -250,6 +251,17 @@ def test_only_ours_is_removed(lxd, unit, admin, client):
         assert outcome.status == "failed"
         assert "was added by this application" in outcome.message
         assert other.fingerprint in lxd.trust_store
+
+
+def test_entry_of_others_on_another_server_stays(lxd, juju, admin, second):
+    client = identity()
+    second.trust(client, "somebody's")
+    app = juju.deploy(config=configuration(admin, lxd, second))
+    app.relate("builder").join("builder/0", client_certificates=bundle(client))
+    before = second.trust_store
+    outcome = app.units[0].run_action("remove-trusted-client", fingerprint=client.fingerprint)
+    assert outcome.status == "completed"
+    assert client.fingerprint not in lxd.trust_store and second.trust_store == before
 
 
 @pytest.mark.core

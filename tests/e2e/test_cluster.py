@@ -148,6 +148,14 @@ def test_configured_member_is_down(cluster, administrator, app, relation, active
     assert app.units[0].status == active(1, 3) and hook.logged("WARNING") == []
 
 
+def test_trust_that_is_taken_is_told_once(cluster, administrator, app, relation):
+    """The members have one trust store."""
+    relation.join("builder/0", client_certificates=bundle(identity()))
+    hooks = app.trust(False)
+    lines = [line for hook in hooks for line in hook.logged("WARNING") if "may stay" in line]
+    assert len(lines) == 1 and "1 entry named juju." in lines[0] and cluster.members[1].url in lines[0]
+
+
 def test_last_relation_breaks_while_the_configured_member_is_down(
     cluster, administrator, app, relation
 ):

@@ -35,6 +35,7 @@ NO_LIST_OF_CERTIFICATES = {
     "list of objects": json.dumps([{"certificate": GOOD}]),
     "nested deeply": "[" * 100_000 + "]" * 100_000,
     "10 MiB": json.dumps(["x" * 10 * MEBIBYTE]),
+    "14 MiB that JSON prints as 84": json.dumps(["<" * 14 * MEBIBYTE]),
     "10 MiB of nothing": "[" + " " * 10 * MEBIBYTE + "]",
     "empty string": json.dumps([""]),
     "junk": json.dumps(["junk"]),

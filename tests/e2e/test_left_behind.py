@@ -9,6 +9,7 @@ import pytest
 from expectations import active, published, served
 from juju import lxd_cloud
 from lxd import INCUS, SOFTWARE, Lxd
+from peers import Proxy
 from pki import bundle, identity
 from test_servers import configuration, second, second_daemon, served_by  # noqa: F401
 
@@ -138,6 +139,82 @@ def test_server_that_is_taken_out_while_another_is_down(lxd, second, admin, juju
         second.start()
         assert published(relation) == served_by(served(lxd, client), served(second, client))
         assert set(third.trust_store) == {admin.fingerprint}
+
+
+def test_new_leader_cleans_what_the_old_one_did_not(lxd, second, admin, both):
+    """It has seen the change before it led."""
+    leader, follower = both.units[0], both.add_unit()
+    client = identity()
+    both.relate("builder").join("builder/0", client_certificates=bundle(client))
+    leader.stop_agent()
+    both.configure(lxd_endpoint=lxd.url)
+    assert client.fingerprint in second.trust_store
+    both.lose_unit(leader)
+    assert follower.is_leader
+    assert set(second.trust_store) == {admin.fingerprint}
+    assert client.fingerprint in lxd.trust_store
+
+
+def test_new_leader_believes_the_old_one(lxd, second, both):
+    """What that has cleaned nobody misses."""
+    leader, follower = both.units[0], both.add_unit()
+    both.relate("builder").join("builder/0", client_certificates=bundle(identity()))
+    both.configure(lxd_endpoint=lxd.url)
+    both.update_status()
+    second.stop()
+    hooks = both.lose_unit(leader)
+    second.start()
+    assert follower.is_leader
+    assert [line for hook in hooks for line in hook.logged("WARNING") if "may stay" in line] == []
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_server_that_gets_another_name(lxd, admin, juju, turn):
+    """It is no other one, and all that is trusted there stays."""
+    before, after = [f"https://localhost:{lxd.port}", lxd.url][::turn]
+    app = juju.deploy(config={**configuration(admin, lxd), "lxd_endpoint": before})
+    relation, client = app.relate("builder"), identity()
+    relation.join("builder/0", client_certificates=bundle(client))
+    trusted = lxd.trust_store
+    (hook,) = app.configure(lxd_endpoint=after)
+    assert lxd.trust_store == trusted and client.fingerprint in trusted
+    assert [node["endpoint"] for node in published(relation)["nodes"]] == [after]
+    assert [line for line in hook.logged("WARNING") if "may stay" in line] == []
+
+
+def test_server_that_is_reached_around_a_proxy(lxd, admin, juju):
+    """It lists the address that it has now."""
+    with Proxy(lxd.host, lxd.port) as proxy:
+        app = juju.deploy(config={**configuration(admin, lxd), "lxd_endpoint": proxy.url})
+        relation, client = app.relate("builder"), identity()
+        relation.join("builder/0", client_certificates=bundle(client))
+        (hook,) = app.configure(lxd_endpoint=lxd.url)
+        assert client.fingerprint in lxd.trust_store
+        assert published(relation) == served(lxd, client)
+        assert [line for line in hook.logged("WARNING") if "may stay" in line] == []
+
+
+def test_clone_that_is_taken_out(lxd, admin, juju):
+    """Nothing tells that it is the same one, nor that it is another: that is said, and nothing removed."""
+    with Lxd("127.0.0.4", lxd.identity) as clone:
+        clone.trust(admin, "juju")
+        app = juju.deploy(config=configuration(admin, lxd, clone))
+        relation, client = app.relate("builder"), identity()
+        relation.join("builder/0", client_certificates=bundle(client))
+        hooks = app.configure(lxd_endpoint=lxd.url)
+        assert client.fingerprint in lxd.trust_store and client.fingerprint in clone.trust_store
+        run(clone, warning(app, hooks, clone, 1))
+        assert set(clone.trust_store) == {admin.fingerprint}
+
+
+def test_certificates_of_https_are_counted(lxd, app):
+    client = identity()
+    app.relate("viewer", "https").join("viewer/0", version="1.0", certificate=client.certificate)
+    lxd.stop()
+    hooks = app.remove()
+    lxd.start()
+    run(lxd, warning(app, hooks, lxd, 1))
+    assert client.fingerprint not in lxd.trust_store
 
 
 def test_own_entry_of_an_enrolment(lxd, juju):

@@ -7,7 +7,7 @@ import pytest
 from expectations import cut, published, rejections, served
 from lxd import SOFTWARE, Lxd, free_port
 from peers import Hole
-from pki import Identity, bundle, identity
+from pki import bundle, identity
 
 
 @pytest.fixture(params=["agent"])
@@ -214,12 +214,9 @@ def test_two_spellings_are_one_node(lxd, juju, admin):
     assert app.units[0].status == ("active", f"1 certificate trusted, {SOFTWARE} {lxd.version}, 1 node")
 
 
-def test_clone_is_a_server_of_its_own(lxd, juju, admin, tmp_path):
+def test_clone_is_a_server_of_its_own(lxd, juju, admin):
     """It has the first one's certificate, and another trust store."""
-    original = Identity(
-        (lxd.directory / "server.crt").read_text(), (lxd.directory / "server.key").read_text()
-    )
-    with Lxd("127.0.0.4", original) as clone:
+    with Lxd("127.0.0.4", lxd.identity) as clone:
         clone.trust(admin, "juju")
         app = juju.deploy(config=configuration(admin, lxd, clone))
         relation = app.relate("builder")

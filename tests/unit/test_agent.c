@@ -303,13 +303,13 @@ static void test_announced_lengths(void **state)
     struct peer *peer = *state;
 
     connect_peer(peer);
-    say(peer, "fc04000000"); /* 64 MiB */
+    say(peer, "fc07000000"); /* 112 MiB */
     shutdown(peer->connection, SHUT_WR);
     assert_no_answer(peer, "is-leader: the unit agent closed the connection");
     disconnect_peer(peer);
-    assert_broken(peer, "fc04000001", ODD "it is over 64 MiB");
-    assert_broken(peer, "f8ffffffffffffffff", ODD "it is over 64 MiB");
-    assert_broken(peer, "80", ODD "it is over 64 MiB");
+    assert_broken(peer, "fc07000001", ODD "it is over 112 MiB");
+    assert_broken(peer, "f8ffffffffffffffff", ODD "it is over 112 MiB");
+    assert_broken(peer, "80", ODD "it is over 112 MiB");
 }
 
 static void test_silence(void **state)

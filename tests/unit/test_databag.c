@@ -428,6 +428,23 @@ static void test_nodes(void **state)
     strings_free(&read);
 }
 
+/* What can have no place in a relation is not kept. */
+static void test_text_of_one_member(void **state)
+{
+    cJSON *list = cJSON_CreateArray();
+    char *junk = repeat('x', 60000);
+    struct member member;
+
+    (void)state;
+    for (int i = 0; i < 40; i++)
+        cJSON_AddItemToArray(list, cJSON_CreateString(junk));
+    read_list(&member, list);
+    assert_int_equal(member.count, 18);
+    assert_int_equal(member.beyond, 22);
+    member_free(&member);
+    free(junk);
+}
+
 /* What we have published is read and written again to the same bytes. */
 static void test_nodes_published_before(void **state)
 {
@@ -457,6 +474,31 @@ static void test_nodes_published_before(void **state)
         nodes_free(&nodes);
         cJSON_Delete(settings);
     }
+}
+
+/* lxd-https names one server, by all its addresses. */
+static void test_addresses_published_before(void **state)
+{
+    cJSON *settings = cJSON_CreateObject();
+    struct strings fingerprints = {0};
+    struct nodes nodes = {0};
+
+    (void)state;
+    cJSON_AddStringToObject(settings, "addresses", "10.0.0.1:8443,[::1]:8443");
+    nodes_read(&nodes, settings);
+    assert_int_equal(nodes.count, 0);
+    cJSON_AddStringToObject(settings, "certificate", "pem");
+    cJSON_AddStringToObject(settings, "trusted_certs_fp", "[\"" LOWER "\",\"x\"]");
+    nodes_read(&nodes, settings);
+    assert_int_equal(nodes.count, 2);
+    assert_string_equal(node_endpoint(nodes.items[1]), "https://[::1]:8443");
+    assert_string_equal(node_certificate(nodes.items[1]), "pem");
+    node_fingerprints(nodes.items[1], &fingerprints);
+    assert_int_equal(fingerprints.count, 1);
+    assert_string_equal(fingerprints.items[0], LOWER);
+    strings_free(&fingerprints);
+    nodes_free(&nodes);
+    cJSON_Delete(settings);
 }
 
 /* Only what is a fingerprint is believed to be one. */
@@ -551,9 +593,40 @@ static void test_bounds_of_rejections(void **state)
     rejections_free(&rejections);
 }
 
+/* Juju takes UTF-8 alone, and would give back something else. */
+static void test_reason_that_is_cut_in_a_character(void **state)
+{
+    static const struct {
+        const char *reason, *told;
+    } cases[] = {
+        {"projects is \"\xc3\xa4\xc3\"", "projects is \"\xc3\xa4?\""},
+        {"\xe2\x82", "??"},
+        {"\xef\xbf\xbd", "\xef\xbf\xbd"},
+    };
+    struct member unit = {.name = (char[]){"client/0"}};
+    struct rejections rejections = {0};
+    char *reason = repeat('r', DATABAG_MAX_REASON + 1);
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        rejections_add(&rejections, &unit, NULL, cases[i].reason);
+        assert_string_equal(rejections.items[i].reason, cases[i].told);
+    }
+    memcpy(reason + DATABAG_MAX_REASON - 1, "\xc3\xa4", 2);
+    rejections_add(&rejections, &unit, NULL, reason);
+    const char *told = rejections.items[COUNT(cases)].reason;
+    assert_int_equal(strlen(told), DATABAG_MAX_REASON);
+    assert_int_equal(told[DATABAG_MAX_REASON - 1], '?');
+    rejections_free(&rejections);
+    free(reason);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_text_of_one_member),
+        cmocka_unit_test(test_addresses_published_before),
+        cmocka_unit_test(test_reason_that_is_cut_in_a_character),
         cmocka_unit_test(test_nothing_is_wanted),
         cmocka_unit_test(test_certificates),
         cmocka_unit_test(test_bad_values),

@@ -377,21 +377,21 @@ static void test_depth_limit(void **state)
     assert_int_equal(receive_nested(1000, &received), GOB_FAULT);
 }
 
-/* An announcement of 64 MiB waits for it, one of more does not. */
+/* An announcement of 112 MiB waits for it, one of more does not. */
 static void test_length_limit(void **state)
 {
-    static const char *const too_long[] = {"fc04000001", "f8ffffffffffffffff", "80", "f7"};
+    static const char *const too_long[] = {"fc07000001", "f8ffffffffffffffff", "80", "f7"};
     struct received received = {0};
 
     (void)state;
-    assert_int_equal(receive(&received, "fc04000000"), GOB_MORE);
+    assert_int_equal(receive(&received, "fc07000000"), GOB_MORE);
     for (size_t i = 0; i < sizeof too_long / sizeof *too_long; i++) {
         received = (struct received){0};
         assert_int_equal(receive(&received, too_long[i]), GOB_FAULT);
-        assert_string_equal(received.fault, "it is over 64 MiB");
+        assert_string_equal(received.fault, "it is over 112 MiB");
     }
     received = (struct received){0};
-    assert_int_equal(receive(&received, DEFINE_RESPONSE RESPONSE_0 "fc03ffffe0"), GOB_FAULT);
+    assert_int_equal(receive(&received, DEFINE_RESPONSE RESPONSE_0 "fc06ffffe0"), GOB_FAULT);
 }
 
 static void test_undefined_types(void **state)
