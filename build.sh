@@ -32,7 +32,7 @@ usage: ./build.sh [--arch ARCH] [--bases RELEASES] [VERB [ARGUMENT...]]
   demo [--cluster | --projects]
                         build, and show the main job against a throw-away LXD, a cluster that loses a member, or
                         a client that tries to leave its project
-  test                  all tests
+  test                  all suites but model and kill, which go on for as long as you like
   test unit [NAME]      unit tests, or one of them
   test bogo [ARGUMENT]  BoringSSL's TLS tests; arguments go to its runner
   test wycheproof       Wycheproof's and NIST's test vectors
@@ -51,7 +51,9 @@ usage: ./build.sh [--arch ARCH] [--bases RELEASES] [VERB [ARGUMENT...]]
   test model [SEED [EVENTS]]
                         random events on real LXDs, as many as you like; see tests/e2e/README.md
   test kill             the charm is killed at each of its system calls
-  test emulated         what "--arch s390x test" runs, as part of all tests
+  test emulated         a part of what "--arch s390x test" runs: unit tests and a few end-to-end tests
+  test sources          how third-party archives are brought
+  test reproduce, lint  what the verbs below do
   test elsewhere [--all]
                         demo, unit tests and end-to-end tests, some or all, on a fresh machine of the other
                         Debian release, which is made here
@@ -59,11 +61,11 @@ usage: ./build.sh [--arch ARCH] [--bases RELEASES] [VERB [ARGUMENT...]]
   container             build with Dockerfile.build in a container of the release that published charms come from, and
                         compare where this machine has that release
   lint                  clang-format, clang-tidy, cppcheck, gcc -fanalyzer
-  bench [PART...]       what a hook costs: hooks, crowd, instructions, scale, fleet, p384, mlkem, names, lists, before, or all; see tests/bench/README.md
+  bench [PART...]       what a hook costs: hooks, crowd, instructions, scale, fleet, p384, mlkem, names, lists and before; all of them if none is named; see tests/bench/README.md
   clean                 remove what was built; the cache of archives stays
   help                  this text
 
-  --arch ARCH           build for amd64, arm64, armhf, ppc64el, riscv64, s390x or all of them (this machine's);
+  --arch ARCH           build for amd64, arm64, armhf, ppc64el, riscv64, s390x or all (by default this machine's);
                         what is built for another machine runs in an emulator
   --bases RELEASES      Ubuntu releases that the charm may run on ("20.04 22.04 24.04")
 

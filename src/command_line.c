@@ -32,8 +32,8 @@ enum { EXIT_WRONG_USE = 2 };
 
 static const char usage[] =
     "Usage: " NAME " probe --endpoint URL --cert FILE --key FILE\n"
-    "                            --server-cert FILE\n"
-    "       " NAME " probe --token FILE\n"
+    "                            --server-cert FILE [--proxy URL]\n"
+    "       " NAME " probe --token FILE [--proxy URL]\n"
     "       " NAME " fingerprint [FILE]\n"
     "       " NAME " --version [--verbose] | --help\n"
     "\n"
@@ -51,7 +51,9 @@ static const char usage[] =
     "  FILE          \"-\", and for fingerprint none, is standard input\n"
     "  --server-cert FILE may also hold the certificate's fingerprint\n"
     "  --proxy URL   for probe: through http://[USER:PASSWORD@]HOST:PORT, else\n"
-    "                through the HTTP proxy of JUJU_CHARM_HTTPS_PROXY, if any\n";
+    "                through the HTTP proxy of JUJU_CHARM_HTTPS_PROXY, if any\n"
+    "\n"
+    "Exit status: 0, 1 where what was asked for failed, 2 for wrong use.\n";
 
 __attribute__((format(printf, 1, 2))) static int wrong_use(const char *format, ...)
 {

@@ -206,9 +206,9 @@ static void append_foreign(struct buffer *out, const struct findings *findings)
     }
     if (beyond != 0) {
         begin_part(out);
-        append_count(out, beyond, "certificate");
-        buffer_printf(out, " of others open%s more than the option projects",
-                      beyond == 1 ? "s" : "");
+        buffer_printf(out, beyond == 1 ? "%zu entry of others opens" : "%zu entries of others open",
+                      beyond);
+        buffer_append_string(out, " more than the option projects allows");
     }
     if (strangers != 0) {
         begin_part(out);
@@ -393,9 +393,9 @@ static void add_server_lines(struct report *report, const struct server *server)
                  server->plan.missing.items[i], name, url);
     if (server->store.strangers != 0)
         add_line(report, REPORT_FOREIGN,
-                 "%zu entries of %s at %s have a name of ours, but are of "
-                 "another type than client: they are left as they are",
-                 server->store.strangers, name, url);
+                 "%s at %s: entries with a name of ours that are of another type than client, and "
+                 "are left as they are: %zu",
+                 name, url, server->store.strangers);
     if (server->filtered)
         add_line(report, REPORT_FOREIGN,
                  "%s at %s does not show our own certificate in its list, "

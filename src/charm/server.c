@@ -504,8 +504,9 @@ static bool may_go_on(struct server *server)
         return false;
     if (net_clock_ms() < server->deadline)
         return true;
-    error_set(&error, ERROR_WAITING, "%s at %s: %zu changes are left for the next hook",
-              name_of(server), server->endpoint.url, plan_due(&server->plan));
+    size_t due = plan_due(&server->plan);
+    error_set(&error, ERROR_WAITING, "%s at %s: %zu change%s left for the next hook",
+              name_of(server), server->endpoint.url, due, due == 1 ? " is" : "s are");
     note_trouble(server, &error);
     return false;
 }

@@ -69,7 +69,7 @@ def test_name_that_is_taken(lxd, admin, juju):
         assert name in rejections(relation)[client.fingerprint]
         assert published(relation)["registered_certificates"] == [good.certificate]
         assert unit.status[1].startswith(active(lxd, 1, "; 1 certificate rejected: builder")[1])
-        assert [line for line in hook.logged("WARNING") if "have a name of ours" in line]
+        assert [line for line in hook.logged("WARNING") if "with a name of ours" in line]
         lxd.distrust(other.fingerprint)
         app.update_status()
         assert unit.status == active(lxd, 2)

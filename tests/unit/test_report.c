@@ -233,8 +233,8 @@ static void test_foreign(void **state)
     world_store(&fixture->served.items[0].store, 1, "bob", "client", "");
     fixture->served.items[0].store.strangers = 2;
     assert_status(fixture, "active",
-                  "1 certificate trusted, LXD 6.6, 1 node; 1 certificate of others opens more than "
-                  "the option projects; 2 entries of no ...");
+                  "1 certificate trusted, LXD 6.6, 1 node; 1 entry of others opens more than the "
+                  "option projects allows; 2 entries of no...");
     assert_int_equal(fixture->report.lines[REPORT_FOREIGN].count, 2);
 }
 

@@ -19,7 +19,7 @@ certificate, and is told where LXD is and how to verify it. The private key stay
             self.lxd.request([self.certificate], projects=["builds"])
             for node in self.lxd.nodes(self.certificate):
                 if node.trusted:
-                    ...  # log in at node.endpoint; its certificate has to be node.certificate
+                    ...  # log in at node.endpoint, and verify it by node.certificate
 
         def _collect_status(self, event: ops.CollectStatusEvent):
             event.add_status(self.lxd.status(self.certificate))
@@ -41,7 +41,7 @@ What to know:
   certificate as soon as one of them says so.
 * ``Node.certificate`` is what to verify the node by: the node presents this very certificate (then
   the host name does not matter: LXD's own certificates seldom have it), or one that this CA
-  signed (then it does). It is empty where the integrator does not tell, as the older Python
+  signed (then it does). It is empty where the integrator does not say, like the older Python
   charm of the same name: ask your operator then.
 * A rejection may be about a certificate that is trusted all the same, but for less than you
   asked for. ``status`` puts that into the message of an active status.
