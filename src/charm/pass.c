@@ -47,6 +47,7 @@ static int read_projects(struct projects *projects, const char *option, const ch
     if (text == NULL)
         return 0;
     switch (projects_parse(projects, text)) {
+    case PROJECTS_ALL: /* what a script left empty is no wish to open all */
     case PROJECTS_NAMELESS:
         return error_set(error, ERROR_INPUT,
                          "%s is \"%.40s\", which names no project: name one, or reset it", option,

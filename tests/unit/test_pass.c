@@ -179,9 +179,9 @@ static void test_option_that_is_empty(void **state)
 {
     struct fixture *fixture = *state;
 
-    answer(fixture, CONFIG, "{\"projects\":\"\"}");
-    assert_status(fixture, "blocked 1 entry named juju.9f1c1ab0.i.* may stay in LXD at "
-                           "https://127.0.0.1:1; missing credentials");
+    answer(fixture, CONFIG, "{\"default-projects\":\"\"}");
+    assert_status(fixture, "blocked default-projects is \"\", which names no project");
+    assert_int_equal(calls(fixture, "relation-set"), 0);
 }
 
 /* What Juju refuses is the operator's to mend: no hook fails for it. */
