@@ -309,30 +309,29 @@ static bool has_ours(const struct pass *pass, const struct server *server)
     return false;
 }
 
-/* Of those that could not be asked what was known stays known; so do those that were dropped, until
- * the leader has taken leave of them. */
+/* Those that could not be asked, or may be behind an endpoint that could not, stay remembered; so
+ * do those that were dropped, until the leader has taken leave of them. */
 static void keep_servers(struct pass *pass, const struct nodes *before, const struct nodes *dropped)
 {
+    bool is_visited = dropped->count == 0 || leadership_held(&pass->leadership) ||
+                      peers_agree(&pass->servers, pass->event, pass->juju);
     struct nodes now = {0};
     struct strings none = {0};
 
-    bool is_visited = dropped->count == 0 || leadership_held(&pass->leadership) ||
-                      peers_agree(&pass->servers, pass->event, pass->juju);
-    for (size_t i = 0; i < dropped->count && !is_visited; i++) {
-        const char *url = node_endpoint(dropped->items[i]);
-
-        if (nodes_find(before, url) != NULL)
-            nodes_add(&now, url, "", &none, node_certificate(dropped->items[i]));
-    }
     for (size_t i = 0; i < pass->servers.count; i++) {
         const struct server *server = &pass->servers.items[i];
-        const char *url = server->endpoint.url;
 
         if (server->state != SERVER_UNKNOWN && has_ours(pass, server))
-            nodes_add(&now, url, "", &none, lxd_presented(server->client)->fingerprint);
-        const cJSON *known = nodes_find(before, url);
-        if (server->state == SERVER_UNKNOWN && known != NULL)
-            nodes_add(&now, url, "", &none, node_certificate(known));
+            nodes_add(&now, server->endpoint.url, "", &none,
+                      lxd_presented(server->client)->fingerprint);
+    }
+    for (size_t i = 0; i < before->count; i++) {
+        const cJSON *node = before->items[i];
+        const char *url = node_endpoint(node);
+
+        if (servers_keep_node(&pass->servers, before, node) ||
+            (!is_visited && nodes_find(dropped, url) != NULL))
+            nodes_add(&now, url, "", &none, node_certificate(node));
     }
     char *text = now.count != 0 ? databag_nodes(&now) : NULL;
     goal_keep(&pass->goal, SERVERS, text);

@@ -141,6 +141,24 @@ def test_server_that_is_taken_out_while_another_is_down(lxd, second, admin, juju
         assert set(third.trust_store) == {admin.fingerprint}
 
 
+def test_server_that_gives_way_to_one_that_is_down(lxd, second, admin, juju):
+    """Until that is reached it may be the same one."""
+    with Lxd("127.0.0.3") as third:
+        third.trust(admin, "juju")
+        app = juju.deploy(config=configuration(admin, lxd, second, third))
+        app.configure(lxd_endpoint=f"{lxd.url},{second.url}")
+        client = identity()
+        app.relate("builder").join("builder/0", client_certificates=bundle(client))
+        third.stop()
+        app.configure(lxd_endpoint=f"{lxd.url},{third.url}")
+        app.update_status()
+        assert client.fingerprint in second.trust_store
+        third.start()
+        app.update_status()
+        assert set(second.trust_store) == {admin.fingerprint}
+        assert client.fingerprint in third.trust_store
+
+
 def test_new_leader_cleans_what_the_old_one_did_not(lxd, second, admin, both):
     """It has seen the change before it led."""
     leader, follower = both.units[0], both.add_unit()
