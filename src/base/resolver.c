@@ -103,7 +103,9 @@ static void read_number(const char *option, const char *name, unsigned least, un
     if (strncmp(option, name, length) != 0)
         return;
     long value = strtol(option + length, NULL, 10);
-    *number = value < (long)least ? least : value > (long)most ? most : (unsigned)value;
+    if (value < (long)least)
+        value = (long)least;
+    *number = value > (long)most ? most : (unsigned)value;
 }
 
 static void read_options(struct resolver_settings *settings, char *value)

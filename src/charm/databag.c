@@ -353,7 +353,7 @@ void nodes_read(struct nodes *nodes, const cJSON *settings)
 {
     cJSON *list = parse_value(settings, "nodes");
 
-    while (cJSON_IsArray(list) && list->child != NULL) {
+    while (list != NULL && cJSON_IsArray(list) && list->child != NULL) {
         cJSON *node = cJSON_DetachItemFromArray(list, 0);
 
         if (node_endpoint(node) != NULL)

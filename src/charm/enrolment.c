@@ -210,9 +210,11 @@ static cJSON *make_state(const struct token *token, const char *application, con
 
     self_signed_make(&pem, application);
     char *key = strstr(pem.data, "-----BEGIN EC");
-    set(state, "client-key", key);
-    bytes_wipe(key, strlen(key));
-    *key = '\0';
+    if (key != NULL) {
+        set(state, "client-key", key);
+        bytes_wipe(key, strlen(key));
+        *key = '\0';
+    }
     set(state, "client-cert", pem.data);
     for (size_t i = 0; i < token->addresses.count; i++)
         buffer_printf(&addresses, "%s%s", i != 0 ? "," : "", token->addresses.items[i].url);

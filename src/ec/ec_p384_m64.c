@@ -308,7 +308,7 @@ static word scalar_digit(const word scalar[static WORDS], int i, word *negative)
             bits |= scalar[first / WORD_BITS + 1] << (WORD_BITS - first % WORD_BITS);
     }
     bits &= (2 << WINDOW_BITS) - 1;
-    *negative = (word) - (bits >> WINDOW_BITS);
+    *negative = -(bits >> WINDOW_BITS);
     bits ^= *negative & ((2 << WINDOW_BITS) - 1); /* 63 - bits, if so */
     return (bits >> 1) + (bits & 1);
 }
@@ -344,7 +344,7 @@ static void point_multiply(struct point *d, const struct point *a, const word sc
         negate(entry.y, negative);
         point_add(&sum, d, &entry);
         word empty = field_mask_if_zero(d->z);
-        point_select(d, &sum, (word)~mask_if_zero(digit));
+        point_select(d, &sum, ~mask_if_zero(digit));
         point_select(d, &entry, empty);
     }
     bytes_wipe(&entry, sizeof entry);

@@ -24,19 +24,13 @@ static bool read_algorithm(struct algorithm *algorithm, struct der der)
         size_t oid_length;
         struct algorithm algorithm;
     } known[] = {
-#define KNOWN(oid, kind, hash, hash_oid) \
-    {                                    \
-        oid, sizeof(oid) - 1,            \
-        {                                \
-            kind, hash, hash_oid, 0      \
-        }                                \
-    }
-        KNOWN(OID_RSA_SHA256, RSA_PKCS1, &br_sha256_vtable, BR_HASH_OID_SHA256),
-        KNOWN(OID_RSA_SHA384, RSA_PKCS1, &br_sha384_vtable, BR_HASH_OID_SHA384),
-        KNOWN(OID_RSA_SHA512, RSA_PKCS1, &br_sha512_vtable, BR_HASH_OID_SHA512),
-        KNOWN(OID_ECDSA_SHA256, ECDSA, &br_sha256_vtable, NULL),
-        KNOWN(OID_ECDSA_SHA384, ECDSA, &br_sha384_vtable, NULL),
-        KNOWN(OID_ECDSA_SHA512, ECDSA, &br_sha512_vtable, NULL),
+#define OID(oid) oid, sizeof(oid) - 1
+        {OID(OID_RSA_SHA256), {RSA_PKCS1, &br_sha256_vtable, BR_HASH_OID_SHA256, 0}},
+        {OID(OID_RSA_SHA384), {RSA_PKCS1, &br_sha384_vtable, BR_HASH_OID_SHA384, 0}},
+        {OID(OID_RSA_SHA512), {RSA_PKCS1, &br_sha512_vtable, BR_HASH_OID_SHA512, 0}},
+        {OID(OID_ECDSA_SHA256), {ECDSA, &br_sha256_vtable, NULL, 0}},
+        {OID(OID_ECDSA_SHA384), {ECDSA, &br_sha384_vtable, NULL, 0}},
+        {OID(OID_ECDSA_SHA512), {ECDSA, &br_sha512_vtable, NULL, 0}},
     };
     struct der oid;
 

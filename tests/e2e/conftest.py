@@ -47,8 +47,12 @@ def pytest_report_header():
 
 
 def pytest_terminal_summary(terminalreporter):
+    skipped = {}
     for report in terminalreporter.stats.get("skipped", []):
-        subprocess.run([ROOT / "tests/skip", report.nodeid, report.longrepr[2]], check=True)
+        skipped.setdefault(report.longrepr[2].removeprefix("Skipped: "), []).append(report.nodeid)
+    for reason, tests in skipped.items():
+        what = tests[0] if len(tests) == 1 else f"{tests[0]} and {len(tests) - 1} more"
+        subprocess.run([ROOT / "tests/skip", what, reason], check=True)
 
 
 def built(variable):
@@ -101,7 +105,7 @@ def lxd_daemon():
 
 @pytest.fixture
 def lxd(lxd_daemon):
-    """A running LXD with an empty trust store."""
+    """A running LXD with an empty trust store, and no project but its own."""
     lxd_daemon.reset()
     return lxd_daemon
 
@@ -153,11 +157,6 @@ def relation(app):
 def projects(lxd):
     """Projects of LXD beside "default"."""
     names = ("blue", "green")
-    there = {project["name"] for project in lxd.request("GET", "/1.0/projects?recursion=1")}
-    for name in there - {"default"}:  # what another test has left
-        lxd.request("DELETE", f"/1.0/projects/{name}")
     for name in names:
         lxd.request("POST", "/1.0/projects", {"name": name})
-    yield names
-    for name in names:
-        lxd.request("DELETE", f"/1.0/projects/{name}")
+    return names

@@ -311,9 +311,15 @@ class Lxd:
         self.sql(f"INSERT INTO {table} VALUES {', '.join(rows)}")
 
     def reset(self):
-        """Back to an empty trust store, and running."""
+        """Back to an empty trust store, no project but its own, and running."""
         if not self.running:
             self.start()
+        self._distrust_all()
+        for project in self.request("GET", "/1.0/projects"):
+            if not project.endswith("/default"):
+                self.request("DELETE", project)
+
+    def _distrust_all(self):
         if self.has_identities:
             self.sql("DELETE FROM identities WHERE auth_method = 1")  # all that have a certificate
             self.request("POST", "/internal/identity-cache-refresh")
@@ -453,7 +459,8 @@ def settle(cluster, *statuses):
         seen = [{each["url"]: each["status"] for each in answer} for answer in answers]
         if all([view.get(each.url) for each in cluster.members] == list(statuses) for view in seen):
             names = ", ".join(f"'{cluster.name(number)}'" for number in online)
-            asked[0].sql(f"UPDATE nodes SET heartbeat = datetime('now') WHERE name IN ({names})")
+            update = f"UPDATE nodes SET heartbeat = datetime('now') WHERE name IN ({names})"
+            patiently(lambda: asked[0].sql(update))
             return
         time.sleep(0.2)
     raise TimeoutError(f"the members are {seen}")

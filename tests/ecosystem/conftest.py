@@ -18,6 +18,7 @@ _specification = importlib.util.spec_from_file_location("e2e_fixtures", E2E / "c
 _e2e = importlib.util.module_from_spec(_specification)
 _specification.loader.exec_module(_e2e)
 
+pytest_terminal_summary = _e2e.pytest_terminal_summary
 charm, lxd_daemon, lxd, admin = _e2e.charm, _e2e.lxd_daemon, _e2e.lxd, _e2e.admin
 projects, cloud, relation = _e2e.projects, _e2e.cloud, _e2e.relation
 

@@ -831,8 +831,9 @@ static void answer_a_get_as_a_change(struct fixture *fixture)
 
 static void test_wrong_order_is_a_programming_error(void **state)
 {
-    static void (*const wrong[])(struct fixture * fixture) = {answer_another_kind, answer_nothing,
-                                                              answer_a_get_as_a_change};
+    typedef void answer_wrongly(struct fixture * fixture);
+    static answer_wrongly *const wrong[] = {answer_another_kind, answer_nothing,
+                                            answer_a_get_as_a_change};
     struct fixture *fixture = *state;
 
     answer(fixture, 0, 200, TRUSTED);

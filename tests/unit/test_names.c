@@ -14,11 +14,8 @@
 
 #include "x509/names.h"
 
-#define BYTES(bytes)                                \
-    {                                               \
-        (const uint8_t *)(bytes), sizeof(bytes) - 1 \
-    }
-#define DER(bytes) ((struct der)BYTES(bytes))
+#define BYTES(bytes) (const uint8_t *)(bytes), sizeof(bytes) - 1
+#define DER(bytes) ((struct der){BYTES(bytes)})
 
 static void described(void **state)
 {
@@ -26,26 +23,26 @@ static void described(void **state)
         struct der names;
         const char *text;
     } cases[] = {
-        {BYTES(""), "no host"},
-        {BYTES("\x81\x03"
-               "a@b"),
+        {{BYTES("")}, "no host"},
+        {{BYTES("\x81\x03"
+                "a@b")},
          "no host"},
-        {BYTES("\x82\x01"
-               "a\x87\x04\x0a\0\0\x01"),
+        {{BYTES("\x82\x01"
+                "a\x87\x04\x0a\0\0\x01")},
          "a, 10.0.0.1"},
-        {BYTES("\x87\x10\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01"), "fd00::1"},
-        {BYTES("\x82\x01"
-               "a\x82\x01"
-               "b\x82\x01"
-               "c\x82\x01"
-               "d\x82\x01"
-               "e"),
+        {{BYTES("\x87\x10\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01")}, "fd00::1"},
+        {{BYTES("\x82\x01"
+                "a\x82\x01"
+                "b\x82\x01"
+                "c\x82\x01"
+                "d\x82\x01"
+                "e")},
          "a, b, c and 2 more"},
-        {BYTES("\x82\x04"
-               "a\0\n\xff"),
+        {{BYTES("\x82\x04"
+                "a\0\n\xff")},
          "a???"},
-        {BYTES("\x87\x03"
-               "abc"),
+        {{BYTES("\x87\x03"
+                "abc")},
          "no host"},
     };
     char text[128];
