@@ -89,7 +89,7 @@ static int read_secret(struct reading *reading, struct error *error)
         return error_set(error, ERROR_INPUT, "not a secret's URI (secret:...)");
     if (reading->event->juju_major < 3)
         return error_set(error, ERROR_INPUT,
-                         "no user can add secrets to this Juju, but from 3.3 on");
+                         "this Juju has no user secrets, Juju 3.3 and later do");
     if (juju_secret_get(reading->juju, uri, &content, error) != 0)
         return error->kind == ERROR_REFUSED ? say_refused(reading, error) : -1;
     int result = read_content(reading, content, error);

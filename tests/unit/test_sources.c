@@ -332,7 +332,7 @@ static void test_uris(void **state)
                  "lxd_credentials: no: to grant it run \"juju grant-secret 9m4e integrator\"");
     fixture->event.juju_major = 2;
     assert_fails(fixture, ERROR_INPUT,
-                 "lxd_credentials: no user can add secrets to this Juju, but from 3.3 on");
+                 "lxd_credentials: this Juju has no user secrets, Juju 3.3 and later do");
     free(key);
     free(long_uri);
 }
