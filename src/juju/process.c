@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/net.h"
 
 #define CHUNK (16 * 1024)
@@ -87,11 +88,13 @@ static void feed(int *fd, const char **input, size_t *length)
         close_stream(fd);
 }
 
-/* Read a chunk and keep of it what fits below the limit. Returns whether something was lost. */
+/* Read a chunk and keep of it what fits below the limit. Returns whether something was lost. By way
+ * of the stack: most answers are a few bytes, for which nobody asks the kernel for pages then. */
 static bool drain(int *fd, struct buffer *buffer, size_t limit)
 {
-    buffer_reserve(buffer, CHUNK);
-    ssize_t got = read(*fd, buffer->data + buffer->length, CHUNK);
+    char chunk[CHUNK];
+    ssize_t got = read(*fd, chunk, sizeof chunk);
+
     if (got < 0 && errno == EAGAIN)
         return false;
     if (got <= 0) {
@@ -99,8 +102,8 @@ static bool drain(int *fd, struct buffer *buffer, size_t limit)
         return false;
     }
     size_t room = limit - buffer->length;
-    buffer->length += (size_t)got < room ? (size_t)got : room;
-    buffer->data[buffer->length] = '\0';
+    buffer_append(buffer, chunk, (size_t)got < room ? (size_t)got : room);
+    bytes_wipe(chunk, (size_t)got);
     return (size_t)got > room;
 }
 
