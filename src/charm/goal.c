@@ -211,6 +211,11 @@ bool goal_is_dying(const struct goal *goal, const char *unit)
     return says_dying(cJSON_GetObjectItemCaseSensitive(our_units(goal), unit));
 }
 
+bool goal_is_single(const struct goal *goal, const char *unit)
+{
+    return goal_names_our(goal, unit) && cJSON_GetArraySize(our_units(goal)) == 1;
+}
+
 static bool others_stay(const struct goal *goal, const char *unit)
 {
     const cJSON *item;

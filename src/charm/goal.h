@@ -51,6 +51,9 @@ enum fate goal_fate(struct goal *goal, const struct event *event);
 /* Does it name this unit, of our own application? False also where it does not answer. */
 bool goal_names_our(const struct goal *goal, const char *unit);
 
+/* Does it name this unit, and no other of our own application? */
+bool goal_is_single(const struct goal *goal, const char *unit);
+
 /* Does it say that this unit of our own application is dying? */
 bool goal_is_dying(const struct goal *goal, const char *unit);
 

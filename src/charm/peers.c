@@ -73,11 +73,13 @@ int peers_tell(const struct servers *servers, struct goal *goal, bool going,
                struct leadership *leadership, const struct event *event, struct error *error)
 {
     const struct juju_transport *juju = leadership->juju;
-    char *refused = going ? NULL : print_refused(servers);
     const char *told = goal_recall(goal, PEERS);
     struct strings ids = {0};
     int result = 0;
 
+    if (told == NULL && goal_is_single(goal, event->unit))
+        return 0;
+    char *refused = going ? NULL : print_refused(servers);
     if (refused == NULL)
         refused = mem_string("");
     char *value = digest(servers, refused);

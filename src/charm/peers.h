@@ -22,7 +22,7 @@
 
 /* The leader's word; nothing where this unit does not lead. going: it goes as the last one, then
  * all is emptied. Only what differs from what was told before is written, and all of it in
- * leader-elected. ERROR_HOOK. */
+ * leader-elected; nothing where there has been no other unit to hear it. ERROR_HOOK. */
 int peers_tell(const struct servers *servers, struct goal *goal, bool going,
                struct leadership *leadership, const struct event *event, struct error *error);
 
