@@ -136,9 +136,11 @@ static void observe_lxd(struct pass *pass)
     pass->deadline = net_clock_ms() + LXD_TIME_MS;
     servers_observe(&pass->servers, &pass->credentials.endpoints, &pass->credentials,
                     &pass->interest, pass->deadline);
-    relations_known_nodes(&pass->relations, &known);
-    servers_detour(&pass->servers, &known, pass->deadline);
-    nodes_free(&known);
+    if (!servers_are_observed(&pass->servers)) {
+        relations_known_nodes(&pass->relations, &known);
+        servers_detour(&pass->servers, &known, pass->deadline);
+        nodes_free(&known);
+    }
     step_done(pass, "LXD asked");
 }
 
@@ -344,8 +346,12 @@ static void take_leaves(struct pass *pass)
     struct nodes known = {0}, dropped = {0}, remembered = {0};
 
     recall_servers(pass, &remembered);
-    relations_known_nodes(&pass->relations, &known);
-    servers_find_dropped(&pass->servers, remembered.count != 0 ? &remembered : &known, &dropped);
+    bool is_recalled = remembered.count != 0;
+    if (!is_recalled)
+        relations_known_nodes(&pass->relations, &known);
+    servers_find_dropped(&pass->servers, is_recalled ? &remembered : &known, &dropped);
+    if (is_recalled && dropped.count != 0)
+        relations_known_nodes(&pass->relations, &known);
     for (size_t i = 0; i < dropped.count; i++) {
         struct strings fingerprints = {0};
         struct endpoint endpoint;
@@ -356,7 +362,7 @@ static void take_leaves(struct pass *pass)
             break;
         find_published(&known, node_endpoint(dropped.items[i]), &fingerprints);
         if (endpoint_parse(&endpoint, node_endpoint(dropped.items[i]), &ignored) == 0 &&
-            (fingerprints.count != 0 || remembered.count != 0))
+            (fingerprints.count != 0 || is_recalled))
             take_leave(pass, &endpoint, fingerprints.count,
                        net_share(pass->deadline, dropped.count - i));
         strings_free(&fingerprints);

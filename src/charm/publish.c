@@ -210,6 +210,8 @@ static void keep_nodes(struct nodes *nodes, const struct relation *relation,
 {
     size_t kept = 0;
 
+    if (servers_are_observed(publisher->servers))
+        return;
     nodes_read(nodes, relation->published);
     for (size_t i = 0; i < nodes->count; i++) {
         if (servers_keep_node(publisher->servers, &publisher->known, nodes->items[i]))
@@ -352,7 +354,8 @@ int publish(struct answers *answers, const struct relations *relations,
 
     if (servers_observed(servers) == 0)
         return 0;
-    relations_known_nodes(relations, &publisher.known);
+    if (!servers_are_observed(servers))
+        relations_known_nodes(relations, &publisher.known);
     for (size_t i = 0; i < relations->count && result == 0; i++) {
         const struct relation *relation = &relations->items[i];
 

@@ -431,6 +431,11 @@ size_t servers_observed(const struct servers *servers)
     return observed;
 }
 
+bool servers_are_observed(const struct servers *servers)
+{
+    return servers_observed(servers) == servers->count;
+}
+
 size_t servers_due(const struct servers *servers)
 {
     size_t due = 0;

@@ -83,8 +83,9 @@ bool servers_trust(const struct servers *servers, size_t first, size_t next);
 /* What is behind the first endpoint of the credentials; NULL where that was not observed. */
 const struct server *servers_first(const struct servers *servers);
 
-/* How many were observed. */
+/* How many were observed; all of them? */
 size_t servers_observed(const struct servers *servers);
+bool servers_are_observed(const struct servers *servers);
 
 /* How many steps are still to be taken. */
 size_t servers_due(const struct servers *servers);
