@@ -66,16 +66,16 @@ published_release() {
 # As "podman build -f Dockerfile.build" does, but on a base that is made here from this machine's package sources. On the same
 # release the bytes must be those that are built without a container; another one has another compiler.
 verb_container() {
-    local work=$root/build/container release target problem=
+    local work=$root/build/container base target problem=
 
     [ "$(id -u)" = 0 ] || die "container: debootstrap needs root"
     need_packages buildah debootstrap
-    release=$(published_release)
+    base=$(published_release)
     rm -rf "$work"
     mkdir -p "$work"
     buildah=(buildah --root "$work/storage" --runroot "$work/run" --storage-driver vfs)
-    make_container_base "$release" "$work/base"
-    step "building ${targets[*]} in a container of Debian's $release"
+    make_container_base "$base" "$work/base"
+    step "building ${targets[*]} in a container of Debian's $base"
     target=${targets[0]}
     [ ${#targets[@]} = 1 ] || target=all
     "${buildah[@]}" build --isolation chroot --network host --build-arg BASE=localhost/base --build-arg ARCH="$target" \
@@ -83,12 +83,12 @@ verb_container() {
     "${buildah[@]}" rmi --all --force >"$work/log" 2>&1
     rm -rf "$work/storage" "$work/run"
     for target in "${targets[@]}"; do
-        if [ "$(own_release)" = "$release" ]; then
+        if [ "$(own_release)" = "$base" ]; then
             choose_target "$target"
             verb_charm
             compare_with "$work/output" "lxd-integrator_$target.charm"
         else
-            echo "of Debian's $release, so not compared: $(sha256sum "build/container/output/lxd-integrator_$target.charm")"
+            echo "of Debian's $base, so not compared: $(sha256sum "build/container/output/lxd-integrator_$target.charm")"
         fi
     done
 }
