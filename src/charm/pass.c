@@ -265,15 +265,15 @@ static void take_leave(struct pass *pass, const struct endpoint *endpoint, size_
     endpoints_add(&endpoints, endpoint->url, &ignored);
     servers_observe(&servers, &endpoints, &pass->credentials, &interest, deadline);
     enum servers_kinship kinship = servers_kinship(&pass->servers, &servers.items[0]);
+    bool is_clean = kinship == SERVERS_SAME;
     if (kinship == SERVERS_STRANGER) {
         servers_plan(&servers, &terms);
         servers_apply(&servers, &terms, deadline);
         juju_log_lines(pass->juju, JUJU_LOG_INFO, &servers.items[0].changes,
                        "changes were made in LXD");
+        is_clean = servers_trouble(&servers) == NULL && servers_due(&servers) == 0;
     }
-    if (kinship == SERVERS_ALIKE ||
-        (kinship == SERVERS_STRANGER &&
-         (servers_trouble(&servers) != NULL || servers_due(&servers) != 0)))
+    if (!is_clean)
         note_left(pass, count, endpoint->url, told(&servers.items[0]));
     servers_free(&servers);
     endpoints_free(&endpoints);

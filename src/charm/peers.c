@@ -18,11 +18,10 @@ static bool find_relation(const struct juju_transport *juju, struct strings *ids
 
 /* ---- telling ---- */
 
-/* Owned by the caller; NULL for none. */
+/* Owned by the caller; "" for none. */
 static char *print_refused(const struct servers *servers)
 {
     cJSON *list = cJSON_CreateArray();
-    char *text = NULL;
 
     for (size_t i = 0; i < servers->count; i++) {
         const struct server *server = &servers->items[i];
@@ -39,8 +38,7 @@ static char *print_refused(const struct servers *servers)
             cJSON_AddItemToArray(list, item);
         }
     }
-    if (list->child != NULL)
-        text = json_print(list);
+    char *text = list->child != NULL ? json_print(list) : mem_string("");
     cJSON_Delete(list);
     return text;
 }
@@ -79,9 +77,7 @@ int peers_tell(const struct servers *servers, struct goal *goal, bool going,
 
     if (told == NULL && goal_is_single(goal, event->unit))
         return 0;
-    char *refused = going ? NULL : print_refused(servers);
-    if (refused == NULL)
-        refused = mem_string("");
+    char *refused = going ? mem_string("") : print_refused(servers);
     char *value = digest(servers, refused);
     bool news = going || told == NULL || strcmp(told, value) != 0 ||
                 strcmp(event->name, "leader-elected") == 0;
@@ -162,7 +158,7 @@ bool peers_agree(const struct servers *servers, const struct event *event,
     cJSON *settings = read_word(event, juju);
     const char *told = json_string(settings, "digest");
     char *refused = print_refused(servers);
-    char *own = digest(servers, refused != NULL ? refused : "");
+    char *own = digest(servers, refused);
     bool agree = told != NULL && strcmp(told, own) == 0;
 
     free(own);

@@ -179,6 +179,15 @@ static void test_option_that_is_empty(void **state)
 {
     struct fixture *fixture = *state;
 
+    answer(fixture, CONFIG, "{\"projects\":\"\"}");
+    assert_status(fixture, "blocked projects is \"\", which names no project");
+    assert_int_equal(calls(fixture, "relation-set"), 0);
+}
+
+static void test_default_that_is_empty(void **state)
+{
+    struct fixture *fixture = *state;
+
     answer(fixture, CONFIG, "{\"default-projects\":\"\"}");
     assert_status(fixture, "blocked default-projects is \"\", which names no project");
     assert_int_equal(calls(fixture, "relation-set"), 0);
@@ -239,6 +248,7 @@ int main(void)
         TEST(test_no_credentials),
         TEST(test_option_that_names_no_project),
         TEST(test_option_that_is_empty),
+        TEST(test_default_that_is_empty),
         TEST(test_secret_that_is_not_granted),
         TEST(test_unreachable),
         TEST(test_unit_that_leaves),
