@@ -7,6 +7,8 @@
 #include "base/buffer.h"
 #include "base/bytes.h"
 
+#define PRINTED (8 * 1024)
+
 /* Out of memory inside cJSON shall end the process as everywhere else. */
 __attribute__((constructor)) static void use_our_memory(void)
 {
@@ -128,8 +130,14 @@ const cJSON *json_object(const cJSON *object, const char *name)
     return cJSON_IsObject(item) ? item : NULL;
 }
 
+/* By way of the stack where that suffices: cJSON would take memory of twice the size again and
+ * again, and give it back. */
 char *json_print(const cJSON *value)
 {
+    char text[PRINTED];
+
+    if (cJSON_PrintPreallocated((cJSON *)value, text, sizeof text, false))
+        return mem_string(text);
     return cJSON_PrintUnformatted(value);
 }
 

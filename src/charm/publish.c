@@ -120,7 +120,8 @@ struct publisher {
     const struct juju_transport *juju;
     const struct servers *servers;
     const struct wishes *wishes;
-    struct nodes known; /* all that we have published so far */
+    struct strings certificates; /* each server's, as it is published */
+    struct nodes known;          /* all that we have published so far */
 };
 
 static void add_version(cJSON *settings)
@@ -176,10 +177,8 @@ static int write_changes(struct answer *answer, const struct relation *relation,
 }
 
 static void add_server(struct nodes *nodes, const struct server *server,
-                       const struct strings *fingerprints)
+                       const struct strings *fingerprints, const char *certificate)
 {
-    char *certificate = server_certificate(server);
-
     if (!server->info.clustered)
         nodes_add(nodes, server->endpoint.url, server->info.name, fingerprints, certificate);
     for (size_t i = 0; i < server->members.count; i++) {
@@ -188,7 +187,6 @@ static void add_server(struct nodes *nodes, const struct server *server,
         if (member->active)
             nodes_add(nodes, member->endpoint.url, member->name, fingerprints, certificate);
     }
-    free(certificate);
 }
 
 /* Which of the relation's certificates the server trusts, each once. */
@@ -236,7 +234,7 @@ static char *compose_nodes(const struct relation *relation, const struct answer 
         if (server->state == SERVER_UNKNOWN)
             continue;
         add_trusted(&fingerprints, server, answer, publisher->wishes);
-        add_server(&nodes, server, &fingerprints);
+        add_server(&nodes, server, &fingerprints, publisher->certificates.items[i]);
         strings_free(&fingerprints);
     }
     char *value = databag_nodes(&nodes);
@@ -267,7 +265,7 @@ static char *compose_addresses(const struct server *server)
     struct buffer text = {0};
     struct error ignored;
 
-    add_server(&nodes, server, &none);
+    add_server(&nodes, server, &none, "");
     nodes_sort(&nodes);
     endpoints_add(&addresses, server->endpoint.url, &ignored);
     for (size_t i = 0; i < nodes.count; i++)
@@ -328,6 +326,18 @@ static int publish_https(struct answer *answer, const struct relation *relation,
     return result;
 }
 
+static void add_certificates(struct strings *certificates, const struct servers *servers)
+{
+    for (size_t i = 0; i < servers->count; i++) {
+        const struct server *server = &servers->items[i];
+        char *certificate =
+            server->state != SERVER_UNKNOWN ? server_certificate(server) : mem_string("");
+
+        strings_add(certificates, certificate);
+        free(certificate);
+    }
+}
+
 static void log_written(const struct answers *answers, const struct relations *relations,
                         const struct juju_transport *juju)
 {
@@ -354,6 +364,7 @@ int publish(struct answers *answers, const struct relations *relations,
 
     if (servers_observed(servers) == 0)
         return 0;
+    add_certificates(&publisher.certificates, servers);
     if (!servers_are_observed(servers))
         relations_known_nodes(relations, &publisher.known);
     for (size_t i = 0; i < relations->count && result == 0; i++) {
@@ -365,6 +376,7 @@ int publish(struct answers *answers, const struct relations *relations,
                          : publish_api(&answers->items[i], relation, &publisher, error);
     }
     log_written(answers, relations, juju);
+    strings_free(&publisher.certificates);
     nodes_free(&publisher.known);
     return result;
 }
