@@ -171,8 +171,13 @@ void buffer_wipe(struct buffer *buffer)
 
 void strings_add(struct strings *strings, const char *text)
 {
+    strings_take(strings, mem_string(text));
+}
+
+void strings_take(struct strings *strings, char *text)
+{
     strings->items = mem_grow(strings->items, strings->count, sizeof *strings->items);
-    strings->items[strings->count++] = mem_string(text);
+    strings->items[strings->count++] = text;
 }
 
 bool strings_contain(const struct strings *strings, const char *text)

@@ -52,6 +52,7 @@ struct strings {
 };
 
 void strings_add(struct strings *strings, const char *text);
+void strings_take(struct strings *strings, char *text); /* which becomes theirs */
 bool strings_contain(const struct strings *strings, const char *text);
 void strings_sort(struct strings *strings); /* in the order of strcmp, each once */
 bool strings_find(const struct strings *strings, const char *text); /* where they are sorted */

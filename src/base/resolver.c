@@ -513,12 +513,11 @@ static void note(struct resolver_lookup *lookup, const struct resolver_question 
     if (lookup->log.count == MAX_LOG)
         return;
     char *name = candidate_text(lookup, question->candidate);
-    char *line =
-        mem_printf("%s, asked for %s %s%s: %s", lookup->settings->servers[question->server].text,
-                   name, type_names[question->kind], question->tcp ? " over TCP" : "", outcome);
-    strings_add(&lookup->log, line);
+    strings_take(&lookup->log,
+                 mem_printf("%s, asked for %s %s%s: %s",
+                            lookup->settings->servers[question->server].text, name,
+                            type_names[question->kind], question->tcp ? " over TCP" : "", outcome));
     free(name);
-    free(line);
 }
 
 /* Forget the questions for which it holds that (candidate is or is not that of `like`) and, unless

@@ -210,10 +210,8 @@ static void apply(struct pass *pass)
 /* Both become the pass's. */
 static void add_left(struct pass *pass, char *sentence, char *remedy)
 {
-    strings_add(&pass->left, sentence);
-    strings_add(&pass->left_remedies, remedy);
-    free(sentence);
-    free(remedy);
+    strings_take(&pass->left, sentence);
+    strings_take(&pass->left_remedies, remedy);
 }
 
 /* `count` is 0 where it is not known, `software` NULL where the server has not said it. LXD and

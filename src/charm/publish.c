@@ -330,11 +330,9 @@ static void add_certificates(struct strings *certificates, const struct servers 
 {
     for (size_t i = 0; i < servers->count; i++) {
         const struct server *server = &servers->items[i];
-        char *certificate =
-            server->state != SERVER_UNKNOWN ? server_certificate(server) : mem_string("");
 
-        strings_add(certificates, certificate);
-        free(certificate);
+        strings_take(certificates,
+                     server->state != SERVER_UNKNOWN ? server_certificate(server) : mem_string(""));
     }
 }
 
@@ -344,12 +342,9 @@ static void log_written(const struct answers *answers, const struct relations *r
     struct strings lines = {0};
 
     for (size_t i = 0; i < answers->count; i++) {
-        if (answers->items[i].written == NULL)
-            continue;
-        char *line = mem_printf("relation %s: published %s", relations->items[i].id,
-                                answers->items[i].written);
-        strings_add(&lines, line);
-        free(line);
+        if (answers->items[i].written != NULL)
+            strings_take(&lines, mem_printf("relation %s: published %s", relations->items[i].id,
+                                            answers->items[i].written));
     }
     juju_log_lines(juju, JUJU_LOG_INFO, &lines, "relations were told");
     strings_free(&lines);

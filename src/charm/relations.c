@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "charm/relations.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,22 +18,11 @@ struct reader {
     struct strings *unreadable, *gone; /* a line each for the log */
 };
 
-__attribute__((format(printf, 2, 3))) static void note(struct strings *lines, const char *format,
-                                                       ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    char *line = mem_vprintf(format, arguments);
-    va_end(arguments);
-    strings_add(lines, line);
-    free(line);
-}
-
 static void note_unreadable(const struct reader *reader, const struct relation *relation,
                             const char *reason)
 {
-    note(reader->unreadable, "relation %s is left as it is: %s", relation->id, reason);
+    strings_take(reader->unreadable,
+                 mem_printf("relation %s is left as it is: %s", relation->id, reason));
 }
 
 /* ---- lists ---- */
@@ -187,7 +175,8 @@ static void judge(struct relations *relations, const struct reader *reader)
         if (relation->state != RELATION_GONE && relation->state != RELATION_REPLACED)
             continue;
         if (!numbers_contain(&known, relation->number))
-            note(reader->gone, "relation %s is gone: it was removed by force", relation->id);
+            strings_take(reader->gone,
+                         mem_printf("relation %s is gone: it was removed by force", relation->id));
         numbers_add(&gone, relation->number);
     }
     goal_keep_relations(reader->goal, &gone, &listed);

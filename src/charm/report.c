@@ -38,10 +38,8 @@ add_line(struct report *report, enum report_kind kind, const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    char *line = mem_vprintf(format, arguments);
+    strings_take(&report->lines[kind], mem_vprintf(format, arguments));
     va_end(arguments);
-    strings_add(&report->lines[kind], line);
-    free(line);
 }
 
 /* ---- the status: parts with semicolons between them ---- */
@@ -90,11 +88,9 @@ static void append_versions(struct buffer *out, const struct servers *servers)
     for (size_t i = 0; i < servers->count; i++) {
         const struct server *server = &servers->items[i];
 
-        if (server->state != SERVER_OBSERVED)
-            continue;
-        char *version = mem_printf("%s %s", lxd_name(server->info.software), server->info.version);
-        strings_add(&versions, version);
-        free(version);
+        if (server->state == SERVER_OBSERVED)
+            strings_take(&versions, mem_printf("%s %s", lxd_name(server->info.software),
+                                               server->info.version));
     }
     strings_sort(&versions);
     for (size_t i = 0; i < versions.count; i++)
@@ -109,11 +105,8 @@ static void append_rejected(struct buffer *out, const struct findings *findings)
     if (findings->answers->rejected == 0)
         return;
     for (size_t i = 0; i < findings->relations->count; i++) {
-        if (findings->answers->items[i].rejections.count == 0)
-            continue;
-        char *name = relation_describe(&findings->relations->items[i]);
-        strings_add(&names, name);
-        free(name);
+        if (findings->answers->items[i].rejections.count != 0)
+            strings_take(&names, relation_describe(&findings->relations->items[i]));
     }
     begin_part(out);
     append_count(out, findings->answers->rejected, "certificate");
@@ -129,13 +122,11 @@ static void append_relations(struct buffer *out, const struct findings *findings
 
     for (size_t i = 0; i < findings->relations->count; i++) {
         const struct relation *relation = &findings->relations->items[i];
-        char *name = relation_describe(relation);
 
         if (relation->state == RELATION_UNKNOWN)
-            strings_add(&unknown, name);
+            strings_take(&unknown, relation_describe(relation));
         if (relation->state == RELATION_REPLACED)
-            strings_add(&replaced, name);
-        free(name);
+            strings_take(&replaced, relation_describe(relation));
     }
     if (unknown.count != 0) {
         begin_part(out);
@@ -156,12 +147,8 @@ static void append_missing(struct buffer *out, const struct servers *servers)
     struct strings missing = {0};
 
     for (size_t i = 0; i < servers->count; i++) {
-        for (size_t j = 0; j < servers->items[i].plan.missing.count; j++) {
-            char *name = mem_printf("\"%s\"", servers->items[i].plan.missing.items[j]);
-
-            strings_add(&missing, name);
-            free(name);
-        }
+        for (size_t j = 0; j < servers->items[i].plan.missing.count; j++)
+            strings_take(&missing, mem_printf("\"%s\"", servers->items[i].plan.missing.items[j]));
     }
     strings_sort(&missing);
     if (missing.count != 0) {

@@ -239,13 +239,6 @@ enum doing {
     DOING_PROJECTS, /* which of them there are now */
 };
 
-/* The sentence becomes the server's. */
-static void note(struct strings *sentences, char *sentence)
-{
-    strings_add(sentences, sentence);
-    free(sentence);
-}
-
 static void note_done(struct server *server, struct step *step)
 {
     const char *fingerprint = step->fingerprint, *name = name_of(server),
@@ -274,7 +267,7 @@ static void note_done(struct server *server, struct step *step)
                               "now",
                               fingerprint, step->name, name, url, projects);
     }
-    note(step->kind == STEP_WIDEN ? &server->widened : &server->changes, sentence);
+    strings_take(step->kind == STEP_WIDEN ? &server->widened : &server->changes, sentence);
     free(projects);
 }
 
@@ -302,9 +295,10 @@ static void note_trouble(struct server *server, const struct error *error)
 
 static void note_wider(struct server *server, const struct step *step, const char *why)
 {
-    note(&server->wider,
-         mem_printf("certificate %.12s... (%s) cannot be taken out of %s at %s: %s",
-                    step->fingerprint, step->name, name_of(server), server->endpoint.url, why));
+    strings_take(&server->wider,
+                 mem_printf("certificate %.12s... (%s) cannot be taken out of %s at %s: %s",
+                            step->fingerprint, step->name, name_of(server), server->endpoint.url,
+                            why));
 }
 
 static void refuse(struct step *step, char *reason)
@@ -432,11 +426,12 @@ static void take_removal(struct server *server, struct step *step)
         return;
     }
     store_remove(&server->store, step->fingerprint);
-    note(&server->changes,
-         mem_printf("certificate %.12s... (%s) is removed from the trust store of %s at %s, since "
-                    "it cannot be narrowed: %s",
-                    step->fingerprint, step->name, name_of(server), server->endpoint.url,
-                    server->refusal.text));
+    strings_take(
+        &server->changes,
+        mem_printf("certificate %.12s... (%s) is removed from the trust store of %s at %s, since "
+                   "it cannot be narrowed: %s",
+                   step->fingerprint, step->name, name_of(server), server->endpoint.url,
+                   server->refusal.text));
 }
 
 static void take_projects(struct server *server, const struct terms *terms)

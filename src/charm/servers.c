@@ -130,10 +130,8 @@ static void excuse_members(struct servers *servers)
             servers->items[kept++] = *server;
             continue;
         }
-        char *detour =
-            mem_printf("%s: going on through %s", server->trouble.text, cluster->endpoint.url);
-        strings_add(&servers->detours, detour);
-        free(detour);
+        strings_take(&servers->detours, mem_printf("%s: going on through %s", server->trouble.text,
+                                                   cluster->endpoint.url));
         server_free(server);
     }
     servers->count = kept;

@@ -362,14 +362,10 @@ static void flatten(struct strings *pairs, const char *prefix, const cJSON *resu
     {
         char *key = mem_printf("%s%s%s", prefix, *prefix != '\0' ? "." : "", item->string);
 
-        if (cJSON_IsString(item)) {
-            char *pair = mem_printf("%s=%s", key, item->valuestring);
-
-            strings_add(pairs, pair);
-            free(pair);
-        } else {
+        if (cJSON_IsString(item))
+            strings_take(pairs, mem_printf("%s=%s", key, item->valuestring));
+        else
             flatten(pairs, key, item);
-        }
         free(key);
     }
 }
