@@ -152,10 +152,13 @@ static void plan(struct pass *pass)
     servers_plan(&pass->servers, &pass->terms);
 }
 
-/* What is due is the leader's to do: what came of that? */
+/* What is due is the leader's to do, who asks Juju right before. Others: what came of that? */
 static void hear_leader(struct pass *pass)
 {
-    if (servers_due(&pass->servers) == 0 || pass_may_change(pass))
+    if (servers_due(&pass->servers) == 0)
+        return;
+    leadership_renew(&pass->leadership);
+    if (pass_may_change(pass))
         return;
     char *leaving = peers_hear(&pass->servers, &pass->goal, pass->event, pass->juju);
     if (servers_due(&pass->servers) != 0)
@@ -193,13 +196,10 @@ int pass_observe(struct pass *pass, struct error *error)
 
 /* ---- apply ---- */
 
-/* The leader alone changes LXD, so Juju is asked right before. */
+/* The leader alone changes LXD, and hear_leader has just asked. */
 static void apply(struct pass *pass)
 {
-    if (servers_due(&pass->servers) == 0)
-        return;
-    leadership_renew(&pass->leadership);
-    if (!pass_may_change(pass))
+    if (servers_due(&pass->servers) == 0 || !pass_may_change(pass))
         return;
     servers_apply(&pass->servers, &pass->terms, pass->deadline);
     step_done(pass, "LXD changed");
