@@ -766,8 +766,10 @@ class Unit:
         self.drop_pending(lambda event: event.relation is relation)
         for remote_unit in relation.seen_by(self):
             self._depart(relation, remote_unit, departing_unit or remote_unit)
-        if relation is not self.application.peers and relation in self.relations:
-            self._queue(Event("relation-broken", relation))
+        broken = Event("relation-broken", relation)
+        listed = relation is not self.application.peers and relation in self.relations
+        if listed and self._begun != broken:
+            self._queue(broken)
         self._left.add(relation)
         self._entered.remove(relation)
 

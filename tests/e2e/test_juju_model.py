@@ -505,6 +505,19 @@ def test_suspension_that_an_agent_did_not_see(app, unit, relation):
     assert listed(unit) == {relation.id: ["req/0"]}
 
 
+def test_end_that_has_begun_is_the_last(unit, relation):
+    script = unit.charm_directory / "script"
+    script.write_text("case $JUJU_HOOK_NAME in *-broken) exit 1 ;; esac")
+    with pytest.raises(HookFailed):
+        relation.suspend()
+    for move in (relation.resume, relation.remove):
+        with pytest.raises(HookFailed):
+            move()
+    script.write_text("")
+    assert [hook.name for hook in unit.run_pending()] == ["api-relation-broken"]
+    assert listed(unit) == {}
+
+
 # --- secrets ---
 
 
