@@ -75,8 +75,7 @@ static void log_questions(const struct juju_transport *juju)
     struct strings lines = {0};
 
     net_take_log(&lines);
-    for (size_t i = 0; i < lines.count; i++)
-        juju_log(juju, JUJU_LOG_DEBUG, "nameserver %s", lines.items[i]);
+    juju_log_lines(juju, JUJU_LOG_DEBUG, &lines, "answers of nameservers");
     strings_free(&lines);
 }
 

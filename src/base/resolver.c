@@ -15,12 +15,15 @@
 #define HEX_DIGITS "0123456789abcdefABCDEF"
 #define SPACES " \t\r\v\f"
 #define TURN_MS 1000 /* of a nameserver, before the next one gets its turn */
+#define OTHER_MS 500 /* of a family, once it is known that the name has none of the other */
 #define MAX_NAME 255 /* in wire format (RFC 1035 2.3.4) */
 #define MAX_LABEL 63
-#define MAX_CHAIN 32 /* of aliases */
-#define MAX_LOG 64   /* lines for one name */
-#define ALSO_NAMED 3 /* of the names in the search domains */
+#define MAX_POINTERS 128  /* in a name: more than one before each label is nonsense */
+#define MAX_RECORDS 20000 /* read for one answer, those that are read again counted again */
+#define MAX_LOG 64        /* lines for one name */
+#define ALSO_NAMED 3      /* of the names in the search domains */
 #define HEADER_SIZE 12
+#define ADDRESS_SIZE 46 /* written, with its NUL; longer ones are none */
 
 enum { TYPE_A = 1, TYPE_CNAME = 5, TYPE_AAAA = 28, CLASS_IN = 1 };
 enum { NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED };
@@ -249,12 +252,11 @@ static void write_16(uint8_t *out, unsigned value)
 
 /*
  * The name at *offset, which is moved behind it. Returns its length in wire format, 0 where there
- * is none: each pointer leads further to the front than the one before, so it comes to an end.
+ * is none. It comes to an end: each pointer leads further to the front than the one before.
  */
 static size_t read_name(const struct message *message, size_t *offset, uint8_t wire[MAX_NAME])
 {
-    size_t at = *offset, bound = at, length = 0;
-    bool moved = false;
+    size_t at = *offset, bound = at, length = 0, pointers = 0;
 
     for (;;) {
         if (at >= message->length)
@@ -264,10 +266,9 @@ static size_t read_name(const struct message *message, size_t *offset, uint8_t w
             if (at == message->length)
                 return 0;
             size_t target = (size & 0x3f) << 8 | message->data[at++];
-            if (!moved)
+            if (pointers++ == 0)
                 *offset = at;
-            moved = true;
-            if (target >= bound)
+            if (target >= bound || pointers > MAX_POINTERS)
                 return 0;
             at = bound = target;
             continue;
@@ -279,7 +280,7 @@ static size_t read_name(const struct message *message, size_t *offset, uint8_t w
         if (size == 0)
             break;
     }
-    if (!moved)
+    if (pointers == 0)
         *offset = at;
     return length;
 }
@@ -349,16 +350,36 @@ static bool add_written(struct resolver_lookup *lookup, const char *text)
     return true;
 }
 
-/* address name name...  # comment */
-static void look_into_line(struct resolver_lookup *lookup, char *line)
+/* The next word of a line that has `left` bytes more, in place. Returns its length, 0 at the end,
+ * which is also at "#" and NUL. */
+static size_t next_word(const char **word, size_t *left)
 {
-    char *rest;
+    const char *end = *word + *left, *start = *word;
 
-    line[strcspn(line, "#")] = '\0';
-    const char *address = strtok_r(line, SPACES, &rest);
-    const char *name = address != NULL ? strtok_r(NULL, SPACES, &rest) : NULL;
-    for (; name != NULL; name = strtok_r(NULL, SPACES, &rest)) {
-        if (strcasecmp(name, lookup->name) == 0) {
+    while (start < end && *start != '\0' && strchr(SPACES, *start) != NULL)
+        start++;
+    const char *next = start;
+    while (next < end && *next != '\0' && *next != '#' && strchr(SPACES, *next) == NULL)
+        next++;
+    *word = start;
+    *left = (size_t)(end - start);
+    return (size_t)(next - start);
+}
+
+/* address name name...  # comment */
+static void look_into_line(struct resolver_lookup *lookup, const char *line, size_t left)
+{
+    size_t wanted = strlen(lookup->name), length = next_word(&line, &left);
+    char address[ADDRESS_SIZE];
+
+    if (length >= sizeof address)
+        return;
+    snprintf(address, sizeof address, "%.*s", (int)length, line);
+    while (length != 0) {
+        line += length;
+        left -= length;
+        length = next_word(&line, &left);
+        if (length == wanted && strncasecmp(line, lookup->name, length) == 0) {
             add_written(lookup, address);
             return;
         }
@@ -368,12 +389,12 @@ static void look_into_line(struct resolver_lookup *lookup, char *line)
 static void look_into_hosts(struct resolver_lookup *lookup)
 {
     const struct buffer *hosts = &lookup->settings->hosts;
-    const char *rest = hosts->data;
-    char *line;
 
-    while (hosts->length != 0 && next_line(&rest, hosts->data + hosts->length, &line)) {
-        look_into_line(lookup, line);
-        free(line);
+    for (size_t at = 0, end; at < hosts->length; at = end + 1) {
+        const char *line = hosts->data + at, *newline = memchr(line, '\n', hosts->length - at);
+
+        end = newline != NULL ? (size_t)(newline - hosts->data) : hosts->length;
+        look_into_line(lookup, line, end - at);
     }
 }
 
@@ -405,6 +426,7 @@ enum verdict {
     NO_ANSWER,    /* to our question: whatever it is, the answer may still come */
     ADDRESSES,    /* taken */
     NOTHING,      /* there are none: no other server is asked */
+    NO_NAME,      /* the same, and not for one family alone */
     NEXT_SERVER,  /* this one does not know */
     ASK_OVER_TCP, /* the answer is cut */
 };
@@ -418,7 +440,7 @@ static enum verdict take_records(struct resolver_lookup *lookup, const struct me
     size_t wanted = kind == 0 ? 4 : 16;
     bool any = false;
 
-    for (unsigned hops = 0; hops <= MAX_CHAIN; hops++) {
+    for (unsigned records = count; records <= MAX_RECORDS; records += count) {
         size_t offset = start, alias_length = 0;
         uint8_t alias[MAX_NAME];
 
@@ -494,7 +516,7 @@ static enum verdict judge(struct resolver_lookup *lookup, const struct resolver_
         return question->tcp ? NEXT_SERVER : ASK_OVER_TCP;
     }
     if (code != NOERROR)
-        return NOTHING;
+        return code == NXDOMAIN ? NO_NAME : NOTHING;
     snprintf(reason, REASON_SIZE, "no address");
     size_t known = lookup->address_count;
     enum verdict verdict = take_records(lookup, message, offset, question->kind, name, name_length);
@@ -514,7 +536,7 @@ static void note(struct resolver_lookup *lookup, const struct resolver_question 
         return;
     char *name = candidate_text(lookup, question->candidate);
     strings_take(&lookup->log,
-                 mem_printf("%s, asked for %s %s%s: %s",
+                 mem_printf("nameserver %s, asked for %s %s%s: %s",
                             lookup->settings->servers[question->server].text, name,
                             type_names[question->kind], question->tcp ? " over TCP" : "", outcome));
     free(name);
@@ -558,6 +580,13 @@ static struct resolver_question *find_open(struct resolver_lookup *lookup, unsig
     return NULL;
 }
 
+static void wait_a_turn(struct resolver_lookup *lookup, unsigned kind, int64_t now)
+{
+    int64_t next = now + TURN_MS, until = lookup->kinds[kind].until;
+
+    lookup->kinds[kind].next_at = next < until ? next : until;
+}
+
 /* Ask the server whose turn it is; where an earlier question to it is open, by that once more. */
 static void ask(struct resolver_lookup *lookup, unsigned kind, int64_t now)
 {
@@ -577,7 +606,7 @@ static void ask(struct resolver_lookup *lookup, unsigned kind, int64_t now)
         random_bytes(&question->id, sizeof question->id);
     }
     lookup->kinds[kind].latest = question->serial;
-    lookup->kinds[kind].next_at = now + TURN_MS;
+    wait_a_turn(lookup, kind, now);
 }
 
 /* The next server, in the next round if need be. */
@@ -585,7 +614,8 @@ static void turn(struct resolver_lookup *lookup, unsigned kind, int64_t now)
 {
     const struct resolver_settings *settings = lookup->settings;
 
-    if (++lookup->kinds[kind].step < settings->server_count * settings->attempts)
+    if (now < lookup->kinds[kind].until &&
+        ++lookup->kinds[kind].step < settings->server_count * settings->attempts)
         ask(lookup, kind, now);
     else
         lookup->kinds[kind].pending = false;
@@ -605,18 +635,30 @@ static bool is_anything_open(const struct resolver_lookup *lookup)
     return false;
 }
 
+/* "search ." stands for the name as it stands, which is asked for once. */
+static bool is_repeated(const struct resolver_lookup *lookup, size_t candidate)
+{
+    for (size_t i = 0; i < candidate && *domain_of(lookup, candidate) == '\0'; i++) {
+        if (*domain_of(lookup, i) == '\0')
+            return true;
+    }
+    return false;
+}
+
 static void begin_candidate(struct resolver_lookup *lookup, int64_t now)
 {
     const struct resolver_settings *settings = lookup->settings;
     uint8_t wire[MAX_NAME];
 
-    if (candidate_to_wire(lookup, lookup->candidate, wire) == 0)
+    if (candidate_to_wire(lookup, lookup->candidate, wire) == 0 ||
+        is_repeated(lookup, lookup->candidate))
         return;
     lookup->give_up =
         now + (int64_t)settings->server_count * settings->attempts * settings->timeout * 1000;
     for (unsigned kind = 0; kind < 2; kind++) {
         lookup->kinds[kind].pending = kind == 0 || !settings->no_aaaa;
         lookup->kinds[kind].step = 0;
+        lookup->kinds[kind].until = INT64_MAX;
         if (lookup->kinds[kind].pending)
             ask(lookup, kind, now);
     }
@@ -664,7 +706,7 @@ int64_t resolver_tick(struct resolver_lookup *lookup, int64_t now)
         if (lookup->kinds[kind].pending && now >= lookup->kinds[kind].next_at) {
             for (size_t i = 0; i < RESOLVER_QUESTIONS; i++) {
                 if (lookup->questions[i].serial == lookup->kinds[kind].latest)
-                    note(lookup, &lookup->questions[i], "no answer within a second");
+                    note(lookup, &lookup->questions[i], "no answer in time");
             }
             turn(lookup, kind, now);
         }
@@ -720,14 +762,31 @@ static void take_found(struct resolver_lookup *lookup, const struct resolver_que
     drop_questions(lookup, candidate, (int)kind);
 }
 
+/* There is no such name, of which the server may say nothing to the question for the other family.
+ * In each search domain that would take the time for the next. */
+static void hurry(struct resolver_lookup *lookup, const struct resolver_question *question,
+                  int64_t now)
+{
+    unsigned other = 1 - question->kind;
+    int64_t until = now + OTHER_MS;
+
+    if (question->candidate != lookup->candidate)
+        return;
+    lookup->kinds[other].until = until;
+    if (until < lookup->kinds[other].next_at)
+        lookup->kinds[other].next_at = until;
+}
+
 static void take_nothing(struct resolver_lookup *lookup, const struct resolver_question *question,
                          const char *reason)
 {
     size_t candidate = question->candidate;
     unsigned kind = question->kind;
+    bool as_it_stands = *domain_of(lookup, candidate) == '\0';
 
-    if (!lookup->none) {
+    if (!lookup->none || (as_it_stands && !lookup->none_as_it_stands)) {
         lookup->none = true;
+        lookup->none_as_it_stands = as_it_stands;
         lookup->none_server = question->server;
         snprintf(lookup->none_reason, sizeof lookup->none_reason, "%s", reason);
     }
@@ -764,7 +823,7 @@ static void repeat_over_tcp(struct resolver_lookup *lookup, struct resolver_ques
     question->sends = 1;
     if (latest) {
         lookup->kinds[question->kind].latest = question->serial;
-        lookup->kinds[question->kind].next_at = now + TURN_MS;
+        wait_a_turn(lookup, question->kind, now);
     }
 }
 
@@ -781,6 +840,9 @@ void resolver_answer(struct resolver_lookup *lookup, size_t question, const uint
     case ADDRESSES:
         take_found(lookup, asked, now);
         break;
+    case NO_NAME:
+        hurry(lookup, asked, now);
+        __attribute__((fallthrough));
     case NOTHING:
         take_nothing(lookup, asked, reason);
         break;
@@ -811,7 +873,8 @@ bool resolver_is_done(const struct resolver_lookup *lookup)
 
 /* ---- why there is no address ---- */
 
-static void list_candidates(const struct resolver_lookup *lookup, struct buffer *out)
+static void list_candidates(const struct resolver_lookup *lookup, const char *before,
+                            struct buffer *out)
 {
     size_t named = 0, more = 0;
 
@@ -823,7 +886,7 @@ static void list_candidates(const struct resolver_lookup *lookup, struct buffer 
             continue;
         }
         char *name = candidate_text(lookup, i);
-        buffer_printf(out, "%s%s", named++ == 0 ? "; also as " : ", ", name);
+        buffer_printf(out, "%s%s", named++ == 0 ? before : ", ", name);
         free(name);
     }
     if (more != 0)
@@ -836,8 +899,9 @@ int resolver_error(const struct resolver_lookup *lookup, struct error *error)
     struct buffer also = {0};
 
     if (lookup->none) {
-        list_candidates(lookup, &also);
-        error_set(error, ERROR_UNREACHABLE, "name \"%s\" not found (%s: %s%s)", lookup->name,
+        list_candidates(lookup, lookup->none_as_it_stands ? "; also as " : " for ", &also);
+        error_set(error, ERROR_UNREACHABLE, "name \"%s\" %s (%s: %s%s)", lookup->name,
+                  lookup->none_as_it_stands ? "not found" : "gets no answer",
                   servers[lookup->none_server].text, lookup->none_reason, buffer_string(&also));
         buffer_free(&also);
         return -1;

@@ -91,10 +91,12 @@ struct resolver_lookup {
         bool pending;    /* not answered, and not given up */
         unsigned step;   /* which server in which round */
         uint32_t latest; /* the question asked last */
-        int64_t next_at; /* when the next server gets its turn */
+        int64_t next_at; /* when the next server gets its turn, ... */
+        int64_t until;   /* ... which none gets from then on */
     } kinds[2];
     bool none;               /* some server said that there is no such name, or no address: */
-    uint8_t none_server;     /* which, ... */
+    bool none_as_it_stands;  /* of the name itself, else in a search domain; ... */
+    uint8_t none_server;     /* ... which server, ... */
     char none_reason[16];    /* ... and which of both */
     bool refused;            /* some server could not or would not answer: */
     uint8_t refused_server;  /* which, ... */

@@ -102,7 +102,7 @@ enum { NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED };
 enum { AA = 0x0400, TC = 0x0200, RA = 0x0080 };
 
 struct answer {
-    uint8_t data[2048];
+    uint8_t data[65535];
     size_t length;
 };
 
@@ -327,9 +327,11 @@ static void assert_known(const char *hosts, const char *name, const char *addres
 
 static void test_hosts(void **state)
 {
-    static const char hosts[] = "127.0.0.1 localhost\n10.0.0.1\tLXD lxd.lan # lxd2\n"
-                                "  fd00::1 other lxd#x\n10.0.0.3 lxd\nfe80::1%eth0 lxd\n10.1 lxd\n"
-                                "10.0.0.4 # lxd\n10.0.0.5\n10.0.0.1 lxd\r\n10.0.0.9 last";
+    static const char hosts[] =
+        "127.0.0.1 localhost\n10.0.0.1\tLXD lxd.lan # lxd2\n"
+        "  fd00::1 other lxd#x\n10.0.0.3 lxd\nfe80::1%eth0 lxd\n10.1 lxd\n"
+        "10.0.0.4 # lxd\n10.0.0.5\n10.0.0.1 lxd\r\n\n \t\n#\n"
+        "0000:0000:0000:0000:0000:0000:0000:0000:0000:10.0.0.8 lxd\n10.0.0.9 last";
 
     (void)state;
     assert_known(hosts, "lxd", "10.0.0.1 fd00::1 10.0.0.3");
@@ -385,13 +387,11 @@ static void test_question(void **state)
 }
 
 /* In which order a name is asked for, where nothing is found. */
-static void assert_order(const char *options, const char *name, const char *order)
+static void assert_asked(const char *resolv_conf, const char *name, const char *order)
 {
-    char *text =
-        mem_printf("nameserver 10.0.0.2\nsearch a.test .b.test.\noptions no-aaaa %s\n", options);
     struct buffer asked = {0};
 
-    start(text, name);
+    start(resolv_conf, name);
     while (fixture.lookup.state == RESOLVER_ASKING) {
         uint8_t query[RESOLVER_MAX_QUERY];
         char wire_name[256];
@@ -407,8 +407,25 @@ static void assert_order(const char *options, const char *name, const char *orde
     }
     assert_string_equal(buffer_string(&asked), order);
     buffer_free(&asked);
-    free(text);
     finish();
+}
+
+static void assert_order(const char *options, const char *name, const char *order)
+{
+    char *text =
+        mem_printf("nameserver 10.0.0.2\nsearch a.test .b.test.\noptions no-aaaa %s\n", options);
+
+    assert_asked(text, name, order);
+    free(text);
+}
+
+/* With the root among the domains, first. */
+static void assert_root(const char *more, const char *name, const char *order)
+{
+    char *text = mem_printf("nameserver 10.0.0.2\nsearch . %s\noptions no-aaaa\n", more);
+
+    assert_asked(text, name, order);
+    free(text);
 }
 
 static void test_search(void **state)
@@ -419,6 +436,9 @@ static void test_search(void **state)
     assert_order("ndots:2", "lxd.lan", "lxd.lan.a.test. lxd.lan.b.test. lxd.lan. ");
     assert_order("ndots:0", "lxd", "lxd. lxd.a.test. lxd.b.test. ");
     assert_order("", "lxd.", "lxd. ");
+    assert_root("", "lxd", "lxd. ");
+    assert_root("a.test", "lxd", "lxd. lxd.a.test. ");
+    assert_root("a.test", "lxd.lan", "lxd.lan. lxd.lan.a.test. ");
     assert_order("", "_lxd.local", "_lxd.local. _lxd.local.a.test. _lxd.local.b.test. ");
 }
 
@@ -563,7 +583,7 @@ static void test_sentences(void **state)
     answer_code("10.0.0.2 A lxd.", RA | REFUSED);
     assert_failed("name \"lxd\" not found (nameserver 10.0.0.2 answers REFUSED)");
     assert_int_equal(fixture.lookup.log.count, 1);
-    assert_string_equal(fixture.lookup.log.items[0], "10.0.0.2, asked for lxd A: REFUSED");
+    assert_string_equal(fixture.lookup.log.items[0], "nameserver 10.0.0.2, asked for lxd A: REFUSED");
     finish();
 
     start("nameserver 10.0.0.2\noptions attempts:1 no-aaaa\n", "lxd.");
@@ -582,6 +602,19 @@ static void test_sentences(void **state)
     answer_code("10.0.0.2 A lxd.", RA | NXDOMAIN);
     assert_failed("name \"lxd\" not found (10.0.0.2: NXDOMAIN; also as lxd.a, lxd.b, lxd.c and 2 "
                   "more)");
+    finish();
+}
+
+/* Nobody has said anything of the name itself. */
+static void test_sentence_of_another_name(void **state)
+{
+    (void)state;
+    start("search a b\nnameserver 10.0.0.2\noptions attempts:1 timeout:1 no-aaaa\n", "lxd.lan");
+    pass(1000);
+    answer_code("10.0.0.2 A lxd.lan.a.", RA | NXDOMAIN);
+    answer_code("10.0.0.2 A lxd.lan.b.", RA | NXDOMAIN);
+    pass(1000);
+    assert_failed("name \"lxd.lan\" gets no answer (10.0.0.2: NXDOMAIN for lxd.lan.a, lxd.lan.b)");
     finish();
 }
 
@@ -645,6 +678,37 @@ static void test_rounds(void **state)
     assert_int_equal(fixture.lookup.state, RESOLVER_ASKING);
     answer_address("10.0.0.2 A lxd.", "10.0.0.1");
     assert_found("10.0.0.1");
+    finish();
+}
+
+/* A server that drops questions for AAAA does not keep the search from reaching the name. */
+static void test_silence_to_one_family(void **state)
+{
+    (void)state;
+    start(TWO_SERVERS "search a.test b.test\noptions ndots:5\n", "lxd.lan");
+    answer_code("10.0.0.2 A lxd.lan.a.test.", RA | NXDOMAIN);
+    assert_int_equal(pass(0), START + 500);
+    pass(500);
+    answer_code("10.0.0.2 A lxd.lan.b.test.", RA | NXDOMAIN);
+    pass(499);
+    assert_int_equal(find("10.0.0.2 A lxd.lan."), -1);
+    pass(1);
+    answer_address("10.0.0.2 A lxd.lan.", "10.0.0.1");
+    assert_found("10.0.0.1");
+    finish();
+    /* Where it is only the address that is lacking, the next server may have the other one. */
+    start(TWO_SERVERS, "lxd.");
+    answer_code("10.0.0.2 A lxd.", RA);
+    pass(1000);
+    answer_address("10.0.0.3 AAAA lxd.", "fd00::1");
+    assert_found("fd00::1");
+    finish();
+    /* One that refuses leaves the other server its turn. */
+    start(TWO_SERVERS, "lxd.");
+    answer_code("10.0.0.2 A lxd.", RA | NXDOMAIN);
+    answer_code("10.0.0.2 AAAA lxd.", RA | SERVFAIL);
+    answer_address("10.0.0.3 AAAA lxd.", "fd00::1");
+    assert_found("fd00::1");
     finish();
 }
 
@@ -776,6 +840,79 @@ static void test_alias_in_a_circle(void **state)
     finish();
 }
 
+/* An address behind so many pointers, which stand in the data of a record of another type. */
+static void give_chain(unsigned pointers)
+{
+    int question = need("10.0.0.2 A lxd.");
+    struct answer answer = begin_answer(question, RA);
+    const uint8_t text[] = {0, 16, 0, 1, 0, 0, 0, 60, 0, (uint8_t)(2 * (pointers - 1))};
+    const uint8_t address[] = {0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 10, 0, 0, 1};
+    size_t target = 12;
+
+    append(&answer, "\xc0\x0c", 2);
+    append(&answer, text, sizeof text);
+    for (unsigned i = 0; i < pointers; i++) {
+        size_t here = answer.length;
+
+        append(&answer, (uint8_t[]){(uint8_t)(0xc0 | target >> 8), (uint8_t)target}, 2);
+        target = here;
+    }
+    append(&answer, address, sizeof address);
+    answer.data[7] = 2;
+    give(question, &answer);
+}
+
+static void test_chain_of_pointers(void **state)
+{
+    (void)state;
+    start(TWO_SERVERS, "lxd.");
+    give_chain(128);
+    assert_found("10.0.0.1");
+    finish();
+    start(TWO_SERVERS, "lxd.");
+    give_chain(129);
+    need("10.0.0.3 A lxd.");
+    finish();
+}
+
+/* As many records as fit into a message, and aliases that are read backwards. */
+static void give_flood(char aliases)
+{
+    static const uint8_t other[] = {0, 0, 1, 0, 1, 0, 0, 0, 60, 0, 0};
+    static struct answer answer;
+    int question = need("10.0.0.2 A lxd.");
+    char owner[] = "a", target[] = "b";
+
+    answer = begin_answer(question, RA);
+    target[0] = (char)('a' + aliases);
+    append_address(&answer, target, "10.0.0.1");
+    for (char i = (char)(aliases - 1); i >= 0; i--) {
+        owner[0] = (char)('a' + i);
+        target[0] = (char)('b' + i);
+        append_alias(&answer, owner, target);
+    }
+    append_alias(&answer, "", "a");
+    for (int i = 0; i < 5000; i++)
+        append(&answer, other, sizeof other);
+    unsigned count = answer.data[7] + 5000U;
+    answer.data[6] = (uint8_t)(count >> 8);
+    answer.data[7] = (uint8_t)count;
+    give(question, &answer);
+}
+
+static void test_flood_of_records(void **state)
+{
+    (void)state;
+    start(TWO_SERVERS, "lxd.");
+    give_flood(1);
+    assert_found("10.0.0.1");
+    finish();
+    start(TWO_SERVERS, "lxd.");
+    give_flood(8);
+    need("10.0.0.3 A lxd.");
+    finish();
+}
+
 static void test_many_addresses(void **state)
 {
     (void)state;
@@ -887,10 +1024,12 @@ int main(void)
         cmocka_unit_test(test_header_alone),
         cmocka_unit_test(test_search_goes_on),
         cmocka_unit_test(test_sentences),
+        cmocka_unit_test(test_sentence_of_another_name),
         cmocka_unit_test(test_silence),
         cmocka_unit_test(test_late_answer),
         cmocka_unit_test(test_second_says_no),
         cmocka_unit_test(test_rounds),
+        cmocka_unit_test(test_silence_to_one_family),
         cmocka_unit_test(test_late_answer_to_an_earlier_name),
         cmocka_unit_test(test_late_refusal),
         cmocka_unit_test(test_everything_silent),
@@ -899,6 +1038,8 @@ int main(void)
         cmocka_unit_test(test_aliases),
         cmocka_unit_test(test_alias_to_nothing),
         cmocka_unit_test(test_alias_in_a_circle),
+        cmocka_unit_test(test_chain_of_pointers),
+        cmocka_unit_test(test_flood_of_records),
         cmocka_unit_test(test_many_addresses),
         cmocka_unit_test(test_not_ours),
         cmocka_unit_test(test_cut_short),
