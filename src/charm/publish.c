@@ -120,8 +120,8 @@ struct publisher {
     const struct juju_transport *juju;
     const struct servers *servers;
     const struct wishes *wishes;
-    struct strings certificates; /* each server's, as it is published */
-    struct nodes known;          /* all that we have published so far */
+    char **certificates; /* each server's, as it is published */
+    struct nodes known;  /* all that we have published so far */
 };
 
 static void add_version(cJSON *settings)
@@ -234,7 +234,7 @@ static char *compose_nodes(const struct relation *relation, const struct answer 
         if (server->state == SERVER_UNKNOWN)
             continue;
         add_trusted(&fingerprints, server, answer, publisher->wishes);
-        add_server(&nodes, server, &fingerprints, publisher->certificates.items[i]);
+        add_server(&nodes, server, &fingerprints, publisher->certificates[i]);
         strings_free(&fingerprints);
     }
     char *value = databag_nodes(&nodes);
@@ -326,14 +326,15 @@ static int publish_https(struct answer *answer, const struct relation *relation,
     return result;
 }
 
-static void add_certificates(struct strings *certificates, const struct servers *servers)
+static char **certificates_of(const struct servers *servers)
 {
-    for (size_t i = 0; i < servers->count; i++) {
-        const struct server *server = &servers->items[i];
+    char **certificates = mem_alloc(servers->count * sizeof *certificates);
 
-        strings_take(certificates,
-                     server->state != SERVER_UNKNOWN ? server_certificate(server) : mem_string(""));
+    for (size_t i = 0; i < servers->count; i++) {
+        if (servers->items[i].state != SERVER_UNKNOWN)
+            certificates[i] = server_certificate(&servers->items[i]);
     }
+    return certificates;
 }
 
 static void log_written(const struct answers *answers, const struct relations *relations,
@@ -359,7 +360,7 @@ int publish(struct answers *answers, const struct relations *relations,
 
     if (servers_observed(servers) == 0)
         return 0;
-    add_certificates(&publisher.certificates, servers);
+    publisher.certificates = certificates_of(servers);
     if (!servers_are_observed(servers))
         relations_known_nodes(relations, &publisher.known);
     for (size_t i = 0; i < relations->count && result == 0; i++) {
@@ -371,7 +372,9 @@ int publish(struct answers *answers, const struct relations *relations,
                          : publish_api(&answers->items[i], relation, &publisher, error);
     }
     log_written(answers, relations, juju);
-    strings_free(&publisher.certificates);
+    for (size_t i = 0; i < servers->count; i++)
+        free(publisher.certificates[i]);
+    free(publisher.certificates);
     nodes_free(&publisher.known);
     return result;
 }

@@ -129,13 +129,19 @@ static void start_tls(struct lxd_client *client)
     stream_start(&client->stream, &client->endpoint, &configuration, client->deadline);
 }
 
-static int64_t deadline_for(const struct lxd_client *client, enum subject subject)
+/* Of a request that is waited for from `start` on. */
+static int64_t deadline_from(const struct lxd_client *client, enum subject subject, int64_t start)
 {
-    int64_t now = net_clock_ms(), left = client->deadline - now;
+    int64_t left = client->deadline - start;
 
     if (!is_change(subject))
-        return now + smaller(LXD_REQUEST_MS, left);
-    return now + smaller(client->held_up ? LXD_HELD_UP_MS : LXD_REQUEST_MS, left / 2);
+        return start + smaller(LXD_REQUEST_MS, left);
+    return start + smaller(client->held_up ? LXD_HELD_UP_MS : LXD_REQUEST_MS, left / 2);
+}
+
+static int64_t deadline_for(const struct lxd_client *client, enum subject subject)
+{
+    return deadline_from(client, subject, net_clock_ms());
 }
 
 /*
@@ -183,7 +189,7 @@ static int finish_opening(struct lxd_client *client, struct error *error)
         connection->stream = stream_http(&client->stream);
         for (size_t i = 0; i < client->sent; i++)
             client->queue[i].until =
-                smaller(client->stream.opened + LXD_REQUEST_MS, client->deadline);
+                deadline_from(client, client->queue[i].subject, client->stream.opened);
     }
     connection->closed = false;
     connection->pending = (unsigned)client->sent;
@@ -438,9 +444,9 @@ size_t lxd_wait(struct lxd_client *const clients[], size_t count)
     size_t first, ready;
 
     while ((ready = find_ready(clients, count, entries, &first)) == count && first != count) {
-        int polled = net_poll(entries, count, clients[first]->queue[0].until);
+        int64_t until = clients[first]->queue[0].until;
 
-        if (polled <= 0) {
+        if (net_clock_ms() >= until || net_poll(entries, count, until) <= 0) {
             ready = first;
             break;
         }
@@ -467,12 +473,13 @@ static int receive_once(struct lxd_client *client, const struct http_sink *sink,
         return -1;
     if (client->sent == 0 && send_asked(client, 1, error) != 0)
         return tell(client, error);
-    int64_t deadline = deadline_for(client, request->subject), first = request->until;
+    int64_t first = request->until, deadline;
     int64_t soonest = net_clock_ms() + LXD_TAKE_MS; /* what is here already is taken */
     if (first < soonest)
         first = soonest;
-    if (deadline < first)
-        deadline = first;
+    deadline = first;
+    if (request->subject == CERTIFICATES && deadline < deadline_for(client, CERTIFICATES))
+        deadline = deadline_for(client, CERTIFICATES);
     if (http_receive(&client->connection, first, deadline, sink, response, error) != 0)
         return tell(client, error);
     return 0;

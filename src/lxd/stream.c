@@ -10,6 +10,8 @@
 
 #include "base/random.h"
 
+#define TAKEN 64 /* receives in a row, of 16 KiB at most */
+
 static void fill_random(void *context, void *out, size_t length)
 {
     (void)context;
@@ -99,17 +101,25 @@ static ssize_t receive_now(struct stream *stream)
     return count;
 }
 
+/* Hand the engine what lies in the socket, without end where the peer sends as fast as this reads;
+ * so TAKEN receives at most. Returns what the last recv did, and 1 where none was due. */
+static ssize_t receive_waiting(struct stream *stream)
+{
+    ssize_t count = 1;
+    size_t room;
+
+    for (unsigned i = 0; i < TAKEN && count > 0 && (tls_input(&stream->tls, &room), room != 0); i++)
+        count = receive_now(stream);
+    return count;
+}
+
 /* The socket failed with code. Where the peer said why before, in an alert that still lies in the
  * socket's buffer, that is the better error. */
 static int broken(struct stream *stream, int code, struct error *error)
 {
     const char *during = phase(stream);
-    size_t room;
 
-    while (tls_input(&stream->tls, &room), room != 0) {
-        if (receive_now(stream) <= 0)
-            break;
-    }
+    receive_waiting(stream);
     if (tls_origin(&stream->tls) == TLS_ORIGIN_PEER ||
         tls_origin(&stream->tls) == TLS_ORIGIN_ANYBODY)
         return tls_error(stream, error);
@@ -396,8 +406,9 @@ void stream_open(struct stream *const streams[], size_t count)
             if (!stream->opening)
                 continue;
             bool dialling = stream->phase == STREAM_DIALLING;
-            bool ready = !dialling && net_watch_is_ready(&watch, stream->number);
-            if (dialling || ready || net_clock_ms() >= stream->deadline)
+            bool late = net_clock_ms() >= stream->deadline; /* also while something keeps coming */
+            bool ready = !dialling && !late && net_watch_is_ready(&watch, stream->number);
+            if (dialling || ready || late)
                 go_on(stream, &watch, ready);
         }
     }
@@ -454,13 +465,10 @@ bool stream_has_input(struct stream *stream)
 {
     size_t room;
 
-    while (tls_input(&stream->tls, &room), room != 0) {
-        ssize_t count = receive_now(stream);
-
-        if (count < 0)
-            return !is_temporary(errno); /* the read says what it is */
-    }
-    return true;
+    if (receive_waiting(stream) < 0)
+        return !is_temporary(errno); /* the read says what it is */
+    tls_input(&stream->tls, &room);
+    return room == 0;
 }
 
 void stream_close(struct stream *stream)
