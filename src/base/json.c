@@ -91,7 +91,7 @@ int json_parse(cJSON **value, const char *text, size_t length, const char *what,
         *value = cJSON_ParseWithLengthOpts(text, length, &end, false);
         if (*value != NULL && is_white_space(end, text + length))
             return 0;
-        cJSON_Delete(*value);
+        json_wipe(*value);
         *value = NULL;
     }
     return error_set(error, kind, "%s is not JSON (near byte %zu)", what, (size_t)(end - text));
@@ -134,11 +134,18 @@ const cJSON *json_object(const cJSON *object, const char *name)
  * again, and give it back. */
 char *json_print(const cJSON *value)
 {
-    char text[PRINTED];
+    char text[PRINTED], *printed;
 
-    if (cJSON_PrintPreallocated((cJSON *)value, text, sizeof text, false))
-        return mem_string(text);
-    return cJSON_PrintUnformatted(value);
+    if (cJSON_PrintPreallocated((cJSON *)value, text, sizeof text, false)) {
+        size_t length = strlen(text);
+
+        printed = mem_string_n(text, length);
+        bytes_wipe(text, length);
+    } else {
+        printed = cJSON_PrintUnformatted(value);
+        bytes_wipe(text, sizeof text);
+    }
+    return printed;
 }
 
 /* The depth is bounded by the parser's. */

@@ -24,8 +24,9 @@ enum sandbox_kind {
  * A denied system call fails with ENOSYS, as on a kernel that does not have it: libc may make one
  * for what stands in a file. What nobody makes by mistake (programs, processes, code, other
  * people's memory, mounts, ...) ends the process: "system call N is denied by the sandbox" on
- * stderr and exit status 1 here, SIGSYS in a program that was started. Files that may not be opened
- * are EACCES. Returns NULL, or which part this kernel does not offer; the others are in force then.
+ * stderr and exit status 1 here, SIGSYS in a program that was started. With SANDBOX_PROGRAMS, files
+ * that may not be opened are EACCES. Returns NULL, or which part this kernel does not offer; the
+ * others are in force then.
  */
 const char *sandbox_enter(enum sandbox_kind kind);
 

@@ -30,9 +30,8 @@ struct lxd_client;
 
 /*
  * Connecting to one server, or to several at the same time: start each, connect them all, take the
- * outcome of each. Shaking hands included this takes 5 s at most, and not past deadline, a
- * net_clock_ms value that bounds the client's whole life; lxd_start resolves the name before, which
- * takes its own time. lxd_opened returns -1 where it failed; the client is closed and NULL then. On
+ * outcome of each. Looking up the name and shaking hands included this takes 5 s at most, and not
+ * past deadline, a net_clock_ms value that bounds the client's whole life. lxd_opened returns -1 where it failed; the client is closed and NULL then. On
  * success it is the caller's (lxd_close). A pinned certificate out of its dates is accepted and
  * noted: lxd_warning.
  *
@@ -84,9 +83,9 @@ void lxd_close(struct lxd_client *client); /* NULL is fine; sends close_notify *
  * What is asked between lxd_start and lxd_connect leaves with the last flight of the handshake.
  *
  * Asking never waits: what does not fit on its way (16 KiB) leaves as answers come in. Each answer
- * has to begin within LXD_REQUEST_MS after its request has left and the answer before it has come,
- * or within half of the time that is left for a change, so that asking for the outcome has its
- * turn.
+ * has to be here within LXD_REQUEST_MS after its request has left and the answer before it has come
+ * (a list of certificates: to begin), or within half of the time that is left for a change, so that
+ * asking for the outcome has its turn.
  *
  * Where the connection ends, the next answer connects anew, and all that has no answer yet is sent
  * again, in its order. The answer that a failed connection was waited for is an error, but for one

@@ -381,10 +381,12 @@ void http_compose(struct buffer *text, const char *host, const char *method, con
 }
 
 /* Is it only that the connection lay idle for too long? */
-static int broken(struct http_connection *connection, bool answered, int64_t deadline)
+static int broken(struct http_connection *connection, bool answered, int64_t deadline,
+                  const struct error *error)
 {
     connection->closed = true;
-    connection->stale = connection->used && !answered && net_clock_ms() < deadline;
+    connection->stale = connection->used && !answered && error->kind == ERROR_UNREACHABLE &&
+                        net_clock_ms() < deadline;
     return -1;
 }
 
@@ -393,7 +395,7 @@ int http_send(struct http_connection *connection, const struct buffer *text, int
 {
     if (connection->stream.write(connection->stream.context, text->data, text->length, deadline,
                                  error) != 0)
-        return broken(connection, false, deadline);
+        return broken(connection, false, deadline, error);
     connection->pending++;
     return 0;
 }
@@ -414,7 +416,7 @@ int http_receive(struct http_connection *connection, int64_t first, int64_t dead
     *response = (struct http_response){0};
     if (read_response(&reader, &head) != 0) {
         buffer_wipe(&response->body);
-        return broken(connection, reader.answered, first);
+        return broken(connection, reader.answered, first, error);
     }
     response->status = head.status;
     connection->used = true;

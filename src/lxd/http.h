@@ -60,9 +60,9 @@ void http_compose(struct buffer *text, const char *host, const char *method, con
  *
  * ERROR_UNREACHABLE where the connection ends too early (the text is the reason alone), or what the
  * stream says; ERROR_NONSENSE for all else that is no complete HTTP/1.1 response within the bounds,
- * in words to follow "LXD at <endpoint> ". The connection is closed then, and what came is wiped.
- * It is stale where it had served before and ended, before the deadline, without a single byte of
- * this response: the caller may reconnect and try once more.
+ * in words to follow "LXD at <endpoint> ". The connection is closed then, and what came of the body
+ * is wiped. It is stale where it had served before and ended, before the deadline, without a single
+ * byte of this response: the caller may reconnect and try once more.
  */
 int http_send(struct http_connection *connection, const struct buffer *text, int64_t deadline,
               struct error *error);

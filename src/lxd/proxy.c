@@ -14,6 +14,7 @@
 #define BLANKS " \t\r\n"
 #define SEPARATORS BLANKS ","
 #define DIGITS "0123456789"
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define OPTION "juju-https-proxy"
 
 /* ---- the proxy ---- */
@@ -40,6 +41,8 @@ static char *cut_port(char **host)
             return NULL;
         }
         *end++ = '\0';
+        if (*end != '\0' && *end != ':')
+            **host = '\0';
     }
     char *colon = strchr(end, ':');
     if (colon == NULL || strchr(colon + 1, ':') != NULL)
@@ -69,11 +72,12 @@ static size_t decode(char *text)
     return (size_t)(out - text);
 }
 
+/* What has other characters is no scheme (RFC 3986 3.1), and may be a password. */
 static int parse_scheme(char **text, struct error *error)
 {
-    char *separator = strstr(*text, "://");
+    char *separator = *text + strspn(*text, LETTERS DIGITS "+.-");
 
-    if (separator == NULL)
+    if (strncmp(separator, "://", 3) != 0)
         return 0;
     *separator = '\0';
     if (strcasecmp(*text, "http") != 0)
@@ -81,6 +85,13 @@ static int parse_scheme(char **text, struct error *error)
                          OPTION ": a proxy of kind %.20s:// is not supported, only http://", *text);
     *text = separator + 3;
     return 0;
+}
+
+static bool is_ascii(const char *text)
+{
+    while (*text != '\0' && (unsigned char)*text < 0x80)
+        text++;
+    return *text == '\0';
 }
 
 /* text is spoilt. */
@@ -101,10 +112,15 @@ static int parse(struct proxy *proxy, char *text, struct error *error)
     size_t length = strlen(text);
     if (length != 0 && text[length - 1] == '/')
         text[--length] = '\0';
+    bool brackets = *text == '[';
     char *port = cut_port(&text);
     unsigned long number = port != NULL ? parse_port(port) : DEFAULT_PORT;
+    if (!is_ascii(text))
+        return error_set(error, ERROR_INPUT,
+                         OPTION ": a name with letters outside ASCII: write it as xn--..., as DNS "
+                                "has it");
     if (*text == '\0' || strlen(text) >= sizeof proxy->host || text[strcspn(text, "/?#" BLANKS)] ||
-        number == 0)
+        number == 0 || (strchr(text, ':') != NULL && !brackets))
         return error_set(error, ERROR_INPUT, OPTION ": it is not of the form http://host:port");
     snprintf(proxy->host, sizeof proxy->host, "%s", text);
     proxy->port = (uint16_t)number;
@@ -176,13 +192,20 @@ static bool contains_address(char *item, const char *host)
 static bool covers(char *item, const struct endpoint *endpoint)
 {
     const char *host = endpoint->host;
-    size_t length = strlen(host);
+    size_t length = strlen(host), end = strlen(item);
+    char *bracket = *item == '[' ? strstr(item, "]/") : NULL;
 
-    if (strcmp(item, "*") == 0)
-        return true;
+    if (end > 1 && item[end - 1] == '.')
+        item[end - 1] = '\0';
+    if (bracket != NULL) { /* [fd00::]/8 */
+        memmove(bracket, bracket + 1, strlen(bracket));
+        item++;
+    }
     const char *port = cut_port(&item);
     if (port != NULL && parse_port(port) != endpoint->port)
         return false;
+    if (strcmp(item, "*") == 0)
+        return true;
     if (item[0] == '*' && item[1] == '.')
         item++;
     if (item[0] == '.')
@@ -234,6 +257,11 @@ int proxy_status(const struct buffer *answer)
     if (end == NULL)
         return answer->length < PROXY_MAX_ANSWER ? 0 : -1;
     int status = (text[9] - '0') * 100 + (text[10] - '0') * 10 + (text[11] - '0');
+    if (status / 100 == 1) { /* the answer follows (RFC 9110 15.2) */
+        end += 4;
+        return proxy_status(
+            &(struct buffer){(char *)end, (size_t)(text + answer->length - end), 0});
+    }
     /* What refuses has a body to say why. */
     return status / 100 == 2 && end + 4 != text + answer->length ? -1 : status;
 }

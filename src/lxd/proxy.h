@@ -30,8 +30,8 @@ void proxy_wipe(struct proxy *proxy);
 /*
  * Does a list as of no_proxy except the endpoint? Its items are separated by commas or blanks: a
  * name (the same), ".suffix" or "*.suffix" (names that end so), "*" (everything), an address, or
- * addresses as 10.0.0.0/8 or fd00::/8. Brackets around an IPv6 address are fine; a port behind an
- * item restricts it to that port.
+ * addresses as 10.0.0.0/8 or fd00::/8. Brackets around an IPv6 address are fine, and a final dot; a
+ * port behind an item restricts it to that port.
  */
 bool proxy_excepts(const char *list, const struct endpoint *endpoint);
 

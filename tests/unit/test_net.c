@@ -114,8 +114,9 @@ static void names_that_do_not_resolve(void **state)
                 "nameserver 127.255.255.254 does not answer (connection refused)");
     net_take_log(&log);
     assert_int_equal(log.count, 4); /* of both families, twice */
-    assert_string_equal(log.items[0], "127.255.255.254, asked for no-such-host.invalid A: "
-                                      "connection refused");
+    assert_string_equal(log.items[0],
+                        "nameserver 127.255.255.254, asked for no-such-host.invalid A: "
+                        "connection refused");
     strings_free(&log);
     net_take_log(&log);
     assert_int_equal(log.count, 0);

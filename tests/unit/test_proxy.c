@@ -40,13 +40,15 @@ static void test_forms(void **state)
     assert_proxy("http://user:password@squid:3128", "squid", 3128, "dXNlcjpwYXNzd29yZA==");
     assert_proxy("user:p%40ss%3a%2fword%@squid:3128", "squid", 3128, "dXNlcjpwQHNzOi93b3JkJQ==");
     assert_proxy("http://user@squid:3128", "squid", 3128, "dXNlcjo=");
+    assert_proxy("user:a://b@squid", "squid", 80, "dXNlcjphOi8vYg==");
 }
 
 static void test_refused(void **state)
 {
     static const char *const bad[] = {
-        "http://",  "http://:3128", "http://squid:0",    "squid:65536", "squid:x",       "squid:",
-        "squid:+1", "squid/path",   "http://hush:hush@", "a b:3128",    "http://[::1:80"};
+        "http://",        "http://:3128", "http://squid:0", "squid:65536",       "squid:x",
+        "squid:",         "squid:+1",     "squid/path",     "http://hush:hush@", "a b:3128",
+        "http://[::1:80", "fd00::9",      "fd00::9:3128",   "[::1]hush:3128",    "a:hush://squid"};
     struct proxy proxy;
     struct error error;
 
@@ -61,6 +63,9 @@ static void test_refused(void **state)
     assert_int_equal(proxy_parse(&proxy, "socks5://user:hush@squid:1080", &error), -1);
     assert_string_equal(error.text, "juju-https-proxy: a proxy of kind socks5:// is not supported, "
                                     "only http://");
+    assert_int_equal(proxy_parse(&proxy, "http://sq\xc3\xbcid:3128", &error), -1);
+    assert_string_equal(error.text, "juju-https-proxy: a name with letters outside ASCII: write it "
+                                    "as xn--..., as DNS has it");
 }
 
 static void assert_exception(const char *list, const char *text, bool expected)
@@ -106,6 +111,13 @@ static void test_exceptions(void **state)
     assert_exception("[fd42::1]", "[fd42::1]", true);
     assert_exception("[fd42::1]:8443", "[fd42::1]", true);
     assert_exception("[fd42::1]:443", "[fd42::1]", false);
+    assert_exception("[fd00::]/8", "[fd42::1]", true);
+    assert_exception("[fd00::]/16", "[fd42::1]", false);
+    assert_exception("*:8443", "lxd.lan", true);
+    assert_exception("*:443", "lxd.lan", false);
+    assert_exception("lxd.lan.", "lxd.lan", true);
+    assert_exception(".lan.", "lxd.lan", true);
+    assert_exception(".", "lxd.lan", false);
 }
 
 static void test_request(void **state)
@@ -158,6 +170,8 @@ static void test_status(void **state)
     assert_status("HTTP/1.1 2x0\r\n\r\n", -1);
     assert_status("HTTP/1.1 2000 OK\r\n\r\n", -1);
     assert_status("HTTP/1.1 200\tOK\r\n\r\n", -1);
+    assert_status("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", 200);
+    assert_status("HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\nHTTP/1.1 403 No\r\n\r\n", 403);
 
     buffer_append_string(&answer, "HTTP/1.1 403 Forbidden\r\n\r\n<html>");
     assert_int_equal(proxy_status(&answer), 403);
