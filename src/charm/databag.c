@@ -410,17 +410,42 @@ void nodes_sort(struct nodes *nodes)
         qsort(nodes->items, nodes->count, sizeof *nodes->items, compare_nodes);
 }
 
-char *databag_nodes(struct nodes *nodes)
+static char *print_nodes(const struct nodes *nodes)
 {
     cJSON *list = cJSON_CreateArray();
 
-    nodes_sort(nodes);
     for (size_t i = 0; i < nodes->count; i++)
         cJSON_AddItemReferenceToArray(list, nodes->items[i]);
     return print(list);
 }
 
+char *databag_nodes(struct nodes *nodes)
+{
+    nodes_sort(nodes);
+    char *text = print_nodes(nodes);
+    while (databag_length(text) > DATABAG_MAX_NODES) {
+        for (size_t half = nodes->count / 2; nodes->count > half;)
+            cJSON_Delete(nodes->items[--nodes->count]);
+        free(text);
+        text = print_nodes(nodes);
+    }
+    return text;
+}
+
 /* ---- our values ---- */
+
+size_t databag_length(const char *text)
+{
+    size_t length = 0;
+
+    for (; *text != '\0'; text++) {
+        if (strchr("\"\\\b\f\n\r\t", *text) != NULL)
+            length += 2;
+        else
+            length += (unsigned char)*text < ' ' || strchr("&<>", *text) != NULL ? 6 : 1;
+    }
+    return length;
+}
 
 char *databag_registered(const struct strings *texts)
 {

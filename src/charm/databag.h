@@ -22,6 +22,7 @@
 #define DATABAG_VERSION "1.0"
 #define DATABAG_MAX_ENTRIES 1000       /* of one relation, whatever they hold */
 #define DATABAG_MAX_TEXT (1024 * 1024) /* bytes of all of them, as JSON prints them */
+#define DATABAG_MAX_NODES (4 << 20)    /* bytes of the nodes, as Juju gives them back */
 #define DATABAG_MAX_REASON 200         /* bytes of one reason */
 #define DATABAG_MAX_REJECTIONS 1000    /* that are listed */
 
@@ -62,6 +63,7 @@ struct rejection {
     char *reason;         /* owned */
     const char *unit;     /* borrowed; NULL for the application's */
     long index;           /* of the entry; -1: it is about all of the member's */
+    bool let_in;          /* though to less than was asked for */
 };
 
 /* Zero-initialise. */
@@ -102,8 +104,13 @@ void node_fingerprints(const cJSON *node, struct strings *fingerprints);
 void nodes_sort(struct nodes *nodes); /* by endpoint */
 void nodes_free(struct nodes *nodes);
 
+/* Bytes of a text as a JSON string; so relation-get gives our databag back, and Juju escapes what
+ * HTML would take for its own. */
+size_t databag_length(const char *text);
+
 /* Values of our databag, owned by the caller (free). */
-char *databag_nodes(struct nodes *nodes); /* sorted by endpoint */
+/* Sorted by endpoint. Of more than DATABAG_MAX_NODES the last ones are taken out of `nodes`. */
+char *databag_nodes(struct nodes *nodes);
 char *databag_registered(const struct strings *texts);
 char *databag_rejected(const struct rejections *rejections); /* sorted; "" for none: no such key */
 

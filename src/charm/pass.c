@@ -269,7 +269,7 @@ static void take_leave(struct pass *pass, const struct endpoint *endpoint, size_
         servers_apply(&servers, &terms, deadline);
         juju_log_lines(pass->juju, JUJU_LOG_INFO, &servers.items[0].changes,
                        "changes were made in LXD");
-        is_clean = servers_trouble(&servers) == NULL && servers_due(&servers) == 0;
+        is_clean = servers_trouble(&servers) == NULL && plan_undone(&servers.items[0].plan) == 0;
     }
     if (!is_clean)
         note_left(pass, count, endpoint->url, told(&servers.items[0]));
@@ -309,11 +309,33 @@ static bool has_ours(const struct pass *pass, const struct server *server)
     return false;
 }
 
+/* An endpoint that leads to another LXD than before, which has nothing of ours: the first one may.
+ */
+static void note_moved(struct pass *pass)
+{
+    struct nodes remembered = {0};
+
+    recall_servers(pass, &remembered);
+    for (size_t i = 0; i < pass->servers.count; i++) {
+        const struct server *server = &pass->servers.items[i];
+        const cJSON *node = nodes_find(&remembered, server->endpoint.url);
+        const char *before = node != NULL ? node_certificate(node) : NULL;
+
+        if (before == NULL || server->state == SERVER_UNKNOWN || has_ours(pass, server) ||
+            strcmp(before, lxd_presented(server->client)->fingerprint) == 0)
+            continue;
+        char *where = mem_printf("%s, where another one is now", server->endpoint.url);
+        note_left(pass, 0, where, told(server));
+        free(where);
+    }
+    nodes_free(&remembered);
+}
+
 /* Those that could not be asked, or may be behind an endpoint that could not, stay remembered; so
  * do those that were dropped, until the leader has taken leave of them. */
 static void keep_servers(struct pass *pass, const struct nodes *before, const struct nodes *dropped)
 {
-    bool is_visited = dropped->count == 0 || leadership_held(&pass->leadership) ||
+    bool is_visited = dropped->count == 0 || pass_may_change(pass) ||
                       peers_agree(&pass->servers, pass->event, pass->juju);
     struct nodes now = {0};
     struct strings none = {0};
@@ -356,7 +378,7 @@ static void take_leaves(struct pass *pass)
         struct error ignored;
 
         leadership_renew(&pass->leadership);
-        if (!leadership_held(&pass->leadership))
+        if (!pass_may_change(pass))
             break;
         find_published(&known, node_endpoint(dropped.items[i]), &fingerprints);
         if (endpoint_parse(&endpoint, node_endpoint(dropped.items[i]), &ignored) == 0 &&
@@ -371,9 +393,20 @@ static void take_leaves(struct pass *pass)
     nodes_free(&dropped);
 }
 
-/* All go, and LXD cannot be asked, or refuses. */
+static bool servers_have(const struct servers *servers, const char *url)
+{
+    for (size_t i = 0; i < servers->count; i++) {
+        if (strcmp(servers->items[i].endpoint.url, url) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* All go, and LXD cannot be asked, or refuses. What relations held that have ended before is not
+ * known any more, but for the memory of servers. */
 static void note_unremoved(struct pass *pass)
 {
+    struct nodes remembered = {0};
     struct strings held = {0};
 
     for (size_t i = 0; i < pass->relations.count; i++) {
@@ -383,13 +416,23 @@ static void note_unremoved(struct pass *pass)
             strings_add(&held, each->items[j]);
     }
     strings_sort(&held);
+    recall_servers(pass, &remembered);
     for (size_t i = 0; i < pass->servers.count; i++) {
         const struct server *server = &pass->servers.items[i];
-        size_t count = server->state == SERVER_UNKNOWN ? held.count : plan_due(&server->plan);
+        bool unknown = server->state == SERVER_UNKNOWN;
+        size_t count = unknown ? held.count : plan_undone(&server->plan);
 
-        if (server->state != SERVER_OBSERVED && count != 0)
+        if (count != 0 || (unknown && nodes_find(&remembered, server->endpoint.url) != NULL))
             note_left(pass, count, server->endpoint.url, told(server));
     }
+    for (size_t i = 0; i < remembered.count; i++) {
+        const char *url = node_endpoint(remembered.items[i]);
+
+        if (!servers_have(&pass->servers, url)) /* nor could it be visited */
+            note_left(pass, 0, url, NULL);
+    }
+    goal_keep(&pass->goal, SERVERS, NULL); /* the next hook knows less of it */
+    nodes_free(&remembered);
     strings_free(&held);
 }
 
@@ -448,11 +491,11 @@ static bool ends(const struct event *event)
 
 static int change_and_publish(struct pass *pass, struct error *error)
 {
+    note_moved(pass);
     apply(pass);
     judge(pass);
     if (pass->fate == FATE_STAYS || pass->fate == FATE_LAST) {
-        if (pass->fate == FATE_STAYS)
-            take_leaves(pass);
+        take_leaves(pass);
         if (publish(&pass->answers, &pass->relations, &pass->servers, &pass->wishes, pass->juju,
                     error) != 0)
             return -1;

@@ -326,6 +326,15 @@ size_t plan_due(const struct plan *plan)
     return due;
 }
 
+size_t plan_undone(const struct plan *plan)
+{
+    size_t undone = 0;
+
+    for (size_t i = 0; i < plan->count; i++)
+        undone += plan->steps[i].outcome != STEP_DONE;
+    return undone;
+}
+
 void plan_free(struct plan *plan)
 {
     for (size_t i = 0; i < plan->count; i++) {
@@ -404,7 +413,6 @@ static void judge_entry(struct judgement *judgement, const struct lxd_certificat
                                      entry->type, entry->name));
     } else if (projects_cover(&entry->projects, effect)) {
         judgement->verdict = VERDICT_TRUSTED;
-        judgement->beyond = !ours && !projects_cover(&terms->limit, &entry->projects);
     } else if (!ours) {
         char *projects = projects_describe(&entry->projects);
 
@@ -436,11 +444,7 @@ static void judge(struct judgement *judgement, const struct wish *wish, const st
         /* that is all there is to say */
     } else if (is_let_in(entry, wish)) {
         free(judgement->reason);
-        *judgement = (struct judgement){
-            .verdict = VERDICT_TRUSTED,
-            .beyond = !owner_has(&terms->owner, entry) &&
-                      !projects_cover(&terms->limit, &entry->projects),
-        };
+        *judgement = (struct judgement){.verdict = VERDICT_TRUSTED};
     } else if (opens_nothing(&effect)) {
         judgement->verdict = VERDICT_REJECTED;
         if (judgement->reason == NULL)
@@ -457,6 +461,9 @@ static void judge(struct judgement *judgement, const struct wish *wish, const st
     } else if (step != NULL && step->outcome == STEP_REFUSED) {
         reject(judgement, mem_string(step->reason));
     }
+    judgement->beyond = entry != NULL && strcmp(entry->type, "client") == 0 &&
+                        !owner_has(&terms->owner, entry) &&
+                        !projects_cover(&terms->limit, &entry->projects);
     projects_free(&effect);
 }
 

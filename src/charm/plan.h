@@ -83,6 +83,9 @@ void plan_remove(struct plan *plan, const struct lxd_certificate *entry);
 /* How many steps are to be taken still. */
 size_t plan_due(const struct plan *plan);
 
+/* The same, with those that LXD has refused. */
+size_t plan_undone(const struct plan *plan);
+
 void plan_free(struct plan *plan);
 
 enum verdict {

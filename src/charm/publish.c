@@ -36,13 +36,16 @@ static enum verdict add_wish(struct answer *answer, const struct servers *server
 {
     const struct server *server;
     enum verdict verdict = servers_verdict(servers, number, &server);
+    struct rejections *rejections = &answer->rejections;
 
     answer->wishes = mem_grow(answer->wishes, answer->count, sizeof *answer->wishes);
     answer->wishes[answer->count++] = number;
     if (trusted && !is_last(&answer->registered, wish->entry->text))
         strings_add(&answer->registered, wish->entry->text);
-    if (server != NULL && verdict != VERDICT_PENDING)
+    if (server != NULL && verdict != VERDICT_PENDING) {
         add_rejection(answer, servers, server, wish, number);
+        rejections->items[rejections->count - 1].let_in = verdict == VERDICT_TRUSTED;
+    }
     return verdict;
 }
 
@@ -120,6 +123,7 @@ struct publisher {
     const struct juju_transport *juju;
     const struct servers *servers;
     const struct wishes *wishes;
+    size_t *omitted;     /* nodes, for want of room */
     char **certificates; /* each server's, as it is published */
     struct nodes known;  /* all that we have published so far */
 };
@@ -237,7 +241,9 @@ static char *compose_nodes(const struct relation *relation, const struct answer 
         add_server(&nodes, server, &fingerprints, publisher->certificates[i]);
         strings_free(&fingerprints);
     }
+    size_t count = nodes.count;
     char *value = databag_nodes(&nodes);
+    *publisher->omitted += count - nodes.count;
     nodes_free(&nodes);
     return value;
 }
@@ -355,7 +361,9 @@ int publish(struct answers *answers, const struct relations *relations,
             const struct servers *servers, const struct wishes *wishes,
             const struct juju_transport *juju, struct error *error)
 {
-    struct publisher publisher = {.juju = juju, .servers = servers, .wishes = wishes};
+    size_t omitted = 0;
+    struct publisher publisher = {
+        .juju = juju, .servers = servers, .wishes = wishes, .omitted = &omitted};
     int result = 0;
 
     if (servers_observed(servers) == 0)
@@ -372,6 +380,10 @@ int publish(struct answers *answers, const struct relations *relations,
                          : publish_api(&answers->items[i], relation, &publisher, error);
     }
     log_written(answers, relations, juju);
+    if (omitted != 0)
+        juju_log(juju, JUJU_LOG_WARNING,
+                 "%zu nodes are not published: a relation is told of %d MiB at most", omitted,
+                 DATABAG_MAX_NODES >> 20);
     for (size_t i = 0; i < servers->count; i++)
         free(publisher.certificates[i]);
     free(publisher.certificates);

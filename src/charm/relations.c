@@ -124,12 +124,12 @@ static void read_own(struct relation *relation, bool *denied, const struct reade
 
     if (juju_relation_get(reader->juju, relation->id, reader->event->unit, JUJU_UNIT,
                           &relation->published, &refusal, &error) == 0) {
-        if (relation->state != RELATION_ENDING)
+        if (relation->state != RELATION_ENDING && relation->application != NULL)
             relation->state = RELATION_LIVING;
         return;
     }
     *denied = refusal == JUJU_REFUSAL_DENIED;
-    if (!*denied)
+    if (!*denied && relation->state != RELATION_ENDING && relation->application != NULL)
         note_unreadable(reader, relation, error.text);
 }
 
@@ -159,7 +159,7 @@ static void judge(struct relations *relations, const struct reader *reader)
             relation->state = RELATION_REPLACED;
         else if (numbers_contain(&known, relation->number))
             relation->state = RELATION_GONE;
-        else if (relation->application != NULL)
+        else
             read_own(relation, &denied[i], reader);
     }
     bool proved = proves_gone(relations, reader);
@@ -174,7 +174,7 @@ static void judge(struct relations *relations, const struct reader *reader)
         numbers_add(&listed, relation->number);
         if (relation->state != RELATION_GONE && relation->state != RELATION_REPLACED)
             continue;
-        if (!numbers_contain(&known, relation->number))
+        if (!numbers_contain(&known, relation->number) && relation->state == RELATION_GONE)
             strings_take(reader->gone,
                          mem_printf("relation %s is gone: it was removed by force", relation->id));
         numbers_add(&gone, relation->number);
@@ -211,19 +211,36 @@ static int read_member(struct member *member, const struct relation *relation, c
     return 0;
 }
 
-/* What one who leaves, or has left, asked for is over. It may not be readable any more. */
-static void note_ended(struct relation *relation, const char *unit, const struct reader *reader)
+/* Which certificates a member asks for, as far as that can be read. */
+static void note_entries(struct strings *fingerprints, const struct relation *relation,
+                         const char *name, enum juju_member kind, const struct reader *reader)
 {
     struct member member = {0};
     struct error ignored;
 
-    if (read_member(&member, relation, unit, JUJU_UNIT, reader, &ignored) == 0) {
+    if (read_member(&member, relation, name, kind, reader, &ignored) == 0) {
         for (size_t i = 0; i < member.count; i++) {
             if (member.entries[i].reason == NULL)
-                strings_add(&relation->ended, member.entries[i].certificate.fingerprint);
+                strings_add(fingerprints, member.entries[i].certificate.fingerprint);
         }
     }
     member_free(&member);
+}
+
+/* What one who leaves, or has left, asked for is over. */
+static void note_ended(struct relation *relation, const char *unit, const struct reader *reader)
+{
+    note_entries(&relation->ended, relation, unit, JUJU_UNIT, reader);
+}
+
+/* Of an unknown relation all counts that can be read: it is left as it is. */
+static void note_kept(struct relation *relation, const struct strings *units,
+                      const struct reader *reader)
+{
+    for (size_t i = 0; i < units->count; i++)
+        note_entries(&relation->held, relation, units->items[i], JUJU_UNIT, reader);
+    if (relation->application != NULL)
+        note_entries(&relation->held, relation, relation->application, JUJU_APPLICATION, reader);
 }
 
 /* Who leaves this relation with this event, or "". */
@@ -300,7 +317,7 @@ static void read_databags(struct relation *relation, const struct strings *units
         goal_find_left(reader->goal, relation->number, units, &left, &error);
         strings_free(&left);
     }
-    if (relation->state != RELATION_LIVING && relation->state != RELATION_ENDING)
+    if (relation->state == RELATION_REPLACED || relation->state == RELATION_GONE)
         return;
     if (relation->state == RELATION_LIVING) {
         relation->complete =
@@ -315,6 +332,8 @@ static void read_databags(struct relation *relation, const struct strings *units
         relation->application_published = NULL;
     }
     note_held(relation);
+    if (relation->state == RELATION_UNKNOWN)
+        note_kept(relation, units, reader);
     strings_sort(&relation->held);
     strings_sort(&relation->ended);
 }

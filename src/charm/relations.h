@@ -50,7 +50,8 @@ struct relation {
     struct member *members; /* whose wishes count: units by number, then the application */
     size_t member_count;
     struct strings ended; /* fingerprints that members asked for who leave, or have left */
-    struct strings held;  /* fingerprints that our own databag of it names as trusted */
+    struct strings held;  /* fingerprints that our own databag of it names as trusted; of an unknown
+                             one also those that members are seen to ask for */
 
     cJSON *published;             /* our unit's own settings */
     cJSON *application_published; /* https: our application's; NULL: we do not lead it */
@@ -86,7 +87,8 @@ enum relations_claim {
  * The entry with this fingerprint, whose name bears this relation's number. It is over if its
  * relation is, or is complete; if a living relation's databag of ours has it, so that this unit has
  * seen who asked for it; or if it is a member's that leaves; in update-status in any case. But an
- * unknown relation keeps its entries.
+ * unknown relation keeps its entries: those that bear its number, that our own databag of it has,
+ * or that its members are seen to ask for.
  */
 enum relations_claim relations_claim(const struct relations *relations, unsigned long number,
                                      const char *fingerprint);

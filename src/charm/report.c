@@ -98,6 +98,15 @@ static void append_versions(struct buffer *out, const struct servers *servers)
     strings_free(&versions);
 }
 
+static bool refuses(const struct rejections *rejections)
+{
+    for (size_t i = 0; i < rejections->count; i++) {
+        if (!rejections->items[i].let_in)
+            return true;
+    }
+    return false;
+}
+
 static void append_rejected(struct buffer *out, const struct findings *findings)
 {
     struct strings names = {0};
@@ -105,7 +114,7 @@ static void append_rejected(struct buffer *out, const struct findings *findings)
     if (findings->answers->rejected == 0)
         return;
     for (size_t i = 0; i < findings->relations->count; i++) {
-        if (findings->answers->items[i].rejections.count != 0)
+        if (refuses(&findings->answers->items[i].rejections))
             strings_take(&names, relation_describe(&findings->relations->items[i]));
     }
     begin_part(out);
@@ -426,8 +435,10 @@ static void add_relation_lines(struct report *report, const struct findings *fin
             const char *unit = rejection->unit != NULL ? rejection->unit : relation->application;
 
             if (rejection->fingerprint[0] != '\0')
-                add_line(report, REPORT_REJECTIONS, "%s: certificate %.12s... of %s rejected: %s",
-                         name, rejection->fingerprint, unit, rejection->reason);
+                add_line(report, REPORT_REJECTIONS, "%s: certificate %.12s... of %s %s: %s", name,
+                         rejection->fingerprint, unit,
+                         rejection->let_in ? "let in to less than it asks for" : "rejected",
+                         rejection->reason);
             else if (rejection->index >= 0)
                 add_line(report, REPORT_REJECTIONS, "%s: entry %ld of %s rejected: %s", name,
                          rejection->index, unit, rejection->reason);

@@ -124,7 +124,10 @@ static int take(struct server *server, enum reading what, struct error *error)
     case READ_SERVER:
         return read_server(server, error);
     case READ_CERTIFICATES:
-        return lxd_answer_certificates(server->client, note_certificate, server, error);
+        if (lxd_answer_certificates(server->client, note_certificate, server, error) == 0)
+            return 0;
+        store_free(&server->store); /* half a list is none */
+        return -1;
     case READ_PROJECTS:
         return lxd_answer_projects(server->client, &server->projects, error);
     case READ_MEMBERS:
@@ -349,6 +352,11 @@ static void settle_present(struct server *server, struct step *step,
     bool equal = projects_equal(&entry->projects, &step->projects);
 
     store_put(&server->store, entry);
+    if (step->kind != STEP_ADD && step->kind != STEP_RENAME &&
+        !owner_has(server->interest->owner, entry)) {
+        server->stale = true; /* somebody has made it theirs meanwhile */
+        return;
+    }
     switch (step->kind) {
     case STEP_REMOVE:
         fail_step(server, step);
@@ -400,6 +408,8 @@ static void take_entry(struct server *server, struct step *step)
 
     server->doing = DOING_CHANGE;
     if (lxd_answer_certificate(server->client, &found, &entry, &error) != 0) {
+        if (server->status / 100 == 2) /* LXD has not refused it */
+            server->refusal = error;
         fail_step(server, step);
         note_trouble(server, &error);
         if (step->kind <= STEP_NARROW)

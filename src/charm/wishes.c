@@ -61,29 +61,6 @@ static void add_wish(struct placing *placing, const struct member *member,
     wishes->items[wishes->count++] = (struct wish){placing->relation, member, entry, projects};
 }
 
-/* As the JSON string that is published: what is escaped grows, and is to be read back. */
-static size_t printed_length(const char *text)
-{
-    size_t length = 0;
-
-    for (; *text != '\0'; text++) {
-        switch (*text) {
-        case '"':
-        case '\\':
-        case '\b':
-        case '\f':
-        case '\n':
-        case '\r':
-        case '\t':
-            length += 2;
-            break;
-        default:
-            length += (unsigned char)*text < ' ' ? 6 : 1;
-        }
-    }
-    return length;
-}
-
 /* Why the member's projects are not known, or NULL: those of its application would serve. */
 static const char *lacks_projects(const struct placing *placing, const struct member *member)
 {
@@ -97,7 +74,7 @@ static void place(struct placing *placing, size_t member_number, size_t entry_nu
 {
     const struct member *member = &placing->relation->members[member_number];
     const struct entry *entry = &member->entries[entry_number];
-    size_t length = printed_length(entry->text);
+    size_t length = databag_length(entry->text);
 
     if (placing->count == DATABAG_MAX_ENTRIES || placing->text + length > DATABAG_MAX_TEXT) {
         placing->unplaced[member_number]++;

@@ -204,6 +204,7 @@ static int open_again(struct lxd_client *client, struct error *error)
     http_connection_free(&client->connection);
     client->connection = (struct http_connection){.closed = true};
     client->sent = 0;
+    client->fd = -1;
     if (client->transport.open == NULL) {
         start_tls(client);
         if (client->stream.opening)

@@ -14,8 +14,8 @@ from peers import Peer
 class Between(Peer):
     """It has LXD's certificate, and asks LXD as one identity, whoever connects. Use as a context manager.
 
-    `instead(method, path)` answers in LXD's place, which then never sees the request: a status and an
-    error's text, or None. `change(method, path, metadata)` returns what LXD's answer is to hold."""
+    `instead(method, path)` answers in LXD's place, which then never sees the request: a status, and an
+    error's text or what a 200 is to hold; or None. `change(method, path, metadata)` returns what LXD's answer is to hold."""
 
     def __init__(self, lxd, identity):
         super().__init__()
@@ -51,8 +51,11 @@ class Between(Peer):
         self.asked.append((method, path))
         refusal = self.instead(method, path)
         if refusal:
-            content = {"type": "error", "error": refusal[1], "error_code": refusal[0]}
-            return refusal[0], json.dumps(content).encode()
+            status, said = refusal
+            content = {"type": "error", "error": said, "error_code": status}
+            if status == 200:
+                content = {"type": "sync", "metadata": said}
+            return status, json.dumps(content, separators=(",", ":")).encode()
         connection.request(method, path, body, {"Content-Type": "application/json"})
         response = connection.getresponse()
         content = json.loads(response.read())

@@ -101,6 +101,10 @@ class Proxy(Peer):
 
     def __init__(self, host, port):
         super().__init__()
+        self.lead_to(host, port)
+
+    def lead_to(self, host, port):
+        """From the next connection on."""
         self._target = (host, port)
 
     def serve(self, client, received):

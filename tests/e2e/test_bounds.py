@@ -5,7 +5,9 @@ import json
 
 import pytest
 
+from between import Between
 from expectations import published, rejections, served
+from juju import lxd_cloud
 from pki import bundle, certify, generate, identity
 
 ENTRIES = 1000  # of a relation
@@ -118,6 +120,32 @@ def test_three_applications_cannot_blind_us(lxd, app):
     assert published(last) == served(lxd, good)
     relation.remove()
     assert len(lxd.trust_store) == 1 + 2 * 17 + 1
+
+
+def test_our_own_databag_can_be_read_back(lxd, admin, juju):
+    """Whatever LXD says of itself; and what is withdrawn then goes."""
+    members = [
+        {"server_name": "<&>", "url": f"https://10.0.{i // 256}.{i % 256}:1", "status": "Online"}
+        for i in range(13000)
+    ]
+    with Between(lxd, admin) as between:
+        app = juju.deploy(trust=True, cloud=lxd_cloud(between.url, admin, between.certificate))
+        relation, client = app.relate("builder"), identity()
+        relation.join("builder/0", client_certificates=bundle(client))
+
+        def clustered(_method, path, metadata):
+            if path == "/1.0":
+                metadata["environment"]["server_clustered"] = True
+            return metadata
+
+        between.change = clustered
+        between.instead = lambda _method, path: (200, members) if "/cluster/members" in path else None
+        hooks = app.update_status()
+        assert app.units[0].status[1].endswith(" 13000 nodes")
+        assert [line for line in hooks[0].logged("WARNING") if "nodes are not published" in line]
+        assert 1000 < len(published(relation)["nodes"]) < 13000
+        relation.publish("builder/0", client_certificates="[]")
+        assert client.fingerprint not in lxd.trust_store
 
 
 def test_statuses_fit(app, unit):

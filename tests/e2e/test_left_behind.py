@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from between import Between
 from expectations import active, published, served
 from juju import lxd_cloud
 from lxd import INCUS, SOFTWARE, Lxd
@@ -14,7 +15,8 @@ from pki import bundle, identity
 from test_servers import configuration, second, second_daemon, served_by  # noqa: F401
 
 SENTENCE = re.compile(
-    r'(\d+) entr(?:y|ies) named (\S+)\* may stay in (LXD|Incus) at (\S+): there, run "(.*)"'
+    r'(?:(\d+) )?entr(?:y|ies) named (\S+)\* may stay in (LXD|Incus) at ([^\s,]+)'
+    r'(?:, where another one is now)?: there, run "(.*)"'
     r"( \(incus for lxc where it is Incus\))?$"
 )
 
@@ -28,12 +30,13 @@ def clients(relation):
 
 
 def warning(app, hooks, lxd, count=2):
-    """The one WARNING that these hooks gave: checked, and the command in it."""
+    """The one WARNING that these hooks gave: checked, and the command in it. count is None where
+    nobody knows how many."""
     lines = [line for hook in hooks for line in hook.logged("WARNING")]
     ((number, prefix, name, url, command, hint),) = {
         found.groups() for found in map(SENTENCE.match, lines) if found
     }
-    assert (int(number), url) == (count, lxd.url)
+    assert (number and int(number), url) == (count, lxd.url)
     assert name == SOFTWARE or hint
     assert prefix == f"juju.{app.juju.model_uuid[:8]}.{app.name}."
     return command.replace("lxc ", "incus ") if INCUS else command
@@ -223,6 +226,63 @@ def test_clone_that_is_taken_out(lxd, admin, juju):
         assert client.fingerprint in lxd.trust_store and client.fingerprint in clone.trust_store
         run(clone, warning(app, hooks, clone, 1))
         assert set(clone.trust_store) == {admin.fingerprint}
+
+
+def test_relation_and_application_that_go_while_lxd_is_down(lxd, admin, app, relation, clients):
+    lxd.stop()
+    relation.remove()
+    hooks = app.remove()
+    lxd.start()
+    run(lxd, warning(app, hooks, lxd, None))
+    assert set(lxd.trust_store) == {admin.fingerprint}
+
+
+def test_server_that_was_taken_out_when_the_application_goes(lxd, second, admin, juju):
+    app = juju.deploy(config=configuration(admin, lxd, second))
+    app.configure(lxd_endpoint=lxd.url)
+    client = identity()
+    app.relate("builder").join("builder/0", client_certificates=bundle(client))
+    second.stop()
+    app.configure(lxd_endpoint=second.url)
+    hooks = app.remove()
+    second.start()
+    said = {found[4]: found[1] for hook in hooks for found in map(SENTENCE.match, hook.logged("WARNING")) if found}
+    assert client.fingerprint in lxd.trust_store and said[lxd.url] is None
+
+
+def test_server_that_is_taken_out_and_refuses(lxd, second, admin, juju):
+    with Between(second, admin) as between:
+        app = juju.deploy(config=configuration(admin, lxd, between))
+        client = identity()
+        app.relate("builder").join("builder/0", client_certificates=bundle(client))
+        between.instead = lambda method, path: (400, "not today") if method == "DELETE" else None
+        hooks = app.configure(lxd_endpoint=lxd.url)
+        assert client.fingerprint in second.trust_store
+        warning(app, hooks, between, 1)
+
+
+def test_application_that_goes_and_lxd_refuses(lxd, admin, juju):
+    with Between(lxd, admin) as between:
+        app = juju.deploy(trust=True, cloud=lxd_cloud(between.url, admin, between.certificate))
+        client = identity()
+        app.relate("builder").join("builder/0", client_certificates=bundle(client))
+        between.instead = lambda method, path: (400, "not today") if method == "DELETE" else None
+        hooks = app.remove()
+        assert client.fingerprint in lxd.trust_store
+        warning(app, hooks, between, 1)
+
+
+def test_endpoint_that_leads_to_another_lxd(lxd, second, admin, juju):
+    with Proxy(lxd.host, lxd.port) as proxy:
+        app = juju.deploy(config={**configuration(admin, lxd, second), "lxd_endpoint": proxy.url})
+        client = identity()
+        app.relate("builder").join("builder/0", client_certificates=bundle(client))
+        proxy.lead_to(second.host, second.port)
+        hooks = app.update_status()
+        assert client.fingerprint in second.trust_store
+        run(lxd, warning(app, hooks, proxy, None))
+        assert client.fingerprint not in lxd.trust_store
+        assert [line for hook in app.update_status() for line in hook.logged("WARNING")] == []
 
 
 def test_certificates_of_https_are_counted(lxd, app):

@@ -122,6 +122,22 @@ def test_entry_that_cannot_be_narrowed_is_removed(lxd, between, app, relation, s
 
 
 @pytest.mark.usefixtures("projects")
+def test_entry_that_somebody_makes_theirs_meanwhile(lxd, between, relation):
+    client = identity()
+    relation.join("builder/0", client_certificates=bundle(client))
+
+    def instead(method, path):
+        if method == "PATCH":
+            lxd.request("PATCH", f"/1.0/certificates/{client.fingerprint}", {"name": "alice"})
+            return 500, "later"
+
+    between.instead = instead
+    relation.publish("builder/0", projects="blue")
+    assert lxd.trust_store[client.fingerprint]["name"] == "alice"
+    assert "DELETE" not in changes(between)
+
+
+@pytest.mark.usefixtures("projects")
 def test_entry_that_stays_wider_is_told_first(lxd, between, app, unit, relation):
     client = identity()
     relation.join("builder/0", client_certificates=bundle(client))

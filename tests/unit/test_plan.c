@@ -267,7 +267,7 @@ static void check_verdict(const struct situation *s, int wish, const struct judg
         assert_non_null(judgement->reason);
     if (expected == VERDICT_TRUSTED && wish != ALL)
         assert_int_equal(judgement->reason != NULL, lacking != NOTHING);
-    assert_int_equal(judgement->beyond, expected == VERDICT_TRUSTED && foreign &&
+    assert_int_equal(judgement->beyond, foreign && strcmp(entry->type, "client") == 0 &&
                                             (set_of(&entry->projects) & ~s->limit) != NOTHING);
 }
 

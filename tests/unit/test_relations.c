@@ -478,8 +478,9 @@ static void test_member_that_was_never_shown(void **state)
     assert_false(of(setting, 3)->complete);
 }
 
-/* "anything else that fails: unknown, of that relation alone" */
-static void check_unknown(struct setting *setting, const char *command)
+/* "anything else that fails: unknown, of that relation alone". What its members are seen to ask for
+ * is left as it is, too. */
+static void check_unknown(struct setting *setting, const char *command, enum relations_claim asked)
 {
     refuse(setting, command, "ERROR connection is shut down\n");
     answer(setting, GET "api:3 - i/0",
@@ -489,31 +490,35 @@ static void check_unknown(struct setting *setting, const char *command)
     assert_int_equal(of(setting, 3)->state, RELATION_UNKNOWN);
     assert_int_equal(of(setting, 4)->state, RELATION_LIVING);
     assert_claims(setting, 3, FP_C, CLAIM_UNKNOWN);
-    assert_claims(setting, 9, FP_A, CLAIM_PERHAPS);
+    assert_claims(setting, 9, FP_A, asked);
+    assert_claims(setting, 9, FP_C, CLAIM_PERHAPS);
     assert_false(relations_are_complete(&setting->relations));
 }
 
 static void test_unknown_own_databag(void **state)
 {
-    check_unknown(*state, GET "api:3 - i/0");
+    check_unknown(*state, GET "api:3 - i/0", CLAIM_UNKNOWN);
 }
 
 static void test_unknown_list(void **state)
 {
-    check_unknown(*state, LIST "api:3");
+    struct setting *setting = *state;
+
+    check_unknown(setting, LIST "api:3", CLAIM_PERHAPS);
+    assert_claims(setting, 9, FP_B, CLAIM_UNKNOWN); /* it stands in our own databag */
 }
 
 static void test_unknown_member(void **state)
 {
     struct setting *setting = *state;
 
-    check_unknown(setting, GET "api:3 - x/1");
+    check_unknown(setting, GET "api:3 - x/1", CLAIM_UNKNOWN);
     assert_claims(setting, 9, FP_B, CLAIM_UNKNOWN); /* it stands in our own databag */
 }
 
 static void test_unknown_application_databag(void **state)
 {
-    check_unknown(*state, GET_APPLICATION "api:3 - x");
+    check_unknown(*state, GET_APPLICATION "api:3 - x", CLAIM_UNKNOWN);
 }
 
 /* In update-status too: an unknown relation keeps its entries. */
@@ -525,7 +530,8 @@ static void test_unknown_in_update_status(void **state)
     refuse(setting, GET "api:3 - x/1", "ERROR timeout\n");
     assert_int_equal(read_all(setting), 0);
     assert_claims(setting, 3, FP_A, CLAIM_UNKNOWN);
-    assert_claims(setting, 9, FP_A, CLAIM_OVER);
+    assert_claims(setting, 9, FP_A, CLAIM_UNKNOWN);
+    assert_claims(setting, 9, FP_C, CLAIM_OVER);
 }
 
 /* "what the other side wrote is no JSON, ...: that member has no wishes, and is rejected" */

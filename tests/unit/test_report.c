@@ -384,18 +384,80 @@ static void test_log(void **state)
     fake_juju_free(&fake);
 }
 
+/* Only who is not let in counts as rejected, in the status and in the log. */
+static void test_let_in_to_less(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct strings *lines = &fixture->report.lines[REPORT_REJECTIONS];
+
+    strings_add(&fixture->served.items[0].projects, "blue");
+    fixture->served.items[0].sees_projects = true;
+    fixture->served.items[0].asked = ~0U;
+    world_ask(fixture->member, 1);
+    world_name_projects(fixture->member, "blue,gren");
+    world_store(&fixture->served.items[0].store, 1, OURS, "client", "blue");
+    world_ask_junk(world_join(world_relate(&fixture->world, 4, "other"), "other/0"), "junk");
+    make(fixture);
+    assert_non_null(strstr(fixture->report.message, "1 certificate rejected: other (api:4)"));
+    assert_int_equal(lines->count, 2);
+    assert_non_null(strstr(lines->items[0], " let in to less than it asks for: no such project"));
+    assert_non_null(strstr(lines->items[1], " rejected: "));
+}
+
+static void assert_beyond(struct fixture *fixture)
+{
+    projects_parse(&fixture->world.terms.limit, "a");
+    make(fixture);
+    assert_int_equal(fixture->report.lines[REPORT_FOREIGN].count, 1);
+    assert_non_null(strstr(fixture->report.message, "1 entry of others opens"));
+}
+
+/* Whatever the wishes for it come to. */
+static void test_foreign_entry_beyond_what_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+
+    world_ask(fixture->member, 1);
+    world_name_projects(fixture->member, "a");
+    world_store(&fixture->served.items[0].store, 1, "bob", "client", "b");
+    assert_beyond(fixture);
+}
+
+static void test_foreign_entry_beyond_the_second_wish(void **state)
+{
+    struct fixture *fixture = *state;
+    struct member *second = world_join(world_relate(&fixture->world, 4, "other"), "other/0");
+
+    world_ask(fixture->member, 1);
+    world_name_projects(fixture->member, "c");
+    world_ask(second, 1);
+    world_name_projects(second, "a");
+    world_store(&fixture->served.items[0].store, 1, "bob", "client", "a,b");
+    assert_beyond(fixture);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_fine),      TEST(test_errors),
-        TEST(test_beginning), TEST(test_several_servers),
-        TEST(test_rejected),  TEST(test_many_rejected),
-        TEST(test_projects),  TEST(test_foreign),
-        TEST(test_relations), TEST(test_wider),
-        TEST(test_followers), TEST(test_what_may_stay),
-        TEST(test_expiring),  TEST(test_length),
+        TEST(test_fine),
+        TEST(test_errors),
+        TEST(test_beginning),
+        TEST(test_several_servers),
+        TEST(test_rejected),
+        TEST(test_many_rejected),
+        TEST(test_projects),
+        TEST(test_foreign),
+        TEST(test_relations),
+        TEST(test_wider),
+        TEST(test_followers),
+        TEST(test_what_may_stay),
+        TEST(test_expiring),
+        TEST(test_length),
         TEST(test_log),
+        TEST(test_let_in_to_less),
+        TEST(test_foreign_entry_beyond_what_is_refused),
+        TEST(test_foreign_entry_beyond_the_second_wish),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -692,6 +692,21 @@ static void test_renaming(void **state)
     }
 }
 
+/* LXD has widened it, and only asking what came of that fails: it is not refused. */
+static void test_answer_about_a_change_that_is_lost(void **state)
+{
+    struct fixture *fixture = *state;
+
+    world_ask(fixture->some, 3);
+    fake_lxd_put(&fixture->lxd, 3, OURS ".000000000003", "client", "a");
+    fixture->lxd.faults[0] = (struct fake_fault){"GET 3", 500, false, 0};
+    run(fixture);
+    assert_has(fixture, 3, OURS ".000000000003: projects a, b");
+    assert_int_equal(fixture->server.judgements[0].verdict, VERDICT_PENDING);
+    assert_int_equal(fixture->server.state, SERVER_UNFINISHED);
+    assert_int_equal(fixture->server.trouble.kind, ERROR_UNREACHABLE);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -722,6 +737,7 @@ int main(void)
         TEST(test_refusal_of_all),
         TEST(test_time_that_is_over),
         TEST(test_renaming),
+        TEST(test_answer_about_a_change_that_is_lost),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
