@@ -9,7 +9,7 @@
 struct answer {
     size_t *wishes; /* the numbers of its wishes */
     size_t count;
-    struct strings registered; /* texts of those that all servers trust */
+    struct strings registered; /* texts of those that all servers trust that could be asked */
     struct rejections rejections;
     char *written; /* which keys publishing has changed: "nodes, version"; or NULL */
 };
@@ -31,8 +31,8 @@ void answers_free(struct answers *answers);
  * Answer the relations that live. Only settings that differ from what is published are written;
  * where no server was observed all stays as it is published. ERROR_HOOK.
  *
- * lxd: which nodes serve the relation, and which of its certificates are trusted by all servers,
- * or refused by one. Nodes of servers that were not observed stay as they are published.
+ * lxd: which nodes serve the relation, and which of its certificates all servers that could be
+ * asked trust, or one refuses. Nodes of servers that were not observed stay as they are published.
  *
  * lxd-https has room for one server. It is the first one, as long as that trusts one of the
  * relation's certificates, with the fingerprints of those; what was refused, by whichever server,

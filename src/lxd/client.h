@@ -31,9 +31,9 @@ struct lxd_client;
 /*
  * Connecting to one server, or to several at the same time: start each, connect them all, take the
  * outcome of each. Looking up the name and shaking hands included this takes 5 s at most, and not
- * past deadline, a net_clock_ms value that bounds the client's whole life. lxd_opened returns -1 where it failed; the client is closed and NULL then. On
- * success it is the caller's (lxd_close). A pinned certificate out of its dates is accepted and
- * noted: lxd_warning.
+ * past deadline, a net_clock_ms value that bounds the client's whole life. lxd_opened returns -1
+ * where it failed; the client is closed and NULL then. On success it is the caller's (lxd_close). A
+ * pinned certificate out of its dates is accepted and noted: lxd_warning.
  *
  * Errors, here and below; "Incus at ..." once the server has said that it is that:
  *   ERROR_UNREACHABLE  "LXD at <endpoint> unreachable: <why>": no connection, a time-out, 5xx

@@ -583,7 +583,8 @@ static void test_sentences(void **state)
     answer_code("10.0.0.2 A lxd.", RA | REFUSED);
     assert_failed("name \"lxd\" not found (nameserver 10.0.0.2 answers REFUSED)");
     assert_int_equal(fixture.lookup.log.count, 1);
-    assert_string_equal(fixture.lookup.log.items[0], "nameserver 10.0.0.2, asked for lxd A: REFUSED");
+    assert_string_equal(fixture.lookup.log.items[0],
+                        "nameserver 10.0.0.2, asked for lxd A: REFUSED");
     finish();
 
     start("nameserver 10.0.0.2\noptions attempts:1 no-aaaa\n", "lxd.");
