@@ -17,6 +17,10 @@
 
 #define CHUNK (16 * 1024 - 1) /* with its NUL a power of two */
 
+/* Bytes that an answer of some size is kept in. musl asks the kernel for the pages of such pieces,
+ * and gives them back with the last one; so one is held, and the others come and go beside it. */
+#define TYPICAL 4096
+
 struct agent {
     int fd; /* -1: broken */
     int call_ms;
@@ -24,6 +28,7 @@ struct agent {
     char directory[PATH_MAX];
     struct gob_client client;
     struct buffer input; /* of one call; may hold a private key, and is wiped after it */
+    void *held;          /* see TYPICAL */
 };
 
 /* ---- connecting ---- */
@@ -77,6 +82,7 @@ int agent_open(struct agent **agent, int call_ms, struct error *error)
     opened->call_ms = call_ms;
     opened->context_id = context_id;
     buffer_reserve(&opened->input, CHUNK);
+    opened->held = mem_alloc(TYPICAL);
     if (getcwd(opened->directory, sizeof opened->directory) == NULL)
         error_set(error, ERROR_HOOK, "the working directory has no name: %s", strerror(errno));
     else
@@ -107,6 +113,7 @@ void agent_close(struct agent *agent)
         return;
     hang_up(agent);
     buffer_free(&agent->input);
+    free(agent->held);
     free(agent);
 }
 

@@ -877,7 +877,7 @@ static void test_chain_of_pointers(void **state)
 }
 
 /* As many records as fit into a message, and aliases that are read backwards. */
-static void give_flood(char aliases)
+static void give_flood(int aliases)
 {
     static const uint8_t other[] = {0, 0, 1, 0, 1, 0, 0, 0, 60, 0, 0};
     static struct answer answer;
@@ -887,7 +887,7 @@ static void give_flood(char aliases)
     answer = begin_answer(question, RA);
     target[0] = (char)('a' + aliases);
     append_address(&answer, target, "10.0.0.1");
-    for (char i = (char)(aliases - 1); i >= 0; i--) {
+    for (int i = aliases - 1; i >= 0; i--) {
         owner[0] = (char)('a' + i);
         target[0] = (char)('b' + i);
         append_alias(&answer, owner, target);
