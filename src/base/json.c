@@ -134,17 +134,11 @@ const cJSON *json_object(const cJSON *object, const char *name)
  * again, and give it back. */
 char *json_print(const cJSON *value)
 {
-    char text[PRINTED], *printed;
+    char text[PRINTED];
+    bool fits = cJSON_PrintPreallocated((cJSON *)value, text, sizeof text, false);
+    char *printed = fits ? mem_string(text) : cJSON_PrintUnformatted(value);
 
-    if (cJSON_PrintPreallocated((cJSON *)value, text, sizeof text, false)) {
-        size_t length = strlen(text);
-
-        printed = mem_string_n(text, length);
-        bytes_wipe(text, length);
-    } else {
-        printed = cJSON_PrintUnformatted(value);
-        bytes_wipe(text, sizeof text);
-    }
+    bytes_wipe(text, sizeof text);
     return printed;
 }
 

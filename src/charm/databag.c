@@ -278,12 +278,13 @@ static char *print(cJSON *value)
     return text;
 }
 
-static cJSON *list_of(const struct strings *strings)
+/* make copies a text or borrows it. */
+static cJSON *list_of(const struct strings *strings, cJSON *(*make)(const char *text))
 {
     cJSON *list = cJSON_CreateArray();
 
     for (size_t i = 0; i < strings->count; i++)
-        cJSON_AddItemToArray(list, cJSON_CreateString(strings->items[i]));
+        cJSON_AddItemToArray(list, make(strings->items[i]));
     return list;
 }
 
@@ -298,10 +299,10 @@ void nodes_add(struct nodes *nodes, const char *endpoint, const char *name,
 {
     cJSON *node = cJSON_CreateObject();
 
-    cJSON_AddStringToObject(node, "certificate", certificate);
+    cJSON_AddItemToObject(node, "certificate", cJSON_CreateStringReference(certificate));
     cJSON_AddStringToObject(node, "endpoint", endpoint);
     cJSON_AddStringToObject(node, "name", name);
-    cJSON_AddItemToObject(node, "trusted_certs_fp", list_of(fingerprints));
+    cJSON_AddItemToObject(node, "trusted_certs_fp", list_of(fingerprints, cJSON_CreateString));
     append_node(nodes, node);
 }
 
@@ -436,20 +437,19 @@ char *databag_nodes(struct nodes *nodes)
 
 size_t databag_length(const char *text)
 {
-    size_t length = 0;
+    static const char escaped[] = "\"\\\b\f\n\r\t" /* as two characters; these as six: */
+                                  "&<>\1\2\3\4\5\6\7\13\16\17\20\21\22\23\24\25\26\27\30\31"
+                                  "\32\33\34\35\36\37";
+    size_t length = strlen(text);
 
-    for (; *text != '\0'; text++) {
-        if (strchr("\"\\\b\f\n\r\t", *text) != NULL)
-            length += 2;
-        else
-            length += (unsigned char)*text < ' ' || strchr("&<>", *text) != NULL ? 6 : 1;
-    }
+    for (text += strcspn(text, escaped); *text != '\0'; text += strcspn(text, escaped))
+        length += strchr(escaped, *text++) < escaped + 7 ? 1 : 5;
     return length;
 }
 
 char *databag_registered(const struct strings *texts)
 {
-    return print(list_of(texts));
+    return print(list_of(texts, cJSON_CreateStringReference));
 }
 
 static cJSON *print_rejection(const struct rejection *rejection)

@@ -85,12 +85,12 @@ struct nodes {
 };
 
 /* One at "https://host:port" that trusts these of the relation's certificates; it is verified by
- * the certificate (PEM). */
+ * the certificate (PEM), which is borrowed. */
 void nodes_add(struct nodes *nodes, const char *endpoint, const char *name,
                const struct strings *fingerprints, const char *certificate);
 
-/* Add those that a databag of ours has published, on lxd-https each address of the one server; what
- * is malformed is left out. */
+/* Add those that a databag of ours has published, on lxd-https each address of the one server, with
+ * its certificate borrowed; what is malformed is left out. */
 void nodes_read(struct nodes *nodes, const cJSON *settings);
 
 const char *node_endpoint(const cJSON *node);

@@ -136,8 +136,10 @@ static void add_version(cJSON *settings)
 /* The value becomes the object's. */
 static void add_value(cJSON *settings, const char *key, char *value)
 {
-    cJSON_AddStringToObject(settings, key, value);
-    free(value);
+    cJSON *item = cJSON_CreateStringReference(value);
+
+    item->type = cJSON_String;
+    cJSON_AddItemToObject(settings, key, item);
 }
 
 /* Take out of settings what is published already; an absent key is an empty one. */

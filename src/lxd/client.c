@@ -478,9 +478,9 @@ static int receive_once(struct lxd_client *client, const struct http_sink *sink,
     int64_t soonest = net_clock_ms() + LXD_TAKE_MS; /* what is here already is taken */
     if (first < soonest)
         first = soonest;
-    deadline = first;
-    if (request->subject == CERTIFICATES && deadline < deadline_for(client, CERTIFICATES))
-        deadline = deadline_for(client, CERTIFICATES);
+    deadline = request->subject == CERTIFICATES ? deadline_for(client, CERTIFICATES) : first;
+    if (deadline < first)
+        deadline = first;
     if (http_receive(&client->connection, first, deadline, sink, response, error) != 0)
         return tell(client, error);
     return 0;
