@@ -105,7 +105,7 @@ suite_x509() {
 # ---------------------------------------------------------------- fuzzing
 
 fuzz_inputs=50000 # of each target, and
-fuzz_seconds=12   # for that long at most
+fuzz_seconds=10   # for that long at most
 
 # No allocation may be as large as an input says: the largest that is due is a response of 16 MiB in a growing buffer.
 fuzz_options=(-timeout=10 -malloc_limit_mb=64 -print_final_stats=1)

@@ -194,6 +194,7 @@ def test_silent_address_first(files, probe, lxd):
 # --- time ---
 
 
+@pytest.mark.parametrize("transport", ["agent"])
 def test_silent_names_take_nothing_from_the_others(files, juju, lxd, admin):
     """13 endpoints: by name, one of which resolves."""
     files()
