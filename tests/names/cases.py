@@ -28,14 +28,15 @@ class Case:
     spoil: dict = field(default_factory=dict)  # (server, name, type) -> how
     known: set = field(default_factory=set)  # in hosts
     no_aaaa: bool = False
+    use_vc: bool = False
     attempts: int = 1
 
     def resolve(self):
         """The addresses that are to be found, the seconds it may take, and whether glibc does the
         same: it does not ask the next server for one family where the other has an answer, and
         ends the search for REFUSED, FORMERR, NOTIMP and silence, and at an alias that leads to no
-        address."""
-        seconds, same = 0, True
+        address; over TCP a stranger's answer before the good one can end the look-up."""
+        seconds, same = 0, not (self.use_vc and "stranger first" in self.spoil.values())
         if self.known:
             return self.known, 0, True
         for number, name in enumerate(self.candidates):
@@ -129,6 +130,7 @@ class Generator:
             case.no_aaaa = True
         if self._chance(5):
             options.append("use-vc")
+            case.use_vc = True
         self.random.shuffle(options)
         lines.insert(self.random.randrange(len(lines) + 1), "options " + " ".join(options))
         case.resolv_conf = "\n".join(lines) + pick(("\n", "\n", ""))
