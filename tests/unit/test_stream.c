@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -209,6 +210,61 @@ static void test_deadline_holds_while_data_comes(void **state)
     stream_close(&stream);
 }
 
+/* Tickets of a legal size, in records of one byte each, padded as far as they may be: whoever looks
+ * whether an answer is here does not read on for as long as they come. */
+#define FLOOD 400
+
+struct flood {
+    struct server server;
+    int fd;
+    size_t sent; /* records */
+};
+
+static void *run_flood(void *context)
+{
+    static uint8_t inner[TLS_MAX_PLAINTEXT + 1];
+    struct flood *flood = context;
+
+    flood->server.record_only = true;
+    inner[1] = TLS_HANDSHAKE_RECORD;
+    for (; flood->sent < FLOOD; flood->sent++) {
+        static const uint8_t start[] = {4, 0, 0xff, 0xff};
+        struct server *server = &flood->server;
+
+        inner[0] = flood->sent < sizeof start ? start[flood->sent] : 'x';
+        server->wire_length = 0;
+        server_send_inner(server, TLS_APPLICATION_DATA, inner, sizeof inner);
+        if (send(flood->fd, server->wire, server->wire_length, MSG_NOSIGNAL) < 0)
+            break;
+    }
+    return NULL;
+}
+
+static void test_flood_is_left_after_a_while(void **state)
+{
+    static struct stream stream;
+    static struct flood flood;
+    struct tls_configuration configuration = server_client_configuration();
+    pthread_t thread;
+    int fds[2];
+
+    (void)state;
+    stream = (struct stream){0};
+    server_init(&flood.server, &stream.tls);
+    tls_start(&stream.tls, &configuration);
+    server_handshake(&flood.server);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    assert_int_equal(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+    stream.fd = fds[0];
+    flood.fd = fds[1];
+    assert_int_equal(pthread_create(&thread, NULL, run_flood, &flood), 0);
+    assert_false(stream_has_input(&stream));
+    stream_close(&stream);
+    pthread_join(thread, NULL);
+    assert_in_range(flood.sent, 0, FLOOD - 1);
+    close(fds[1]);
+}
+
 /* Nothing came of the handshake but its end, and the text says so. */
 static void test_closed_with_the_handshake(void **state)
 {
@@ -237,6 +293,7 @@ int main(void)
         cmocka_unit_test(test_all_fail_at_the_same_time),
         cmocka_unit_test(test_large_hello_is_killed),
         cmocka_unit_test(test_deadline_holds_while_data_comes),
+        cmocka_unit_test(test_flood_is_left_after_a_while),
         cmocka_unit_test(test_closed_with_the_handshake),
     };
 
