@@ -299,7 +299,7 @@ class Application:
     def lose_unit(self, unit):
         """juju remove-unit --force, or remove-machine --force of a lost machine: the unit is no
         more. None of its hooks runs, and no departed on its peers."""
-        if self.peers:
+        if self.peers and unit.name in self.peers.units:  # its stop may have run
             self.peers.units.remove(unit.name)
         self.forget(unit)
         return self._run_all()
