@@ -7,7 +7,7 @@
 #include "base/buffer.h"
 #include "base/bytes.h"
 
-#define PRINTED (8 * 1024)
+#define PRINTED (8 * 1024) /* bytes that are printed by way of the stack */
 
 /* Out of memory inside cJSON shall end the process as everywhere else. */
 __attribute__((constructor)) static void use_our_memory(void)

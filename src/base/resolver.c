@@ -23,7 +23,6 @@
 #define MAX_LOG 64        /* lines for one name */
 #define ALSO_NAMED 3      /* of the names in the search domains */
 #define HEADER_SIZE 12
-#define ADDRESS_SIZE 46 /* written, with its NUL; longer ones are none */
 
 enum { TYPE_A = 1, TYPE_CNAME = 5, TYPE_AAAA = 28, CLASS_IN = 1 };
 enum { NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED };
@@ -370,10 +369,10 @@ static size_t next_word(const char **word, size_t *left)
 static void look_into_line(struct resolver_lookup *lookup, const char *line, size_t left)
 {
     size_t wanted = strlen(lookup->name), length = next_word(&line, &left);
-    char address[ADDRESS_SIZE];
+    char address[INET6_ADDRSTRLEN];
 
     if (length >= sizeof address)
-        return;
+        return; /* what is longer is none */
     snprintf(address, sizeof address, "%.*s", (int)length, line);
     while (length != 0) {
         line += length;
@@ -842,7 +841,8 @@ void resolver_answer(struct resolver_lookup *lookup, size_t question, const uint
         break;
     case NO_NAME:
         hurry(lookup, asked, now);
-        __attribute__((fallthrough));
+        take_nothing(lookup, asked, reason);
+        break;
     case NOTHING:
         take_nothing(lookup, asked, reason);
         break;

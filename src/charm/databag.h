@@ -108,8 +108,8 @@ void nodes_free(struct nodes *nodes);
  * HTML would take for its own. */
 size_t databag_length(const char *text);
 
-/* Values of our databag, owned by the caller (free). */
-/* Sorted by endpoint. Of more than DATABAG_MAX_NODES the last ones are taken out of `nodes`. */
+/* Values of our databag, owned by the caller (free). Nodes are sorted by endpoint; of more than
+ * DATABAG_MAX_NODES the last ones are taken out of `nodes`. */
 char *databag_nodes(struct nodes *nodes);
 char *databag_registered(const struct strings *texts);
 char *databag_rejected(const struct rejections *rejections); /* sorted; "" for none: no such key */

@@ -309,16 +309,12 @@ static bool has_ours(const struct pass *pass, const struct server *server)
     return false;
 }
 
-/* An endpoint that leads to another LXD than before, which has nothing of ours: the first one may.
- */
+/* An endpoint leads to another LXD than before, which has nothing of ours: the first one may. */
 static void note_moved(struct pass *pass)
 {
-    struct nodes remembered = {0};
-
-    recall_servers(pass, &remembered);
     for (size_t i = 0; i < pass->servers.count; i++) {
         const struct server *server = &pass->servers.items[i];
-        const cJSON *node = nodes_find(&remembered, server->endpoint.url);
+        const cJSON *node = nodes_find(&pass->remembered, server->endpoint.url);
         const char *before = node != NULL ? node_certificate(node) : NULL;
 
         if (before == NULL || server->state == SERVER_UNKNOWN || has_ours(pass, server) ||
@@ -328,7 +324,6 @@ static void note_moved(struct pass *pass)
         note_left(pass, 0, where, told(server));
         free(where);
     }
-    nodes_free(&remembered);
 }
 
 /* Those that could not be asked, or may be behind an endpoint that could not, stay remembered; so
@@ -363,13 +358,13 @@ static void keep_servers(struct pass *pass, const struct nodes *before, const st
 
 static void take_leaves(struct pass *pass)
 {
-    struct nodes known = {0}, dropped = {0}, remembered = {0};
+    const struct nodes *remembered = &pass->remembered;
+    struct nodes known = {0}, dropped = {0};
+    bool is_recalled = remembered->count != 0;
 
-    recall_servers(pass, &remembered);
-    bool is_recalled = remembered.count != 0;
     if (!is_recalled)
         relations_known_nodes(&pass->relations, &known);
-    servers_find_dropped(&pass->servers, is_recalled ? &remembered : &known, &dropped);
+    servers_find_dropped(&pass->servers, is_recalled ? remembered : &known, &dropped);
     if (is_recalled && dropped.count != 0)
         relations_known_nodes(&pass->relations, &known);
     for (size_t i = 0; i < dropped.count; i++) {
@@ -387,8 +382,7 @@ static void take_leaves(struct pass *pass)
                        net_share(pass->deadline, dropped.count - i));
         strings_free(&fingerprints);
     }
-    keep_servers(pass, &remembered, &dropped);
-    nodes_free(&remembered);
+    keep_servers(pass, remembered, &dropped);
     nodes_free(&known);
     nodes_free(&dropped);
 }
@@ -491,6 +485,7 @@ static bool ends(const struct event *event)
 
 static int change_and_publish(struct pass *pass, struct error *error)
 {
+    recall_servers(pass, &pass->remembered);
     note_moved(pass);
     apply(pass);
     judge(pass);
@@ -612,6 +607,7 @@ void pass_end(struct pass *pass)
     strings_free(&pass->left_remedies);
     free(pass->remedies[0]);
     free(pass->remedies[1]);
+    nodes_free(&pass->remembered);
     free(pass->leaving_leader);
     goal_free(&pass->goal);
 }

@@ -44,6 +44,7 @@ struct pass {
     struct wishes wishes;
     struct terms terms;
     struct answers answers;
+    struct nodes remembered;      /* servers that had entries of ours when the last hook ended */
     struct strings left;          /* a sentence each: what of ours may stay in LXD for good, ... */
     struct strings left_remedies; /* ... and the sentence with the command that removes it */
     char *leaving_leader;

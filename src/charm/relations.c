@@ -116,20 +116,22 @@ static bool is_replaced(const struct relations *relations, size_t i)
     return false;
 }
 
-/* Our own databag decides. `denied` is set for those of which it is refused. */
+/* Our own databag decides, where the lists could be read. `denied` is set for those of which it is
+ * refused. */
 static void read_own(struct relation *relation, bool *denied, const struct reader *reader)
 {
+    bool decides = relation->state != RELATION_ENDING && relation->application != NULL;
     enum juju_refusal refusal;
     struct error error;
 
     if (juju_relation_get(reader->juju, relation->id, reader->event->unit, JUJU_UNIT,
                           &relation->published, &refusal, &error) == 0) {
-        if (relation->state != RELATION_ENDING && relation->application != NULL)
+        if (decides)
             relation->state = RELATION_LIVING;
         return;
     }
     *denied = refusal == JUJU_REFUSAL_DENIED;
-    if (!*denied && relation->state != RELATION_ENDING && relation->application != NULL)
+    if (!*denied && decides)
         note_unreadable(reader, relation, error.text);
 }
 

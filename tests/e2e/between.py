@@ -15,7 +15,8 @@ class Between(Peer):
     """It has LXD's certificate, and asks LXD as one identity, whoever connects. Use as a context manager.
 
     `instead(method, path)` answers in LXD's place, which then never sees the request: a status, and an
-    error's text or what a 200 is to hold; or None. `change(method, path, metadata)` returns what LXD's answer is to hold."""
+    error's text or what a 200 is to hold; or None. `change(method, path, metadata)` returns what LXD's
+    answer is to hold."""
 
     def __init__(self, lxd, identity):
         super().__init__()

@@ -208,16 +208,22 @@ static void test_many_rejected(void **state)
     assert_int_equal(fixture->report.lines[REPORT_REJECTIONS].count, 5);
 }
 
-static void test_projects(void **state)
+/* A certificate is let in to one of the two projects that it asks for. */
+static void lack_a_project(struct fixture *fixture)
 {
-    struct fixture *fixture = *state;
-
     strings_add(&fixture->served.items[0].projects, "blue");
     fixture->served.items[0].sees_projects = true;
     fixture->served.items[0].asked = ~0U;
     world_ask(fixture->member, 1);
     world_name_projects(fixture->member, "blue,gren");
     world_store(&fixture->served.items[0].store, 1, OURS, "client", "blue");
+}
+
+static void test_projects(void **state)
+{
+    struct fixture *fixture = *state;
+
+    lack_a_project(fixture);
     assert_status(fixture, "active",
                   "1 certificate trusted, LXD 6.6, 1 node; project \"gren\" does not exist");
     assert_string_equal(fixture->report.lines[REPORT_PROJECTS].items[0],
@@ -390,12 +396,7 @@ static void test_let_in_to_less(void **state)
     struct fixture *fixture = *state;
     const struct strings *lines = &fixture->report.lines[REPORT_REJECTIONS];
 
-    strings_add(&fixture->served.items[0].projects, "blue");
-    fixture->served.items[0].sees_projects = true;
-    fixture->served.items[0].asked = ~0U;
-    world_ask(fixture->member, 1);
-    world_name_projects(fixture->member, "blue,gren");
-    world_store(&fixture->served.items[0].store, 1, OURS, "client", "blue");
+    lack_a_project(fixture);
     world_ask_junk(world_join(world_relate(&fixture->world, 4, "other"), "other/0"), "junk");
     make(fixture);
     assert_non_null(strstr(fixture->report.message, "1 certificate rejected: other (api:4)"));

@@ -846,7 +846,8 @@ static void give_chain(unsigned pointers)
 {
     int question = need("10.0.0.2 A lxd.");
     struct answer answer = begin_answer(question, RA);
-    const uint8_t text[] = {0, 16, 0, 1, 0, 0, 0, 60, 0, (uint8_t)(2 * (pointers - 1))};
+    size_t length = 2 * (pointers - 1);
+    const uint8_t text[] = {0, 16, 0, 1, 0, 0, 0, 60, (uint8_t)(length >> 8), (uint8_t)length};
     const uint8_t address[] = {0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 10, 0, 0, 1};
     size_t target = 12;
 
